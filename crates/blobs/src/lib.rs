@@ -1,0 +1,1 @@
+//! Artifacts, logs and payloads on object storage; content addresses; signed log links.

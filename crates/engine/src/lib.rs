@@ -1,0 +1,1 @@
+//! The loops that look at the truth: dispatch, execute, build, reap.

@@ -1,0 +1,1 @@
+//! PANDIUM.yaml to checked types with places; config schemas.

@@ -1,0 +1,1 @@
+//! Start one child process under limits and stream its output.

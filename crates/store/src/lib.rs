@@ -1,0 +1,1 @@
+//! All SQL, both migration sets, the store and its transactions.

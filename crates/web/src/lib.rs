@@ -1,0 +1,1 @@
+//! The HTTP door: api/v2, OpenAPI, docs; no store.

@@ -1,0 +1,1 @@
+//! JSON shapes of the v2 API with their schemas; no behaviour.
