@@ -1,1 +1,49 @@
-//! Typed ids, domain values, state machines, the bundling rule: pure, no async, no I/O.
+//! Typed ids, domain values, state machines and the bundling rule.
+//!
+//! Invariant: pure. Nothing here is async, reads a clock, draws a random number or touches the
+//! outside; everything that varies is an argument. The one exception is [`SystemClock`], which
+//! exists so that there is exactly one place that asks the machine for the time.
+#![warn(missing_docs)]
+
+mod api_key;
+mod build;
+mod bundle;
+mod clock;
+mod error;
+mod ids;
+mod integration;
+mod mode;
+mod names;
+mod page;
+mod patch;
+mod phase;
+mod release;
+mod run;
+mod schedule;
+mod tenant;
+mod time;
+mod trigger;
+mod words;
+
+pub use api_key::{ApiKey, Scope, ScopeSet};
+pub use build::{Build, BuildStatus, NewBuild};
+pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
+pub use clock::{Clock, SharedClock, SimClock, SystemClock};
+pub use error::{Error, FieldError, Loc, Result};
+pub use ids::{
+    ApiKeyId, BuildId, IntegrationId, RELEASE_KIND, ReleaseId, RunId, TenantId, TriggerId,
+};
+pub use integration::{
+    Connector, Egress, Integration, IntegrationType, LocalRun, Randomization, Retry, ScheduleChoice,
+};
+pub use mode::{Mode, Source, TenantSource};
+pub use names::{NameError, check_slug};
+pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Sort};
+pub use patch::Patch;
+pub use phase::Phase;
+pub use release::{Channel, Release, ReleaseChoice};
+pub use run::{Outcome, Run, RunUsage};
+pub use schedule::check_cron_shape;
+pub use tenant::{Tenant, TenantRuns};
+pub use time::Timestamp;
+pub use trigger::{Trigger, Waiting};

@@ -1,0 +1,53 @@
+//! A customer's installation of an integration.
+
+use serde_json::{Map, Value};
+
+use crate::{Channel, IntegrationId, ReleaseId, Run, TenantId, TenantSource, Timestamp};
+
+/// A tenant with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// What it is an installation of.
+    pub integration_id: IntegrationId,
+    /// Slug, unique per integration among unarchived ones.
+    pub name: String,
+    /// The id of the customer's user in the host product.
+    pub user_name: Option<String>,
+    /// How it came to be.
+    pub source: TenantSource,
+    /// The settings form's values.
+    pub configs: Map<String, Value>,
+    /// Whether its schedule stands still.
+    pub paused: bool,
+    /// The schedule as asked for.
+    pub user_schedule: Option<String>,
+    /// The schedule as run.
+    pub schedule: Option<String>,
+    /// IANA name; none: UTC.
+    pub timezone: Option<String>,
+    /// The release it runs, when it is a fixed one.
+    pub integration_release_id: Option<ReleaseId>,
+    /// The channel it follows, when it is not a fixed release.
+    pub integration_release_channel: Option<Channel>,
+    /// Options that init runs found, by the name of the list.
+    pub dynamic_configs: Map<String, Value>,
+    /// When it was archived.
+    pub archived_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub modified_at: Timestamp,
+}
+
+/// The three runs that a tenant's status shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TenantRuns {
+    /// The run that is `Pending` or `Running` now.
+    pub current: Option<Run>,
+    /// The run that ended last.
+    pub last: Option<Run>,
+    /// The run that succeeded last.
+    pub last_successful: Option<Run>,
+}
