@@ -1,1 +1,31 @@
-//! All SQL, both migration sets, the store and its transactions.
+//! What the product remembers: all SQL, both migration sets, the [`Store`] and its transactions.
+//!
+//! Invariants: the only crate that names a database driver. A query is a free function that takes
+//! `&mut Tx`; nothing that takes a `Tx` opens another, and nothing here calls the network, runs
+//! code or reads a clock (`now` is bound). One SQL text serves SQLite and PostgreSQL; where they
+//! differ, the difference has a name in `dialect` and a test.
+#![warn(missing_docs)]
+
+mod dialect;
+mod error;
+mod migrate;
+mod postgres;
+mod query;
+mod sqlite;
+mod store;
+mod value;
+
+pub mod api_keys;
+pub mod builds;
+pub mod integrations;
+pub mod logs;
+pub mod releases;
+pub mod runs;
+pub mod settings;
+pub mod tenant_states;
+pub mod tenants;
+pub mod triggers;
+
+pub use error::{Error, Result};
+pub use query::Filter;
+pub use store::{Options, ReadTx, Store, Tx, WriteTx};

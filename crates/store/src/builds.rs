@@ -1,0 +1,213 @@
+//! Builds, claimed by lease and fenced by attempt like runs.
+
+use marquetry_model::{
+    Build, BuildId, BuildStatus, IntegrationId, NewBuild, Page, PageRequest, ReleaseId, Timestamp,
+};
+
+use crate::query::{Filter, List, json, read_all, read_one};
+use crate::value::{Reader, values};
+use crate::{Result, Tx};
+
+macro_rules! columns {
+    () => {
+        "id, integration_id, tag, branch, latest, commit_hash, status, message, release_ids, \
+         attempt, cancel_requested, created_at, started_at, completed_at"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO builds (integration_id, tag, branch, latest, status, release_ids, attempt,
+        cancel_requested, created_at)
+    VALUES ($1, $2, $3, $4, 'Pending', '[]', 0, 0, $5) RETURNING ",
+    columns!()
+);
+const GET: &str = concat!("SELECT ", columns!(), " FROM builds WHERE id = $1");
+const LIST: List = List {
+    select: concat!("SELECT ", columns!(), " FROM builds"),
+    count: "SELECT COUNT(*) FROM builds",
+    sorts: &[
+        ("id", "id"),
+        ("integration_id", "integration_id"),
+        ("tag", "tag"),
+        ("branch", "branch"),
+        ("commit", "commit_hash"),
+        ("status", "status"),
+        ("created_date", "created_at"),
+        ("started_date", "started_at"),
+        ("completed_date", "completed_at"),
+    ],
+    order: "id DESC",
+};
+const RENEW: &str = "UPDATE builds SET lease_until = $4
+    WHERE id = $1 AND attempt = $2 AND node = $3 AND status = 'Running'
+    RETURNING cancel_requested";
+const FINISH: &str = "UPDATE builds SET status = $4, message = $5, tag = $6, commit_hash = $7,
+        release_ids = $8, completed_at = $9, lease_until = NULL
+    WHERE id = $1 AND attempt = $2 AND node = $3 AND status = 'Running'";
+
+/// Who has a build, and for which time: what every later write must still find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildClaim {
+    /// The build.
+    pub id: BuildId,
+    /// The fence.
+    pub attempt: i64,
+    /// The node.
+    pub node: String,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildEnd {
+    /// A final status.
+    pub status: BuildStatus,
+    /// Why it failed, or what else there is to say.
+    pub message: Option<String>,
+    /// The label, once known.
+    pub tag: Option<String>,
+    /// The commit, once known.
+    pub commit_hash: Option<String>,
+    /// What it made.
+    pub release_ids: Vec<ReleaseId>,
+}
+
+/// Adds one that waits.
+pub async fn insert(tx: &mut Tx, build: &NewBuild, now: Timestamp) -> Result<Build> {
+    let row = values![
+        build.integration_id,
+        build.tag.clone(),
+        build.branch.clone(),
+        build.latest,
+        now
+    ];
+    let made = read_one(tx.row(INSERT, &row).await?, read)?;
+    Tx::found(made, BuildId::KIND, "new")
+}
+
+/// One of them.
+pub async fn get(tx: &mut Tx, id: BuildId) -> Result<Build> {
+    let found = read_one(tx.row(GET, &values![id]).await?, read)?;
+    Tx::found(found, BuildId::KIND, id)
+}
+
+/// Newest first; of one integration or of all.
+pub async fn list(
+    tx: &mut Tx,
+    integration: Option<IntegrationId>,
+    request: &PageRequest,
+) -> Result<Page<Build>> {
+    let mut filter = Filter::new();
+    if let Some(integration) = integration {
+        filter.equal("integration_id = ?", integration);
+    }
+    LIST.page(tx, filter, request, read).await
+}
+
+/// Takes up to `limit` waiting builds for a node, oldest first, and only one of an integration at
+/// a time: two would fight over its package cache.
+pub async fn claim(
+    tx: &mut Tx,
+    node: &str,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: i64,
+) -> Result<Vec<Build>> {
+    let sql = format!(
+        "UPDATE builds SET status = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
+            started_at = $3
+        WHERE id IN (SELECT b.id FROM builds b WHERE b.status = 'Pending'
+            AND NOT EXISTS (SELECT 1 FROM builds o WHERE o.integration_id = b.integration_id
+                AND (o.status = 'Running' OR (o.status = 'Pending' AND o.id < b.id)))
+            ORDER BY b.id LIMIT $4{})
+        RETURNING {}",
+        tx.dialect().skip_locked("b"),
+        columns!()
+    );
+    read_all(
+        tx.rows(&sql, &values![node, lease_until, now, limit])
+            .await?,
+        read,
+    )
+}
+
+/// Moves the lease; none when the claim is lost, else whether somebody asked to stop.
+pub async fn renew(
+    tx: &mut Tx,
+    claim: &BuildClaim,
+    lease_until: Timestamp,
+) -> Result<Option<bool>> {
+    let row = values![claim.id, claim.attempt, claim.node.as_str(), lease_until];
+    read_one(tx.row(RENEW, &row).await?, Reader::bool)
+}
+
+/// Ends it; answers false, and changes nothing, when the claim is lost.
+pub async fn finish(
+    tx: &mut Tx,
+    claim: &BuildClaim,
+    end: &BuildEnd,
+    now: Timestamp,
+) -> Result<bool> {
+    let row = values![
+        claim.id,
+        claim.attempt,
+        claim.node.as_str(),
+        end.status.as_str(),
+        end.message.clone(),
+        end.tag.clone(),
+        end.commit_hash.clone(),
+        json(&end.release_ids),
+        now
+    ];
+    Ok(tx.execute(FINISH, &row).await? == 1)
+}
+
+/// Asks a running build to stop, or ends a waiting one; answers whether it was open.
+pub async fn cancel(tx: &mut Tx, id: BuildId, now: Timestamp) -> Result<bool> {
+    const WAITING: &str = "UPDATE builds SET status = 'Cancelled', completed_at = $2,
+        message = 'cancelled before it began' WHERE id = $1 AND status = 'Pending'";
+    const RUNNING: &str =
+        "UPDATE builds SET cancel_requested = 1 WHERE id = $1 AND status = 'Running'";
+    if tx.execute(WAITING, &values![id, now]).await? == 1 {
+        return Ok(true);
+    }
+    Ok(tx.execute(RUNNING, &values![id]).await? == 1)
+}
+
+/// Puts builds whose node is lost back in the queue: building has no effect outside, so it may be
+/// done again. Lost are those whose lease ended before `now`, and those of `node` itself, which
+/// has just started. After `attempts` tries they fail.
+pub async fn requeue_lost(
+    tx: &mut Tx,
+    node: Option<&str>,
+    now: Timestamp,
+    attempts: i64,
+) -> Result<u64> {
+    const FAIL: &str = "UPDATE builds SET status = 'Failed', completed_at = $1, lease_until = NULL,
+            message = 'the node that built it was lost, more than once'
+        WHERE status = 'Running' AND (lease_until < $1 OR node = $2) AND attempt >= $3";
+    const REQUEUE: &str = "UPDATE builds SET status = 'Pending', node = NULL, lease_until = NULL
+        WHERE status = 'Running' AND (lease_until < $1 OR node = $2)";
+    let node = node.unwrap_or("");
+    let failed = tx.execute(FAIL, &values![now, node, attempts]).await?;
+    let requeued = tx.execute(REQUEUE, &values![now, node]).await?;
+    Ok(failed + requeued)
+}
+
+fn read(row: &mut Reader) -> Result<Build> {
+    Ok(Build {
+        id: BuildId::new(row.i64()?),
+        integration_id: IntegrationId::new(row.i64()?),
+        tag: row.opt_text()?,
+        branch: row.opt_text()?,
+        latest: row.opt_i64()?.map(|latest| latest != 0),
+        commit_hash: row.opt_text()?,
+        status: row.word()?,
+        message: row.opt_text()?,
+        release_ids: row.json()?,
+        attempt: row.i64()?,
+        cancel_requested: row.bool()?,
+        created_at: row.time()?,
+        started_at: row.opt_time()?,
+        completed_at: row.opt_time()?,
+    })
+}

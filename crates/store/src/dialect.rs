@@ -1,0 +1,39 @@
+//! Every place where the two databases need another text, by name.
+
+/// Which database a transaction speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// Takes rows for this transaction and passes over those that another one has. SQLite has one
+    /// writer, so there is nobody to pass over.
+    pub(crate) fn skip_locked(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" FOR UPDATE OF {table} SKIP LOCKED"),
+        }
+    }
+
+    /// Takes a row for this transaction and waits for whoever has it.
+    pub(crate) fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// The members of a JSON array of integers in parameter `n`, as a set for `IN`.
+    pub(crate) fn id_list(self, n: usize) -> String {
+        match self {
+            Self::Sqlite => format!("(SELECT value FROM json_each(${n}))"),
+            Self::Postgres => {
+                format!(
+                    "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(${n} AS JSON)))"
+                )
+            }
+        }
+    }
+}

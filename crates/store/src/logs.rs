@@ -1,0 +1,110 @@
+//! Logs of runs and builds, as numbered chunks that any node can follow.
+
+use marquetry_model::{BuildId, RunId};
+
+use crate::query::{read_all, read_one};
+use crate::value::{Reader, values};
+use crate::{Result, Tx};
+
+/// Whose log it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOf {
+    /// A run's.
+    Run(RunId),
+    /// A build's.
+    Build(BuildId),
+}
+
+/// A piece of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its number; they grow, beginning with 1.
+    pub number: i64,
+    /// UTF-8 text without NUL.
+    pub bytes: Vec<u8>,
+}
+
+impl LogOf {
+    fn id(self) -> i64 {
+        match self {
+            Self::Run(id) => id.get(),
+            Self::Build(id) => id.get(),
+        }
+    }
+
+    fn sql(self, run: &'static str, build: &'static str) -> &'static str {
+        match self {
+            Self::Run(_) => run,
+            Self::Build(_) => build,
+        }
+    }
+}
+
+/// Adds a chunk. The caller has just renewed its claim in the same transaction, so a node that
+/// comes back late writes nothing.
+pub async fn append(tx: &mut Tx, of: LogOf, number: i64, bytes: Vec<u8>) -> Result<()> {
+    let sql = of.sql(
+        "INSERT INTO run_logs (run_id, number, bytes) VALUES ($1, $2, $3)",
+        "INSERT INTO build_logs (build_id, number, bytes) VALUES ($1, $2, $3)",
+    );
+    tx.execute(sql, &values![of.id(), number, bytes]).await?;
+    Ok(())
+}
+
+/// Chunks after a number, in order, at most `limit`.
+pub async fn list(tx: &mut Tx, of: LogOf, after: i64, limit: i64) -> Result<Vec<Chunk>> {
+    let sql = of.sql(
+        "SELECT number, bytes FROM run_logs WHERE run_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+        "SELECT number, bytes FROM build_logs WHERE build_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+    );
+    let rows = tx.rows(sql, &values![of.id(), after, limit]).await?;
+    read_all(rows, |row| {
+        Ok(Chunk {
+            number: row.i64()?,
+            bytes: row.blob()?,
+        })
+    })
+}
+
+/// The number of the last chunk; 0 when there is none.
+pub async fn find_last(tx: &mut Tx, of: LogOf) -> Result<i64> {
+    let sql = of.sql(
+        "SELECT COALESCE(MAX(number), 0) FROM run_logs WHERE run_id = $1",
+        "SELECT COALESCE(MAX(number), 0) FROM build_logs WHERE build_id = $1",
+    );
+    Ok(read_one(tx.row(sql, &values![of.id()]).await?, Reader::i64)?.unwrap_or(0))
+}
+
+/// Where the log lies once it was moved out of the database.
+pub async fn find_blob(tx: &mut Tx, of: LogOf) -> Result<Option<String>> {
+    let sql = of.sql(
+        "SELECT log_blob FROM runs WHERE id = $1",
+        "SELECT log_blob FROM builds WHERE id = $1",
+    );
+    Ok(read_one(tx.row(sql, &values![of.id()]).await?, Reader::opt_text)?.flatten())
+}
+
+/// Notes where a finished log was moved and removes its chunks.
+pub async fn update_blob(tx: &mut Tx, of: LogOf, blob: &str) -> Result<()> {
+    let note = of.sql(
+        "UPDATE runs SET log_blob = $2 WHERE id = $1",
+        "UPDATE builds SET log_blob = $2 WHERE id = $1",
+    );
+    let clear = of.sql(
+        "DELETE FROM run_logs WHERE run_id = $1",
+        "DELETE FROM build_logs WHERE build_id = $1",
+    );
+    tx.execute(note, &values![of.id(), blob]).await?;
+    tx.execute(clear, &values![of.id()]).await?;
+    Ok(())
+}
+
+/// Removes the chunks of a build that is begun again.
+pub async fn delete(tx: &mut Tx, of: LogOf) -> Result<()> {
+    let sql = of.sql(
+        "DELETE FROM run_logs WHERE run_id = $1",
+        "DELETE FROM build_logs WHERE build_id = $1",
+    );
+    tx.execute(sql, &values![of.id()]).await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! PostgreSQL: one pool, READ COMMITTED.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use tokio::runtime::Handle;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::value::{Row, Value};
+use crate::{Error, Result};
+
+#[derive(Clone)]
+pub(crate) struct PgStore {
+    pool: Pool,
+}
+
+impl PgStore {
+    pub(crate) fn connect(url: &str, connections: usize) -> Result<Self> {
+        let mut config: tokio_postgres::Config = url.parse().map_err(Error::Url)?;
+        if config.get_application_name().is_none() {
+            config.application_name("marquetry");
+        }
+        let tls = MakeRustlsConnect::new(tls_config()?);
+        let manager = Manager::from_config(
+            config,
+            tls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(connections.max(2))
+            .build()
+            .expect("a pool without time-outs needs no runtime");
+        Ok(Self { pool })
+    }
+
+    pub(crate) async fn begin(&self) -> Result<PgTx> {
+        let client = self.pool.get().await?;
+        let mut tx = PgTx {
+            client: Some(client),
+            open: true,
+        };
+        tx.script("BEGIN").await?;
+        Ok(tx)
+    }
+
+    pub(crate) async fn read(&self) -> Result<PgTx> {
+        Ok(PgTx {
+            client: Some(self.pool.get().await?),
+            open: false,
+        })
+    }
+}
+
+fn tls_config() -> Result<ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    let found: Vec<CertificateDer<'static>> = rustls_native_certs::load_native_certs().certs;
+    roots.add_parsable_certificates(found);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// One connection; `open` says that a transaction is.
+pub(crate) struct PgTx {
+    client: Option<Object>,
+    open: bool,
+}
+
+impl PgTx {
+    fn client(&self) -> &Object {
+        self.client
+            .as_ref()
+            .expect("there until it is committed or dropped")
+    }
+
+    pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let client = self.client();
+        let statement = client.prepare_cached(sql).await?;
+        let found = client.query(&statement, &parameters(values)).await?;
+        found.iter().map(row).collect()
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        let client = self.client();
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.execute(&statement, &parameters(values)).await?)
+    }
+
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        Ok(self.client().batch_execute(sql).await?)
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        if self.open {
+            self.script("COMMIT").await?;
+            self.open = false;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PgTx {
+    /// A connection with an open transaction must not go back to the pool.
+    fn drop(&mut self) {
+        let Some(client) = self.client.take().filter(|_| self.open) else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(Object::take(client));
+            return;
+        };
+        runtime.spawn(async move {
+            if client.batch_execute("ROLLBACK").await.is_err() {
+                drop(Object::take(client));
+            }
+        });
+    }
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
+}
+
+fn row(found: &tokio_postgres::Row) -> Result<Row> {
+    let columns = found.columns().iter().enumerate();
+    columns
+        .map(|(n, column)| value(found, n, column.type_()))
+        .collect::<Result<_>>()
+        .map(Row)
+}
+
+fn value(row: &tokio_postgres::Row, n: usize, ty: &Type) -> Result<Value> {
+    Ok(match *ty {
+        Type::INT8 => row.try_get::<_, Option<i64>>(n)?.into(),
+        Type::INT4 => row.try_get::<_, Option<i32>>(n)?.map(i64::from).into(),
+        Type::TEXT | Type::VARCHAR | Type::NAME => row.try_get::<_, Option<String>>(n)?.into(),
+        Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(n)?.into(),
+        Type::BOOL => row.try_get::<_, Option<bool>>(n)?.into(),
+        _ => return Err(Error::BadRow { column: n }),
+    })
+}

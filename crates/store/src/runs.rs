@@ -1,0 +1,286 @@
+//! Runs: claimed by lease, fenced by attempt, at most one live for a tenant by the index
+//! `runs_live`.
+
+use marquetry_model::{
+    IntegrationId, Mode, Outcome, Page, PageRequest, Phase, ReleaseId, Run, RunId, RunUsage,
+    TenantId, Timestamp,
+};
+
+use crate::query::{Filter, List, json, read_all, read_one};
+use crate::value::{Reader, values};
+use crate::{Result, Tx};
+
+macro_rules! columns {
+    () => {
+        "id, tenant_id, integration_id, release_id, mode, phase, message, exit_code, std_out, \
+         attempt, node, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, log_blob, created_at, \
+         started_at, completed_at"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO runs (tenant_id, integration_id, release_id, mode, phase, attempt, node,
+        lease_until, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, created_at, started_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10)
+    ON CONFLICT DO NOTHING RETURNING ",
+    columns!()
+);
+const FIND: &str = concat!("SELECT ", columns!(), " FROM runs WHERE id = $1");
+const RENEW: &str = "UPDATE runs SET lease_until = $4
+    WHERE id = $1 AND attempt = $2 AND node = $3 AND phase = 'Running'
+    RETURNING cancel_requested";
+const FINISH: &str = "UPDATE runs SET phase = $4, message = $5, exit_code = $6, std_out = $7,
+        cpu_ms = $8, max_rss_bytes = $9, log_bytes = $10, completed_at = $11, lease_until = NULL
+    WHERE id = $1 AND attempt = $2 AND node = $3 AND phase = 'Running'";
+const LIST: List = List {
+    select: concat!("SELECT ", columns!(), " FROM runs"),
+    count: "SELECT COUNT(*) FROM runs",
+    sorts: &[
+        ("id", "id"),
+        ("mode", "mode"),
+        ("tenant_id", "tenant_id"),
+        ("integration_id", "integration_id"),
+        ("release_id", "release_id"),
+        ("exit_code", "exit_code"),
+        ("std_out", "std_out"),
+        ("message", "message"),
+        ("node", "node"),
+        ("started_date", "started_at"),
+        ("completed_date", "completed_at"),
+    ],
+    order: "id DESC",
+};
+
+/// Who has a run, and for which time: what every later write must still find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunClaim {
+    /// The run.
+    pub id: RunId,
+    /// The fence.
+    pub attempt: i64,
+    /// The node.
+    pub node: String,
+}
+
+/// A run to be made.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// For whom.
+    pub tenant_id: TenantId,
+    /// Of what.
+    pub integration_id: IntegrationId,
+    /// The release, resolved now.
+    pub release_id: ReleaseId,
+    /// How it shall behave.
+    pub mode: Mode,
+}
+
+/// A node that takes runs, and until when its claim holds without a heartbeat.
+#[derive(Debug, Clone)]
+pub struct Claimer {
+    /// The node's name.
+    pub node: String,
+    /// When the lease ends.
+    pub lease_until: Timestamp,
+}
+
+/// Adds a run, claimed at once when a claimer is given; none when the tenant has a live one.
+pub async fn insert(
+    tx: &mut Tx,
+    run: &NewRun,
+    claimer: Option<&Claimer>,
+    now: Timestamp,
+) -> Result<Option<Run>> {
+    let phase = if claimer.is_some() {
+        Phase::Running
+    } else {
+        Phase::Pending
+    };
+    let row = values![
+        run.tenant_id,
+        run.integration_id,
+        run.release_id,
+        run.mode.as_str(),
+        phase.as_str(),
+        i64::from(claimer.is_some()),
+        claimer.map(|c| c.node.clone()),
+        claimer.map(|c| c.lease_until),
+        now,
+        claimer.map(|_| now)
+    ];
+    read_one(tx.row(INSERT, &row).await?, read)
+}
+
+/// Takes up to `limit` waiting runs for a node, oldest first.
+pub async fn claim(tx: &mut Tx, claimer: &Claimer, now: Timestamp, limit: i64) -> Result<Vec<Run>> {
+    let sql = format!(
+        "UPDATE runs SET phase = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
+            started_at = $3
+        WHERE id IN (SELECT r.id FROM runs r WHERE r.phase = 'Pending' ORDER BY r.id LIMIT $4{})
+        RETURNING {}",
+        tx.dialect().skip_locked("r"),
+        columns!()
+    );
+    let row = values![claimer.node.as_str(), claimer.lease_until, now, limit];
+    read_all(tx.rows(&sql, &row).await?, read)
+}
+
+/// One of them, if there is.
+pub async fn find(tx: &mut Tx, id: RunId) -> Result<Option<Run>> {
+    read_one(tx.row(FIND, &values![id]).await?, read)
+}
+
+/// One of them.
+pub async fn get(tx: &mut Tx, id: RunId) -> Result<Run> {
+    Tx::found(find(tx, id).await?, RunId::KIND, id)
+}
+
+/// Several of them, in no order.
+pub async fn list_by_id(tx: &mut Tx, ids: &[RunId]) -> Result<Vec<Run>> {
+    match ids {
+        [] => Ok(Vec::new()),
+        [id] => Ok(find(tx, *id).await?.into_iter().collect()),
+        _ => {
+            let ids_in = tx.dialect().id_list(1);
+            let sql = format!("SELECT {} FROM runs WHERE id IN {ids_in}", columns!());
+            read_all(tx.rows(&sql, &values![json(&ids)]).await?, read)
+        }
+    }
+}
+
+/// What a list of runs is narrowed by.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of one tenant.
+    pub tenant: Option<TenantId>,
+    /// Of one integration.
+    pub integration: Option<IntegrationId>,
+    /// In one phase.
+    pub phase: Option<Phase>,
+    /// In one mode.
+    pub mode: Option<Mode>,
+    /// With a trigger from this source.
+    pub source: Option<marquetry_model::Source>,
+    /// Made at this time or later.
+    pub from: Option<Timestamp>,
+    /// Made before this time.
+    pub to: Option<Timestamp>,
+}
+
+/// Those that fit, newest first.
+pub async fn list(tx: &mut Tx, wanted: &RunFilter, request: &PageRequest) -> Result<Page<Run>> {
+    let mut filter = Filter::new();
+    if let Some(tenant) = wanted.tenant {
+        filter.equal("tenant_id = ?", tenant);
+    }
+    if let Some(integration) = wanted.integration {
+        filter.equal("integration_id = ?", integration);
+    }
+    if let Some(phase) = wanted.phase {
+        filter.equal("phase = ?", phase.as_str());
+    }
+    if let Some(mode) = wanted.mode {
+        filter.equal("mode = ?", mode.as_str());
+    }
+    if let Some(source) = wanted.source {
+        filter.equal(
+            "EXISTS (SELECT 1 FROM triggers WHERE triggers.run_id = runs.id AND triggers.source = ?)",
+            source.as_str(),
+        );
+    }
+    if let Some(from) = wanted.from {
+        filter.equal("created_at >= ?", from);
+    }
+    if let Some(to) = wanted.to {
+        filter.equal("created_at < ?", to);
+    }
+    LIST.page(tx, filter, request, read).await
+}
+
+/// Moves the lease; none when the claim is lost, else whether somebody asked to stop.
+pub async fn renew(tx: &mut Tx, claim: &RunClaim, lease_until: Timestamp) -> Result<Option<bool>> {
+    let row = values![claim.id, claim.attempt, claim.node.as_str(), lease_until];
+    read_one(tx.row(RENEW, &row).await?, Reader::bool)
+}
+
+/// Ends it; answers false, and changes nothing, when the claim is lost.
+pub async fn finish(
+    tx: &mut Tx,
+    claim: &RunClaim,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<bool> {
+    let row = values![
+        claim.id,
+        claim.attempt,
+        claim.node.as_str(),
+        outcome.phase.as_str(),
+        outcome.message.clone(),
+        outcome.exit_code,
+        outcome.std_out.clone(),
+        outcome.usage.cpu_ms,
+        outcome.usage.max_rss_bytes,
+        outcome.usage.log_bytes,
+        now
+    ];
+    Ok(tx.execute(FINISH, &row).await? == 1)
+}
+
+/// Asks a running run to stop; answers whether it was running.
+pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<bool> {
+    const SQL: &str = "UPDATE runs SET cancel_requested = 1 WHERE id = $1 AND phase = 'Running'";
+    Ok(tx.execute(SQL, &values![id]).await? == 1)
+}
+
+/// Ends a run that no node has taken; answers whether it did.
+pub async fn cancel_pending(tx: &mut Tx, id: RunId, now: Timestamp) -> Result<bool> {
+    const SQL: &str = "UPDATE runs SET phase = 'Cancelled', completed_at = $2,
+        message = 'cancelled before it began' WHERE id = $1 AND phase = 'Pending'";
+    Ok(tx.execute(SQL, &values![id, now]).await? == 1)
+}
+
+/// Running runs whose node is lost, at most `limit`, taken for this transaction: those whose
+/// lease ended before `now`, and those of `node` itself, which has just started.
+pub async fn claim_lost(
+    tx: &mut Tx,
+    node: Option<&str>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Run>> {
+    let sql = format!(
+        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND (r.lease_until < $1 OR r.node = $2)
+        ORDER BY r.id LIMIT $3{}",
+        columns!(),
+        tx.dialect().skip_locked("r")
+    );
+    let rows = tx
+        .rows(&sql, &values![now, node.unwrap_or(""), limit])
+        .await?;
+    read_all(rows, read)
+}
+
+fn read(row: &mut Reader) -> Result<Run> {
+    Ok(Run {
+        id: RunId::new(row.i64()?),
+        tenant_id: TenantId::new(row.i64()?),
+        integration_id: IntegrationId::new(row.i64()?),
+        release_id: ReleaseId::new(row.i64()?),
+        mode: row.word()?,
+        phase: row.word()?,
+        message: row.opt_text()?,
+        exit_code: row.opt_i64()?,
+        std_out: row.opt_text()?,
+        attempt: row.i64()?,
+        node: row.opt_text()?,
+        cancel_requested: row.bool()?,
+        usage: RunUsage {
+            cpu_ms: row.i64()?,
+            max_rss_bytes: row.i64()?,
+            log_bytes: row.i64()?,
+        },
+        log_blob: row.opt_text()?,
+        created_at: row.time()?,
+        started_at: row.opt_time()?,
+        completed_at: row.opt_time()?,
+    })
+}

@@ -1,0 +1,65 @@
+//! Running one statement on one connection.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Statement, ToSql};
+
+use crate::value::{Row, Value};
+use crate::{Error, Result};
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::I64(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Blob(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+pub(crate) fn rows(connection: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let columns = statement.column_count();
+    let mut found = Vec::new();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns)
+            .map(|n| value(row.get_ref(n)?, n))
+            .collect::<Result<_>>()?;
+        found.push(Row(values));
+    }
+    Ok(found)
+}
+
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    Ok(statement.raw_execute()? as u64)
+}
+
+/// SQLite numbers `$n` by first appearance, so the place of a parameter says nothing about its
+/// number: `select $2, $1` bound by place would swap the values. The name says it.
+fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
+    for place in 1..=statement.parameter_count() {
+        let number: Option<usize> = statement
+            .parameter_name(place)
+            .and_then(|name| name.strip_prefix('$'))
+            .and_then(|digits| digits.parse().ok());
+        let value = number.and_then(|n| values.get(n.checked_sub(1)?));
+        let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
+        statement.raw_bind_parameter(place, value)?;
+    }
+    Ok(())
+}
+
+fn value(found: ValueRef<'_>, column: usize) -> Result<Value> {
+    let bad = Error::BadRow { column };
+    Ok(match found {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::I64(value),
+        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text).map_err(|_| bad)?.to_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+        ValueRef::Real(_) => return Err(bad),
+    })
+}

@@ -1,0 +1,225 @@
+//! The one writer, with group commit.
+//!
+//! Writers take turns on one connection, each in a SAVEPOINT of a shared transaction. Whoever
+//! finds nobody waiting behind, or a full or old batch, commits for all; nobody is answered
+//! before that. So a durable commit costs one fsync for as many writers as came meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use crate::{Error, Result};
+
+/// The most transactions that share one commit.
+const MOST: usize = 256;
+/// The longest that a finished transaction waits for others.
+const LONGEST: Duration = Duration::from_millis(2);
+
+type Answer = std::result::Result<(), Arc<rusqlite::Error>>;
+
+/// The connection and the batch that is open on it.
+struct Turn {
+    connection: Connection,
+    batch: Option<Batch>,
+    batches: u64,
+}
+
+struct Batch {
+    number: u64,
+    since: Instant,
+    finished: Vec<oneshot::Sender<Answer>>,
+    /// Whether somebody will commit it when all who wait go away.
+    watched: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Writers(Arc<Shared>);
+
+struct Shared {
+    turn: Arc<Mutex<Turn>>,
+    waiting: AtomicUsize,
+}
+
+impl Writers {
+    pub(crate) fn new(connection: Connection) -> Self {
+        let turn = Turn {
+            connection,
+            batch: None,
+            batches: 0,
+        };
+        Self(Arc::new(Shared {
+            turn: Arc::new(Mutex::new(turn)),
+            waiting: AtomicUsize::new(0),
+        }))
+    }
+
+    pub(crate) async fn begin(&self) -> Result<SqliteWriter> {
+        let queued = Queued::new(&self.0.waiting);
+        let mut turn = Arc::clone(&self.0.turn).lock_owned().await;
+        drop(queued);
+        turn.open()?;
+        Ok(SqliteWriter {
+            turn: Some(turn),
+            shared: Arc::clone(&self.0),
+        })
+    }
+}
+
+/// Counts one who waits for the turn, also when its future is dropped.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Turn {
+    fn open(&mut self) -> Result<()> {
+        if self.batch.is_none() {
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.batches += 1;
+            self.batch = Some(Batch {
+                number: self.batches,
+                since: Instant::now(),
+                finished: Vec::new(),
+                watched: false,
+            });
+        }
+        self.cached("SAVEPOINT one")
+    }
+
+    fn cached(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql)?.raw_execute()?;
+        Ok(())
+    }
+
+    /// Commits the batch and answers all who are in it.
+    fn commit(&mut self) {
+        let Some(batch) = self.batch.take() else {
+            return;
+        };
+        let result = self.connection.execute_batch("COMMIT").map_err(Arc::new);
+        if result.is_err() && !self.connection.is_autocommit() {
+            // Nothing more can be done when even this fails; the next BEGIN reports it.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        for waiter in batch.finished {
+            // A caller that went away does not want to know.
+            let _ = waiter.send(result.clone());
+        }
+    }
+
+    /// Some failures (disk full, out of memory) roll the whole transaction back, and with it
+    /// everybody's savepoint.
+    fn was_lost(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+}
+
+/// One transaction of one caller.
+pub(crate) struct SqliteWriter {
+    turn: Option<OwnedMutexGuard<Turn>>,
+    shared: Arc<Shared>,
+}
+
+impl SqliteWriter {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self
+            .turn
+            .as_ref()
+            .expect("there until it is committed or dropped")
+            .connection
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        let mut turn = self.turn.take().expect("committed once");
+        if let Err(error) = turn.cached("RELEASE one") {
+            self.turn = Some(turn);
+            return Err(error);
+        }
+        let (sender, answer) = oneshot::channel();
+        if let Some(batch) = &mut turn.batch {
+            batch.finished.push(sender);
+        }
+        pass_on(turn, &self.shared);
+        match answer.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Error::Commit(error.to_string())),
+            Err(_) => Err(Error::Commit("the writer stopped".to_owned())),
+        }
+    }
+}
+
+/// Gives the turn to the next one, or commits when there is none or the batch is due.
+fn pass_on(mut turn: OwnedMutexGuard<Turn>, shared: &Arc<Shared>) {
+    let others = shared.waiting.load(Ordering::SeqCst) > 0;
+    let Some(batch) = &mut turn.batch else { return };
+    let due = batch.finished.len() >= MOST || batch.since.elapsed() >= LONGEST;
+    if others && !due {
+        if !batch.watched {
+            batch.watched = true;
+            watch(batch.number, Arc::clone(&shared.turn));
+        }
+        return;
+    }
+    // The fsync must not hold up a thread that serves requests.
+    Handle::current().spawn_blocking(move || turn.commit());
+}
+
+/// Those who wait may all go away without taking their turn; then nobody would commit.
+fn watch(number: u64, turn: Arc<Mutex<Turn>>) {
+    Handle::current().spawn(async move {
+        tokio::time::sleep(LONGEST).await;
+        let mut turn = turn.lock_owned().await;
+        if turn
+            .batch
+            .as_ref()
+            .is_some_and(|batch| batch.number == number)
+        {
+            Handle::current().spawn_blocking(move || turn.commit());
+        }
+    });
+}
+
+impl Drop for SqliteWriter {
+    fn drop(&mut self) {
+        let Some(mut turn) = self.turn.take() else {
+            return;
+        };
+        if turn.was_lost() {
+            // Answering with a commit that fails tells everybody in the batch.
+            turn.commit();
+            return;
+        }
+        let undone = turn
+            .cached("ROLLBACK TO one")
+            .and_then(|()| turn.cached("RELEASE one"));
+        if undone.is_err() {
+            turn.commit();
+            return;
+        }
+        let alone = turn
+            .batch
+            .as_ref()
+            .is_none_or(|batch| batch.finished.is_empty());
+        if alone && self.shared.waiting.load(Ordering::SeqCst) == 0 {
+            turn.batch = None;
+            // If it fails, the next BEGIN reports it.
+            let _ = turn.connection.execute_batch("ROLLBACK");
+            return;
+        }
+        pass_on(turn, &self.shared);
+    }
+}

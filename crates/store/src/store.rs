@@ -1,0 +1,196 @@
+//! The store and its transactions.
+
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+
+use crate::dialect::Dialect;
+use crate::postgres::{PgStore, PgTx};
+use crate::sqlite::{SqliteReader, SqliteStore, SqliteWriter};
+use crate::value::{Row, Value};
+use crate::{Error, Result, migrate};
+
+/// Which database, and where.
+#[derive(Debug, Clone)]
+pub enum Options {
+    /// SQLite in this folder, which is made when it is missing and locked against others.
+    Sqlite {
+        /// The data folder.
+        folder: PathBuf,
+        /// How many connections read at once.
+        readers: usize,
+    },
+    /// PostgreSQL at this URL.
+    Postgres {
+        /// `postgres://user@host/database`.
+        url: String,
+        /// The most connections held.
+        connections: usize,
+    },
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(SqliteStore),
+    Postgres(PgStore),
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    pub async fn open(options: &Options, now: marquetry_model::Timestamp) -> Result<Self> {
+        let engine = match options {
+            Options::Sqlite { folder, readers } => {
+                Engine::Sqlite(SqliteStore::open(folder, *readers)?)
+            }
+            Options::Postgres { url, connections } => {
+                Engine::Postgres(PgStore::connect(url, *connections)?)
+            }
+        };
+        let store = Self(engine);
+        migrate::run(&store, now).await?;
+        Ok(store)
+    }
+
+    /// Whether several nodes can share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0, Engine::Postgres(_))
+    }
+
+    /// What `doctor` and the log call it.
+    pub fn kind(&self) -> &'static str {
+        match self.0 {
+            Engine::Sqlite(_) => "SQLite",
+            Engine::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    /// Begins a transaction that may write. Rolled back unless committed.
+    pub async fn write(&self) -> Result<WriteTx> {
+        let inner = match &self.0 {
+            Engine::Sqlite(sqlite) => Inner::SqliteWrite(sqlite.write().await?),
+            Engine::Postgres(postgres) => Inner::Postgres(postgres.begin().await?),
+        };
+        Ok(WriteTx(Tx { inner }))
+    }
+
+    /// Begins reading. Each statement sees what was committed before it.
+    pub async fn read(&self) -> Result<ReadTx> {
+        let inner = match &self.0 {
+            Engine::Sqlite(sqlite) => Inner::SqliteRead(sqlite.read().await),
+            Engine::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
+        };
+        Ok(ReadTx(Tx { inner }))
+    }
+}
+
+/// What queries run on.
+pub struct Tx {
+    inner: Inner,
+}
+
+enum Inner {
+    SqliteWrite(SqliteWriter),
+    SqliteRead(SqliteReader),
+    Postgres(PgTx),
+}
+
+impl Tx {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.inner {
+            Inner::SqliteWrite(_) | Inner::SqliteRead(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// All rows of an answer.
+    pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        match &mut self.inner {
+            Inner::SqliteWrite(writer) => crate::sqlite::rows(writer.connection(), sql, values),
+            Inner::SqliteRead(reader) => crate::sqlite::rows(reader.connection(), sql, values),
+            Inner::Postgres(postgres) => postgres.rows(sql, values).await,
+        }
+    }
+
+    /// The first row of an answer, if there is one.
+    pub(crate) async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// How many rows a statement changed.
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        match &mut self.inner {
+            Inner::SqliteWrite(writer) => crate::sqlite::execute(writer.connection(), sql, values),
+            Inner::SqliteRead(reader) => crate::sqlite::execute(reader.connection(), sql, values),
+            Inner::Postgres(postgres) => postgres.execute(sql, values).await,
+        }
+    }
+
+    /// Several statements without parameters.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        match &mut self.inner {
+            Inner::SqliteWrite(writer) => Ok(writer.connection().execute_batch(sql)?),
+            Inner::SqliteRead(reader) => Ok(reader.connection().execute_batch(sql)?),
+            Inner::Postgres(postgres) => postgres.script(sql).await,
+        }
+    }
+
+    /// Says that one row must have been there.
+    pub(crate) fn found<T>(
+        row: Option<T>,
+        kind: &'static str,
+        id: impl std::fmt::Display,
+    ) -> Result<T> {
+        row.ok_or_else(|| Error::NotFound {
+            kind,
+            id: id.to_string(),
+        })
+    }
+}
+
+/// A transaction that may write; rolled back when it is dropped.
+pub struct WriteTx(Tx);
+
+impl WriteTx {
+    /// Makes it durable. When this answers `Ok`, a power cut does not undo it.
+    pub async fn commit(self) -> Result<()> {
+        match self.0.inner {
+            Inner::SqliteWrite(writer) => writer.commit().await,
+            Inner::Postgres(postgres) => postgres.commit().await,
+            Inner::SqliteRead(_) => Ok(()),
+        }
+    }
+}
+
+impl Deref for WriteTx {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.0
+    }
+}
+
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.0
+    }
+}
+
+/// A connection to read from.
+pub struct ReadTx(Tx);
+
+impl Deref for ReadTx {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.0
+    }
+}
+
+impl DerefMut for ReadTx {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.0
+    }
+}

@@ -1,0 +1,145 @@
+//! What changes with every trigger and run of a tenant: how much waits, when dispatch shall look,
+//! which run is live and which were last.
+
+use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp};
+
+use crate::query::{json, read_all, read_one};
+use crate::value::{Reader, values};
+use crate::{Result, Tx};
+
+/// One tenant's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantState {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Triggers that no run has taken.
+    pub waiting: i64,
+    /// When dispatch shall look; none: not before something changes.
+    pub due_at: Option<Timestamp>,
+    /// The live run.
+    pub current_run_id: Option<RunId>,
+    /// The run that ended last.
+    pub last_run_id: Option<RunId>,
+    /// The run that succeeded last.
+    pub last_successful_run_id: Option<RunId>,
+}
+
+const GET: &str = "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id,
+    last_successful_run_id FROM tenant_states WHERE tenant_id = $1";
+const ACCEPT: &str = "UPDATE tenant_states SET waiting = waiting + 1,
+        due_at = CASE WHEN due_at IS NULL OR due_at > $2 THEN $2 ELSE due_at END
+    WHERE tenant_id = $1 AND waiting < $3";
+const DISPATCH: &str = "UPDATE tenant_states SET waiting = waiting - $2, due_at = $3,
+        current_run_id = $4
+    WHERE tenant_id = $1";
+const POSTPONE: &str = "UPDATE tenant_states SET due_at = $2 WHERE tenant_id = $1";
+const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL, last_run_id = $2,
+        last_successful_run_id = CASE WHEN $3 = 1 THEN $2 ELSE last_successful_run_id END,
+        due_at = CASE WHEN waiting > 0 THEN $4 ELSE NULL END
+    WHERE tenant_id = $1 AND current_run_id = $2";
+
+/// One tenant's state.
+pub async fn get(tx: &mut Tx, id: TenantId) -> Result<TenantState> {
+    let found = read_one(tx.row(GET, &values![id]).await?, read)?;
+    Tx::found(found, TenantId::KIND, id)
+}
+
+/// The states of several tenants.
+pub async fn list(tx: &mut Tx, ids: &[TenantId]) -> Result<Vec<TenantState>> {
+    let sql = format!(
+        "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id, last_successful_run_id
+        FROM tenant_states WHERE tenant_id IN {}",
+        tx.dialect().id_list(1)
+    );
+    read_all(tx.rows(&sql, &values![json(&ids)]).await?, read)
+}
+
+/// Counts one more waiting trigger; false when `most` wait already.
+pub async fn accept(tx: &mut Tx, id: TenantId, due_at: Timestamp, most: i64) -> Result<bool> {
+    Ok(tx.execute(ACCEPT, &values![id, due_at, most]).await? == 1)
+}
+
+/// Tenants without a live run that are due, longest waiting first, at most `limit`; taken for
+/// this transaction, and passed over by others.
+pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<TenantId>> {
+    let sql = format!(
+        "SELECT s.tenant_id FROM tenant_states s
+        WHERE s.due_at <= $1 AND s.current_run_id IS NULL
+        ORDER BY s.due_at, s.tenant_id LIMIT $2{}",
+        tx.dialect().skip_locked("s")
+    );
+    let rows = tx.rows(&sql, &values![now, limit]).await?;
+    read_all(rows, |row| row.i64().map(TenantId::new))
+}
+
+/// When the next tenant without a live run is due.
+pub async fn find_next_due(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT MIN(due_at) FROM tenant_states
+        WHERE due_at IS NOT NULL AND current_run_id IS NULL";
+    Ok(read_one(tx.row(SQL, &[]).await?, Reader::opt_time)?.flatten())
+}
+
+/// A run has taken `taken` triggers.
+pub async fn update_dispatched(
+    tx: &mut Tx,
+    id: TenantId,
+    taken: i64,
+    due_at: Option<Timestamp>,
+    run: RunId,
+) -> Result<()> {
+    tx.execute(DISPATCH, &values![id, taken, due_at, run])
+        .await?;
+    Ok(())
+}
+
+/// Dispatch looked and shall look again then; none: not before something changes.
+pub async fn update_due(tx: &mut Tx, id: TenantId, due_at: Option<Timestamp>) -> Result<()> {
+    tx.execute(POSTPONE, &values![id, due_at]).await?;
+    Ok(())
+}
+
+/// Dispatch shall look at a tenant, or at all of an integration, because what held its triggers
+/// is gone.
+pub async fn update_resumed(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    only: Option<TenantId>,
+    now: Timestamp,
+) -> Result<()> {
+    const SQL: &str = "UPDATE tenant_states SET due_at = $2 WHERE waiting > 0
+        AND tenant_id IN (SELECT id FROM tenants WHERE integration_id = $1 AND ($3 = 0 OR id = $3))";
+    let only = only.map_or(0, TenantId::get);
+    tx.execute(SQL, &values![integration, now, only]).await?;
+    Ok(())
+}
+
+/// The live run has ended.
+pub async fn update_ended(
+    tx: &mut Tx,
+    id: TenantId,
+    run: RunId,
+    succeeded: bool,
+    now: Timestamp,
+) -> Result<()> {
+    tx.execute(RELEASE, &values![id, run, i64::from(succeeded), now])
+        .await?;
+    Ok(())
+}
+
+/// Waiting triggers were cancelled.
+pub async fn update_cancelled(tx: &mut Tx, id: TenantId, count: i64) -> Result<()> {
+    const SQL: &str = "UPDATE tenant_states SET waiting = waiting - $2 WHERE tenant_id = $1";
+    tx.execute(SQL, &values![id, count]).await?;
+    Ok(())
+}
+
+fn read(row: &mut Reader) -> Result<TenantState> {
+    Ok(TenantState {
+        tenant_id: TenantId::new(row.i64()?),
+        waiting: row.i64()?,
+        due_at: row.opt_time()?,
+        current_run_id: row.opt_i64()?.map(RunId::new),
+        last_run_id: row.opt_i64()?.map(RunId::new),
+        last_successful_run_id: row.opt_i64()?.map(RunId::new),
+    })
+}

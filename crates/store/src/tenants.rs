@@ -1,0 +1,200 @@
+//! Tenants, and the release that each would run now.
+
+use marquetry_model::{IntegrationId, Page, PageRequest, ReleaseId, Tenant, TenantId, Timestamp};
+
+use crate::query::{Filter, List, json, read_one};
+use crate::value::{Reader, Value, values};
+use crate::{Result, Tx};
+
+macro_rules! columns {
+    () => {
+        "id, integration_id, name, user_name, source, configs, paused, user_schedule, schedule, \
+         timezone, integration_release_id, integration_release_channel, dynamic_configs, \
+         archived_at, created_at, modified_at"
+    };
+}
+
+const INSERT: &str =
+    "INSERT INTO tenants (integration_id, name, user_name, source, configs, paused,
+        user_schedule, schedule, timezone, integration_release_id, integration_release_channel,
+        dynamic_configs, archived_at, created_at, modified_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT DO NOTHING RETURNING id";
+const INSERT_STATE: &str = "INSERT INTO tenant_states (tenant_id, waiting) VALUES ($1, 0)";
+const UPDATE: &str =
+    "UPDATE tenants SET integration_id = $1, name = $2, user_name = $3, source = $4,
+        configs = $5, paused = $6, user_schedule = $7, schedule = $8, timezone = $9,
+        integration_release_id = $10, integration_release_channel = $11, dynamic_configs = $12,
+        archived_at = $13, created_at = $14, modified_at = $15
+    WHERE id = $16";
+const GET: &str = concat!("SELECT ", columns!(), " FROM tenants WHERE id = $1");
+const NAME_TAKEN: &str = "SELECT id FROM tenants
+    WHERE integration_id = $1 AND name = $2 AND archived_at IS NULL AND id <> $3";
+const LIST: List = List {
+    select: concat!("SELECT ", columns!(), " FROM tenants"),
+    count: "SELECT COUNT(*) FROM tenants",
+    sorts: &[
+        ("id", "id"),
+        ("name", "name"),
+        ("archived", "archived_at"),
+        ("integration_id", "integration_id"),
+        ("user_name", "user_name"),
+        ("source", "source"),
+        ("paused", "paused"),
+        ("user_schedule", "user_schedule"),
+        ("schedule", "schedule"),
+        ("timezone", "timezone"),
+        ("integration_release_id", "integration_release_id"),
+        ("integration_release_channel", "integration_release_channel"),
+        ("created_date", "created_at"),
+        ("modified_date", "modified_at"),
+    ],
+    order: "id",
+};
+
+/// Adds one with its empty state; none when an unarchived one of the integration has the name.
+pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<Option<TenantId>> {
+    let Some(row) = tx.row(INSERT, &values_of(tenant)).await? else {
+        return Ok(None);
+    };
+    let id = TenantId::new(row.reader().i64()?);
+    tx.execute(INSERT_STATE, &values![id]).await?;
+    Ok(Some(id))
+}
+
+/// Writes all of it.
+pub async fn update(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
+    let mut row = values_of(tenant).to_vec();
+    row.push(tenant.id.into());
+    let changed = tx.execute(UPDATE, &row).await?;
+    Tx::found((changed == 1).then_some(()), TenantId::KIND, tenant.id)
+}
+
+/// One of them, archived or not.
+pub async fn get(tx: &mut Tx, id: TenantId) -> Result<Tenant> {
+    let found = read_one(tx.row(GET, &values![id]).await?, read)?;
+    Tx::found(found, TenantId::KIND, id)
+}
+
+/// One of them, for a change.
+pub async fn lock(tx: &mut Tx, id: TenantId) -> Result<Tenant> {
+    let sql = format!("{GET}{}", tx.dialect().for_update());
+    let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
+    Tx::found(found, TenantId::KIND, id)
+}
+
+/// Whether another unarchived tenant of the integration has the name.
+pub async fn find_name_taken(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    name: &str,
+    besides: TenantId,
+) -> Result<bool> {
+    Ok(tx
+        .row(NAME_TAKEN, &values![integration, name, besides])
+        .await?
+        .is_some())
+}
+
+/// The newest unarchived one of the integration whose customer's user has this id.
+pub async fn find_by_user_name(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    user_name: &str,
+) -> Result<Option<Tenant>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM tenants WHERE integration_id = $1 AND user_name = $2 AND archived_at IS NULL
+        ORDER BY id DESC LIMIT 1"
+    );
+    read_one(tx.row(SQL, &values![integration, user_name]).await?, read)
+}
+
+/// What a list of tenants is narrowed by.
+#[derive(Debug, Clone, Default)]
+pub struct TenantFilter {
+    /// Of one integration.
+    pub integration: Option<IntegrationId>,
+    /// Of one user of the host product.
+    pub user_name: Option<String>,
+    /// Only archived ones, or only others.
+    pub archived: bool,
+}
+
+/// Those that fit.
+pub async fn list(
+    tx: &mut Tx,
+    wanted: &TenantFilter,
+    request: &PageRequest,
+) -> Result<Page<Tenant>> {
+    let mut filter = Filter::new();
+    filter.when(if wanted.archived {
+        "archived_at IS NOT NULL"
+    } else {
+        "archived_at IS NULL"
+    });
+    if let Some(integration) = wanted.integration {
+        filter.equal("integration_id = ?", integration);
+    }
+    if let Some(user_name) = &wanted.user_name {
+        filter.equal("user_name = ?", user_name.as_str());
+    }
+    LIST.page(tx, filter, request, read).await
+}
+
+/// Replaces the options that init runs found.
+pub async fn update_dynamic_configs(
+    tx: &mut Tx,
+    id: TenantId,
+    dynamic_configs: &serde_json::Map<String, serde_json::Value>,
+    now: Timestamp,
+) -> Result<()> {
+    const SQL: &str = "UPDATE tenants SET dynamic_configs = $2, modified_at = $3 WHERE id = $1";
+    tx.execute(SQL, &values![id, json(dynamic_configs), now])
+        .await?;
+    Ok(())
+}
+
+fn values_of(tenant: &Tenant) -> [Value; 15] {
+    let t = tenant;
+    values![
+        t.integration_id,
+        t.name.as_str(),
+        t.user_name.clone(),
+        t.source.as_str(),
+        json(&t.configs),
+        t.paused,
+        t.user_schedule.clone(),
+        t.schedule.clone(),
+        t.timezone.clone(),
+        t.integration_release_id,
+        t.integration_release_channel
+            .map(marquetry_model::Channel::as_str),
+        json(&t.dynamic_configs),
+        t.archived_at,
+        t.created_at,
+        t.modified_at
+    ]
+}
+
+fn read(row: &mut Reader) -> Result<Tenant> {
+    Ok(Tenant {
+        id: TenantId::new(row.i64()?),
+        integration_id: IntegrationId::new(row.i64()?),
+        name: row.text()?,
+        user_name: row.opt_text()?,
+        source: row.word()?,
+        configs: row.json()?,
+        paused: row.bool()?,
+        user_schedule: row.opt_text()?,
+        schedule: row.opt_text()?,
+        timezone: row.opt_text()?,
+        integration_release_id: row.opt_i64()?.map(ReleaseId::new),
+        integration_release_channel: row.opt_word()?,
+        dynamic_configs: row.json()?,
+        archived_at: row.opt_time()?,
+        created_at: row.time()?,
+        modified_at: row.time()?,
+    })
+}

@@ -1,0 +1,128 @@
+//! Triggers: never merged away, each keeps its id.
+
+use marquetry_model::{RunId, TenantId, Timestamp, Trigger, TriggerId, Waiting};
+
+use crate::query::{json, read_all, read_one};
+use crate::value::{Reader, values};
+use crate::{Result, Tx};
+
+macro_rules! columns {
+    () => {
+        "id, tenant_id, source, mode, payload, payload_blob, headers, run_id, cancelled_at, \
+         created_at"
+    };
+}
+
+const INSERT: &str =
+    "INSERT INTO triggers (tenant_id, source, mode, payload, payload_blob, headers,
+        created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+const FIND: &str = concat!("SELECT ", columns!(), " FROM triggers WHERE id = $1");
+const WAITING: &str = "SELECT id, source, mode, created_at FROM triggers
+    WHERE tenant_id = $1 AND run_id IS NULL AND cancelled_at IS NULL ORDER BY id";
+const TAKE_ONE: &str = "UPDATE triggers SET run_id = $1
+    WHERE id = $2 AND run_id IS NULL AND cancelled_at IS NULL";
+const OF_RUN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM triggers WHERE run_id = $1 ORDER BY id"
+);
+
+/// Adds one that waits (its id is ignored).
+pub async fn insert(tx: &mut Tx, trigger: &Trigger) -> Result<TriggerId> {
+    let t = trigger;
+    let row = values![
+        t.tenant_id,
+        t.source.as_str(),
+        t.mode.as_str(),
+        t.payload.clone(),
+        t.payload_blob.clone(),
+        t.headers.clone(),
+        t.created_at
+    ];
+    let row = tx.row(INSERT, &row).await?;
+    Tx::found(row, TriggerId::KIND, "new")?
+        .reader()
+        .i64()
+        .map(TriggerId::new)
+}
+
+/// One of them, if there is.
+pub async fn find(tx: &mut Tx, id: TriggerId) -> Result<Option<Trigger>> {
+    read_one(tx.row(FIND, &values![id]).await?, read)
+}
+
+/// What waits for a tenant, in order of arrival.
+pub async fn list_waiting(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Waiting>> {
+    read_all(tx.rows(WAITING, &values![tenant]).await?, |row| {
+        Ok(Waiting {
+            id: TriggerId::new(row.i64()?),
+            source: row.word()?,
+            mode: row.word()?,
+            created_at: row.time()?,
+        })
+    })
+}
+
+/// Gives waiting triggers to a run; answers how many.
+pub async fn update_taken(tx: &mut Tx, run: RunId, ids: &[TriggerId]) -> Result<u64> {
+    if let [only] = ids {
+        return tx.execute(TAKE_ONE, &values![run, *only]).await;
+    }
+    let sql = format!(
+        "UPDATE triggers SET run_id = $1
+        WHERE id IN {} AND run_id IS NULL AND cancelled_at IS NULL",
+        tx.dialect().id_list(2)
+    );
+    tx.execute(&sql, &values![run, json(&ids)]).await
+}
+
+/// Those of a run, in order of arrival.
+pub async fn list_of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Trigger>> {
+    read_all(tx.rows(OF_RUN, &values![run]).await?, read)
+}
+
+/// Those of several runs, in order of arrival.
+pub async fn list_of_runs(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<Trigger>> {
+    match runs {
+        [] => Ok(Vec::new()),
+        [run] => list_of_run(tx, *run).await,
+        _ => {
+            let sql = format!(
+                "SELECT {} FROM triggers WHERE run_id IN {} ORDER BY id",
+                columns!(),
+                tx.dialect().id_list(1)
+            );
+            read_all(tx.rows(&sql, &values![json(&runs)]).await?, read)
+        }
+    }
+}
+
+/// Cancels all that wait for a tenant; answers how many.
+pub async fn cancel_waiting(tx: &mut Tx, tenant: TenantId, now: Timestamp) -> Result<u64> {
+    const SQL: &str = "UPDATE triggers SET cancelled_at = $2
+        WHERE tenant_id = $1 AND run_id IS NULL AND cancelled_at IS NULL";
+    tx.execute(SQL, &values![tenant, now]).await
+}
+
+/// Cancels one that waits; answers whether it did.
+pub async fn cancel(tx: &mut Tx, id: TriggerId, now: Timestamp) -> Result<bool> {
+    const SQL: &str = "UPDATE triggers SET cancelled_at = $2
+        WHERE id = $1 AND run_id IS NULL AND cancelled_at IS NULL";
+    Ok(tx.execute(SQL, &values![id, now]).await? == 1)
+}
+
+fn read(row: &mut Reader) -> Result<Trigger> {
+    Ok(Trigger {
+        id: TriggerId::new(row.i64()?),
+        tenant_id: TenantId::new(row.i64()?),
+        source: row.word()?,
+        mode: row.word()?,
+        payload: row.opt_blob()?,
+        payload_blob: row.opt_text()?,
+        headers: row.opt_text()?,
+        run_id: row.opt_i64()?.map(RunId::new),
+        cancelled_at: row.opt_time()?,
+        created_at: row.time()?,
+    })
+}
