@@ -1,1 +1,31 @@
-//! The use cases, one file per resource.
+//! The use cases, one file per resource: what the product decides.
+//!
+//! Invariants: every front door (API, command line, later the Hub) comes through here and gets
+//! the same answer to the same act. Nothing here reads a clock, knows HTTP or writes SQL; a use
+//! case opens one transaction, and nothing leaves the process while it is open.
+#![warn(missing_docs)]
+
+mod app;
+mod auth;
+mod ctx;
+mod errors;
+mod hints;
+mod key_text;
+mod random;
+
+pub mod builds;
+pub mod environment;
+pub mod integrations;
+pub mod keys;
+pub mod logs;
+pub mod releases;
+pub mod repository;
+pub mod run_engine;
+pub mod runs;
+pub mod tenants;
+pub mod triggers;
+
+pub use app::{App, Limits, Settings};
+pub use auth::{authenticate, bootstrap_key};
+pub use ctx::{Ctx, Principal};
+pub use hints::{Hints, Topic};

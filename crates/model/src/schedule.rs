@@ -35,6 +35,11 @@ pub fn check_cron_shape(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Whether the name is an IANA time zone that this machine knows.
+pub fn is_time_zone(name: &str) -> bool {
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
 fn field_fits(field: &str, (low, high): (u32, u32)) -> bool {
     field.split(',').all(|part| {
         let (span, step) = part

@@ -203,6 +203,19 @@ pub async fn renew(tx: &mut Tx, claim: &RunClaim, lease_until: Timestamp) -> Res
     read_one(tx.row(RENEW, &row).await?, Reader::bool)
 }
 
+/// Moves the leases of all runs of a node; answers which it still holds: id, attempt, and whether
+/// somebody asked to stop it.
+pub async fn renew_node(
+    tx: &mut Tx,
+    node: &str,
+    lease_until: Timestamp,
+) -> Result<Vec<(RunId, i64, bool)>> {
+    const SQL: &str = "UPDATE runs SET lease_until = $2 WHERE node = $1 AND phase = 'Running'
+        RETURNING id, attempt, cancel_requested";
+    let rows = tx.rows(SQL, &values![node, lease_until]).await?;
+    read_all(rows, |row| Ok((RunId::new(row.i64()?), row.i64()?, row.bool()?)))
+}
+
 /// Ends it; answers false, and changes nothing, when the claim is lost.
 pub async fn finish(
     tx: &mut Tx,

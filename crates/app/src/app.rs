@@ -1,0 +1,110 @@
+//! What does not change from request to request.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use marquetry_blobs::{Blobs, LogLinkSigner};
+use marquetry_model::{Error, Result, SharedClock, Timestamp};
+use marquetry_store::{Store, settings};
+
+use crate::auth::KeyCache;
+use crate::errors::store_error;
+use crate::hints::Hints;
+use crate::random;
+
+/// What the operator chose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `PAN_CTX_ENV`, as `prod`.
+    pub environment: String,
+    /// Only below this folder may a repository be a local path.
+    pub local_repositories: PathBuf,
+    /// Where clients reach the API, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Whether runs may use the node's own network (`egress: host`).
+    pub host_network_allowed: bool,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Bounds that protect the platform and its tenants from each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Triggers that may wait for one tenant.
+    pub waiting_per_tenant: i64,
+    /// The longest time limit that an integration may ask for, in seconds.
+    pub longest_run_s: i64,
+    /// The most memory that an integration may ask for, in MiB.
+    pub most_memory_mb: i64,
+    /// The largest value of one setting of a tenant, in bytes: it must fit an environment string.
+    pub config_value_bytes: usize,
+    /// The largest payload that is kept in the database, in bytes; larger ones become blobs.
+    pub inline_payload_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            waiting_per_tenant: 10_000,
+            longest_run_s: 24 * 3600,
+            most_memory_mb: 64 * 1024,
+            config_value_bytes: 96 * 1024,
+            inline_payload_bytes: 8 * 1024,
+        }
+    }
+}
+
+/// The application: everything that a use case needs besides the caller.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// Artifacts, logs and payloads.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: SharedClock,
+    /// What the operator chose.
+    pub settings: Settings,
+    /// Who wants to know that something happened.
+    pub hints: Hints,
+    pub(crate) keys: KeyCache,
+    pub(crate) log_links: LogLinkSigner,
+}
+
+impl App {
+    /// Puts the parts together; makes the secret that log links are signed with on first start.
+    pub async fn new(
+        store: Store,
+        blobs: Blobs,
+        clock: SharedClock,
+        settings: Settings,
+    ) -> Result<Arc<Self>> {
+        let secret = log_link_secret(&store, clock.now()).await?;
+        Ok(Arc::new(Self {
+            store,
+            blobs,
+            clock,
+            settings,
+            hints: Hints::default(),
+            keys: KeyCache::default(),
+            log_links: LogLinkSigner::new(&secret),
+        }))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// All nodes must sign alike, so the secret lies in the database.
+async fn log_link_secret(store: &Store, now: Timestamp) -> Result<[u8; 32]> {
+    const NAME: &str = "log_link_secret";
+    let mut tx = store.write().await.map_err(store_error)?;
+    let fresh = random::hex(&random::bytes::<32>());
+    settings::insert(&mut tx, NAME, &fresh, now).await.map_err(store_error)?;
+    let kept = settings::find(&mut tx, NAME).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    kept.as_deref()
+        .and_then(random::from_hex)
+        .ok_or_else(|| Error::internal("the setting log_link_secret is damaged"))
+}

@@ -1,0 +1,176 @@
+//! Builds: asking for them, and what their engine reports.
+
+use marquetry_model::{
+    Build, BuildId, Error, FieldError, Integration, IntegrationId, NewBuild, Page, PageRequest,
+    Release, Result, Scope, Timestamp,
+};
+use marquetry_store::builds::{BuildClaim, BuildEnd};
+use marquetry_store::logs::LogOf;
+use marquetry_store::{builds, integrations, logs, releases};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::hints::Topic;
+use crate::integrations::check_git_name;
+
+/// Asks for a build. An unknown integration or one without a repository is an invalid body here,
+/// because the original's route declares no 404.
+pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
+    ctx.require(Scope::Write)?;
+    let mut faults = Vec::new();
+    for (field, name) in [("tag", &wanted.tag), ("branch", &wanted.branch)] {
+        if let Some(Err(why)) = name.as_deref().map(check_git_name) {
+            faults.push(FieldError::body(field, why));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let integration = match integrations::get(&mut tx, wanted.integration_id).await {
+        Ok(found) if found.archived_at.is_none() => found,
+        Ok(_) | Err(marquetry_store::Error::NotFound { .. }) => {
+            let message = format!("there is no integration {}", wanted.integration_id);
+            return Err(Error::invalid("integration_id", message));
+        }
+        Err(error) => return Err(store_error(error)),
+    };
+    if integration.repository_url.is_none() {
+        let message = format!(
+            "integration {} has no repository_url; set it with PATCH /v2/integrations/{}",
+            integration.name, integration.id
+        );
+        return Err(Error::invalid("integration_id", message));
+    }
+    let build = builds::insert(&mut tx, &wanted, now).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Builds);
+    Ok(build)
+}
+
+/// One of them.
+pub async fn build_get(ctx: &Ctx, id: BuildId) -> Result<Build> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    builds::get(&mut tx, id).await.map_err(store_error)
+}
+
+/// Newest first; of one integration or of all.
+pub async fn build_list(
+    ctx: &Ctx,
+    integration: Option<IntegrationId>,
+    page: &PageRequest,
+) -> Result<Page<Build>> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    builds::list(&mut tx, integration, page).await.map_err(store_error)
+}
+
+/// Ends a waiting build, or asks a running one to stop.
+pub async fn build_cancel(ctx: &Ctx, id: BuildId) -> Result<Build> {
+    ctx.require(Scope::Write)?;
+    let mut tx = ctx.write().await?;
+    let open = builds::cancel(&mut tx, id, ctx.now()).await.map_err(store_error)?;
+    let build = builds::get(&mut tx, id).await.map_err(store_error)?;
+    if !open {
+        return Err(Error::conflict("build_ended", format!("build {id} is already {}", build.status)));
+    }
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Build(id));
+    Ok(build)
+}
+
+/// Takes waiting builds for a node, with their integrations.
+pub async fn builds_claim(
+    ctx: &Ctx,
+    node: &str,
+    lease_until: Timestamp,
+    limit: i64,
+) -> Result<Vec<(Build, Integration)>> {
+    let mut tx = ctx.write().await?;
+    let claimed =
+        builds::claim(&mut tx, node, ctx.now(), lease_until, limit).await.map_err(store_error)?;
+    let mut found = Vec::with_capacity(claimed.len());
+    for build in claimed {
+        // A build that is begun again begins its log again.
+        logs::delete(&mut tx, LogOf::Build(build.id)).await.map_err(store_error)?;
+        let integration = integrations::get(&mut tx, build.integration_id).await;
+        found.push((build, integration.map_err(store_error)?));
+    }
+    tx.commit().await.map_err(store_error)?;
+    Ok(found)
+}
+
+/// Moves the lease and adds to the log; none when the claim is lost, else whether to stop.
+pub async fn build_progress(
+    ctx: &Ctx,
+    claim: &BuildClaim,
+    lease_until: Timestamp,
+    chunk: Option<(i64, Vec<u8>)>,
+) -> Result<Option<bool>> {
+    let mut tx = ctx.write().await?;
+    let stop = builds::renew(&mut tx, claim, lease_until).await.map_err(store_error)?;
+    if stop.is_none() {
+        return Ok(None);
+    }
+    if let Some((number, bytes)) = chunk {
+        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes).await.map_err(store_error)?;
+    }
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Build(claim.id));
+    Ok(stop)
+}
+
+/// Ends a build: its releases, its status and the end of its log in one transaction. Answers
+/// false, and changes nothing, when the claim is lost.
+pub async fn build_finish(
+    ctx: &Ctx,
+    claim: &BuildClaim,
+    mut end: BuildEnd,
+    made: Vec<Release>,
+    chunk: Option<(i64, Vec<u8>)>,
+) -> Result<bool> {
+    let mut tx = ctx.write().await?;
+    for release in made {
+        let id = insert_unique(&mut tx, release).await?;
+        end.release_ids.push(id);
+    }
+    if let Some((number, bytes)) = chunk {
+        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes).await.map_err(store_error)?;
+    }
+    if !builds::finish(&mut tx, claim, &end, ctx.now()).await.map_err(store_error)? {
+        return Ok(false);
+    }
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Build(claim.id));
+    ctx.app.hints.give(Topic::Builds);
+    Ok(true)
+}
+
+/// Release names are unique in an integration; a second build of the same tag is told apart by
+/// its build's number.
+async fn insert_unique(
+    tx: &mut marquetry_store::WriteTx,
+    mut release: Release,
+) -> Result<marquetry_model::ReleaseId> {
+    if let Some(id) = releases::insert(tx, &release).await.map_err(store_error)? {
+        return Ok(id);
+    }
+    release.name = format!("{}-{}", release.name, release.build_id);
+    let id = releases::insert(tx, &release).await.map_err(store_error)?;
+    id.ok_or_else(|| Error::internal(format!("two releases named {}", release.name)))
+}
+
+/// Puts builds of lost nodes back in the queue; of `node` itself too when it has just started.
+pub async fn builds_reap(ctx: &Ctx, node: Option<&str>) -> Result<u64> {
+    /// A build that loses its node every time must not go round for ever.
+    const ATTEMPTS: i64 = 3;
+    let mut tx = ctx.write().await?;
+    let found = builds::requeue_lost(&mut tx, node, ctx.now(), ATTEMPTS).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    if found > 0 {
+        ctx.app.hints.give(Topic::Builds);
+    }
+    Ok(found)
+}

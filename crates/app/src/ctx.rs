@@ -1,0 +1,61 @@
+//! Who asks, on whose behalf.
+
+use std::sync::Arc;
+
+use marquetry_model::{ApiKeyId, Error, Result, Scope, ScopeSet, Timestamp};
+use marquetry_store::{ReadTx, WriteTx};
+
+use crate::App;
+use crate::errors::store_error;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// A program or person with a key.
+    Key {
+        /// Which key.
+        id: ApiKeyId,
+        /// What it may do.
+        scopes: ScopeSet,
+    },
+    /// The platform itself.
+    System,
+}
+
+/// The first argument of every use case.
+#[derive(Clone)]
+pub struct Ctx {
+    /// The application.
+    pub app: Arc<App>,
+    /// Who asks.
+    pub principal: Principal,
+}
+
+impl Ctx {
+    /// The platform itself asks.
+    pub fn system(app: Arc<App>) -> Self {
+        Self { app, principal: Principal::System }
+    }
+
+    /// Refuses a caller who may not do what `scope` stands for.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        match &self.principal {
+            Principal::System => Ok(()),
+            Principal::Key { scopes, .. } if scopes.allows(scope) => Ok(()),
+            Principal::Key { .. } => Err(Error::Forbidden),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.app.now()
+    }
+
+    pub(crate) async fn read(&self) -> Result<ReadTx> {
+        self.app.store.read().await.map_err(store_error)
+    }
+
+    pub(crate) async fn write(&self) -> Result<WriteTx> {
+        self.app.store.write().await.map_err(store_error)
+    }
+}

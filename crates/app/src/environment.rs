@@ -1,0 +1,150 @@
+//! The environment of a run, exactly as the runtime contract has it.
+
+use std::path::Path;
+
+use marquetry_manifest::{config_environment, is_json};
+use marquetry_model::{Integration, Release, Run, Source, Tenant, Trigger};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// One string of an environment cannot reach 128 KiB on Linux; above this size the array of
+/// triggers is shortened, and the whole of it is in the file.
+const MOST_TRIGGERS: usize = 96 * 1024;
+
+/// All that a run's environment is made of.
+pub struct Facts<'a> {
+    /// `PAN_CTX_ENV`.
+    pub environment: &'a str,
+    /// What runs.
+    pub integration: &'a Integration,
+    /// For whom.
+    pub tenant: &'a Tenant,
+    /// Which code.
+    pub release: &'a Release,
+    /// The run itself.
+    pub run: &'a Run,
+    /// What it took.
+    pub triggers: &'a [Trigger],
+    /// The run that ended last.
+    pub last: Option<&'a Run>,
+    /// The run that succeeded last.
+    pub last_successful: Option<&'a Run>,
+    /// Where the run sees the files that the platform gives it.
+    pub files: &'a Path,
+    /// For whoever follows the run through other systems.
+    pub traceparent: String,
+}
+
+/// One element of `PAN_CTX_RUN_TRIGGERS`.
+#[derive(Serialize)]
+struct TriggerEntry {
+    id: String,
+    source: Source,
+    mode: marquetry_model::Mode,
+    payload: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_date: Option<marquetry_model::Timestamp>,
+}
+
+/// The name of the file with a trigger's raw body.
+pub fn payload_file(trigger: &Trigger) -> Option<String> {
+    let carries = trigger.payload.is_some() || trigger.payload_blob.is_some();
+    carries.then(|| trigger.id.to_string())
+}
+
+/// The whole array of triggers, as its file holds it.
+pub fn triggers_json(facts: &Facts<'_>) -> String {
+    entries_json(facts, true, true)
+}
+
+/// `PAN_CTX_*` and `PAN_CFG_*`, in a stable order.
+pub fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
+    let mut all = context(facts);
+    last_run(&mut all, "LAST_RUN", facts.last);
+    last_run(&mut all, "LAST_SUCCESSFUL_RUN", facts.last_successful);
+    misspelt(&mut all);
+    all.extend(config_environment(facts.release.config_schema.as_ref(), &facts.tenant.configs));
+    all
+}
+
+fn context(facts: &Facts<'_>) -> Vec<(String, String)> {
+    let file = |name: &str| facts.files.join(name).to_string_lossy().into_owned();
+    let pairs = [
+        ("PAN_CTX_INTEGRATION_ID", facts.integration.id.to_string()),
+        ("PAN_CTX_INTEGRATION_NAME", facts.integration.name.clone()),
+        ("PAN_CTX_TENANT_ID", facts.tenant.id.to_string()),
+        ("PAN_CTX_TENANT_NAME", facts.tenant.name.clone()),
+        ("PAN_CTX_ENV", facts.environment.to_owned()),
+        ("PAN_CTX_RUN_ID", facts.run.id.to_string()),
+        ("PAN_CTX_RUN_MODE", facts.run.mode.to_string()),
+        ("PAN_CTX_RUN_TRIGGERS", triggers_variable(facts)),
+        ("PAN_CTX_RUN_TRIGGERS_FILE", file("triggers.json")),
+        ("TRACEPARENT", facts.traceparent.clone()),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+fn last_run(all: &mut Vec<(String, String)>, prefix: &str, run: Option<&Run>) {
+    let Some(run) = run else { return };
+    let mut add = |name: &str, value: String| all.push((format!("PAN_CTX_{prefix}_{name}"), value));
+    if let Some(at) = run.started_at {
+        add("START_TIME", at.to_environment());
+    }
+    if let Some(at) = run.completed_at {
+        add("COMPLETION_TIME", at.to_environment());
+    }
+    add("PHASE", run.phase.to_string());
+    // Only JSON is passed on.
+    if let Some(text) = run.std_out.as_deref().filter(|text| is_json(text).is_some()) {
+        add("STD_OUT", text.to_owned());
+    }
+}
+
+/// Two pages of the original's documentation spell these names otherwise; code follows either.
+fn misspelt(all: &mut Vec<(String, String)>) {
+    let pairs = [
+        ("PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT", "PAN_CTX_LAST_SUCESSFUL_RUN_STDOUT"),
+        ("PAN_CTX_LAST_RUN_STD_OUT", "PAN_CTX_LAST_RUN_STDOUT"),
+    ];
+    for (right, wrong) in pairs {
+        let found = all.iter().find(|(name, _)| name == right).map(|(_, value)| value.clone());
+        all.extend(found.map(|value| (wrong.to_owned(), value)));
+    }
+}
+
+fn triggers_variable(facts: &Facts<'_>) -> String {
+    let shorter = [(true, true), (false, true), (false, false)];
+    let texts = shorter.map(|(payload, date)| move || entries_json(facts, payload, date));
+    for text in &texts[..2] {
+        let text = text();
+        if text.len() <= MOST_TRIGGERS {
+            return text;
+        }
+    }
+    texts[2]()
+}
+
+fn entries_json(facts: &Facts<'_>, payload: bool, date: bool) -> String {
+    let entries: Vec<TriggerEntry> = facts
+        .triggers
+        .iter()
+        .map(|trigger| TriggerEntry {
+            id: trigger.id.to_string(),
+            source: trigger.source,
+            mode: trigger.mode,
+            payload: if payload { entry_payload(facts, trigger) } else { json!({}) },
+            created_date: date.then_some(trigger.created_at),
+        })
+        .collect();
+    serde_json::to_string(&entries).expect("entries have string keys")
+}
+
+fn entry_payload(facts: &Facts<'_>, trigger: &Trigger) -> Value {
+    let Some(name) = payload_file(trigger) else { return json!({}) };
+    let headers: Map<String, Value> = trigger
+        .headers
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    json!({"file": facts.files.join(name).to_string_lossy(), "headers": headers})
+}

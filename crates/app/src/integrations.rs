@@ -1,0 +1,331 @@
+//! Integrations.
+
+use marquetry_model::{
+    Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
+    LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
+    Scope, TenantId, Timestamp, check_cron_shape, check_slug,
+};
+use marquetry_store::tenants::TenantFilter;
+use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenants, triggers};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::hints::Topic;
+use crate::repository;
+
+/// What a create or change mentions.
+#[derive(Debug, Clone, Default)]
+pub struct IntegrationInput {
+    /// Slug.
+    pub name: Option<String>,
+    /// For people.
+    pub long_name: Option<String>,
+    /// Whose code it is.
+    pub kind: Option<IntegrationType>,
+    /// Where the code is.
+    pub repository_url: Patch<String>,
+    /// The branch whose builds are `Latest`.
+    pub repository_tracking_branch: Option<String>,
+    /// The manifests' places.
+    pub repository_paths: Option<Vec<String>>,
+    /// Systems it talks to.
+    pub connectors: Option<Vec<Connector>>,
+    /// The fixed default release.
+    pub default_release_id: Patch<ReleaseId>,
+    /// The default channel.
+    pub default_release_channel: Patch<Channel>,
+    /// The schedule of a tenant that asks for none.
+    pub default_schedule: Patch<String>,
+    /// What a customer may choose from.
+    pub schedule_choices: Option<Vec<ScheduleChoice>>,
+    /// What `user_schedule` loses.
+    pub schedule_randomization: Option<Randomization>,
+    /// Milliseconds.
+    pub debounce_ms: Option<i64>,
+    /// Seconds.
+    pub timeout_seconds: Option<i64>,
+    /// MiB.
+    pub memory_mb: Option<i64>,
+    /// Whether lost runs are repeated.
+    pub retry: Option<Retry>,
+    /// What runs may reach.
+    pub egress: Option<Egress>,
+    /// Ports beyond the usual ones.
+    pub egress_ports: Option<Vec<u16>>,
+    /// Seconds.
+    pub poll_seconds: Patch<i64>,
+    /// Whether developers may run it at home.
+    pub local_run: Option<LocalRun>,
+    /// Whether nothing of it runs.
+    pub paused: Option<bool>,
+    /// Where an external one lives.
+    pub target_url: Patch<String>,
+}
+
+/// Makes one.
+pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<Integration> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let mut integration = Integration::new(String::new(), String::new(), now);
+    apply(&mut integration, input);
+    check(ctx, &integration)?;
+    let mut tx = ctx.write().await?;
+    check_default_release(&mut tx, &integration).await?;
+    let id = integrations::insert(&mut tx, &integration).await.map_err(store_error)?;
+    integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
+    tx.commit().await.map_err(store_error)?;
+    Ok(integration)
+}
+
+/// One of them, archived or not.
+pub async fn integration_get(ctx: &Ctx, id: IntegrationId) -> Result<Integration> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    integrations::get(&mut tx, id).await.map_err(store_error)
+}
+
+/// A page of those that are, or are not, archived.
+pub async fn integration_list(
+    ctx: &Ctx,
+    archived: bool,
+    page: &PageRequest,
+) -> Result<Page<Integration>> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    integrations::list(&mut tx, archived, page).await.map_err(store_error)
+}
+
+/// Changes what the input mentions.
+pub async fn integration_update(
+    ctx: &Ctx,
+    id: IntegrationId,
+    input: IntegrationInput,
+) -> Result<Integration> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let mut integration = lock_live(&mut tx, id).await?;
+    let before = integration.clone();
+    apply(&mut integration, input);
+    check(ctx, &integration)?;
+    check_default_release(&mut tx, &integration).await?;
+    if integration.name != before.name
+        && integrations::find_by_name(&mut tx, &integration.name).await.map_err(store_error)?.is_some()
+    {
+        return Err(name_taken(&integration.name));
+    }
+    integration.modified_at = now;
+    integrations::update(&mut tx, &integration).await.map_err(store_error)?;
+    if before.paused && !integration.paused {
+        tenant_states::update_resumed(&mut tx, id, None, now).await.map_err(store_error)?;
+    }
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(integration)
+}
+
+/// Sets which release `Default` means.
+pub async fn integration_set_default(
+    ctx: &Ctx,
+    id: IntegrationId,
+    release: Option<ReleaseId>,
+    channel: Option<Channel>,
+) -> Result<Integration> {
+    if release.is_some() == channel.is_some() {
+        return Err(Error::invalid("release_id", "give either release_id or channel"));
+    }
+    let input = IntegrationInput {
+        default_release_id: release.map_or(Patch::Clear, Patch::Set),
+        default_release_channel: channel.map_or(Patch::Clear, Patch::Set),
+        ..IntegrationInput::default()
+    };
+    integration_update(ctx, id, input).await
+}
+
+/// Archives it. With live tenants only with `cascade`, which archives them too.
+pub async fn integration_archive(
+    ctx: &Ctx,
+    id: IntegrationId,
+    cascade: bool,
+) -> Result<Integration> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let mut integration = lock_live(&mut tx, id).await?;
+    let live = integrations::live_tenants(&mut tx, id).await.map_err(store_error)?;
+    if live > 0 && !cascade {
+        let message = format!(
+            "integration {id} has {live} tenants; archive them first or repeat with ?cascade=true"
+        );
+        return Err(Error::conflict("live_tenants", message));
+    }
+    cancel_waiting_of(&mut tx, id, now).await?;
+    integrations::archive_tenants(&mut tx, id, now).await.map_err(store_error)?;
+    integration.archived_at = Some(now);
+    integration.modified_at = now;
+    integrations::update(&mut tx, &integration).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    Ok(integration)
+}
+
+async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) -> Result<()> {
+    let wanted = TenantFilter { integration: Some(id), ..TenantFilter::default() };
+    let mut page = PageRequest { limit: marquetry_model::MAX_LIMIT, ..PageRequest::default() };
+    loop {
+        let part = tenants::list(tx, &wanted, &page).await.map_err(store_error)?;
+        for tenant in &part.items {
+            cancel_waiting(tx, tenant.id, now).await?;
+        }
+        if !part.has_more {
+            return Ok(());
+        }
+        page.skip += page.limit;
+    }
+}
+
+/// Cancels what waits for a tenant that is being archived.
+pub(crate) async fn cancel_waiting(tx: &mut WriteTx, id: TenantId, now: Timestamp) -> Result<()> {
+    // Takes the row that accepting a trigger takes too: none can slip in between.
+    tenant_states::update_cancelled(tx, id, 0).await.map_err(store_error)?;
+    let count = triggers::cancel_waiting(tx, id, now).await.map_err(store_error)?;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    tenant_states::update_cancelled(tx, id, count).await.map_err(store_error)
+}
+
+/// One that may be changed: an archived one is as good as gone.
+async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Integration> {
+    let integration = integrations::lock(tx, id).await.map_err(store_error)?;
+    if integration.archived_at.is_some() {
+        return Err(Error::not_found(IntegrationId::KIND, id));
+    }
+    Ok(integration)
+}
+
+fn name_taken(name: &str) -> Error {
+    let message = format!("an integration named {name} exists; choose another name or archive it");
+    Error::conflict("name_taken", message)
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn apply(i: &mut Integration, input: IntegrationInput) {
+    set(&mut i.name, input.name);
+    set(&mut i.long_name, input.long_name);
+    set(&mut i.kind, input.kind);
+    input.repository_url.apply(&mut i.repository_url);
+    set(&mut i.repository_tracking_branch, input.repository_tracking_branch);
+    set(&mut i.repository_paths, input.repository_paths);
+    set(&mut i.connectors, input.connectors);
+    // One of the two is the default: setting one clears the other unless both are mentioned.
+    if matches!(input.default_release_id, Patch::Set(_)) && !input.default_release_channel.is_mentioned() {
+        i.default_release_channel = None;
+    }
+    if matches!(input.default_release_channel, Patch::Set(_)) && !input.default_release_id.is_mentioned() {
+        i.default_release_id = None;
+    }
+    input.default_release_id.apply(&mut i.default_release_id);
+    input.default_release_channel.apply(&mut i.default_release_channel);
+    input.default_schedule.apply(&mut i.default_schedule);
+    set(&mut i.schedule_choices, input.schedule_choices);
+    set(&mut i.schedule_randomization, input.schedule_randomization);
+    set(&mut i.debounce_ms, input.debounce_ms);
+    set(&mut i.timeout_seconds, input.timeout_seconds);
+    set(&mut i.memory_mb, input.memory_mb);
+    set(&mut i.retry, input.retry);
+    set(&mut i.egress, input.egress);
+    set(&mut i.egress_ports, input.egress_ports);
+    input.poll_seconds.apply(&mut i.poll_seconds);
+    set(&mut i.local_run, input.local_run);
+    set(&mut i.paused, input.paused);
+    input.target_url.apply(&mut i.target_url);
+}
+
+/// All faults at once.
+fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
+    let mut faults = Vec::new();
+    let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
+    if let Err(why) = check_slug(&i.name) {
+        fault("name", why.to_string());
+    }
+    if i.long_name.trim().is_empty() || i.long_name.chars().count() > 200 {
+        fault("long_name", "must have 1 to 200 characters".into());
+    }
+    if let Some(url) = &i.repository_url
+        && let Err(why) = repository::locate(url, &ctx.app.settings.local_repositories)
+    {
+        fault("repository_url", why.to_string());
+    }
+    if let Err(why) = check_git_name(&i.repository_tracking_branch) {
+        fault("repository_tracking_branch", why.to_owned());
+    }
+    if i.repository_paths.is_empty() || i.repository_paths.len() > 50 {
+        fault("repository_path", "must name 1 to 50 manifests".into());
+    }
+    for path in &i.repository_paths {
+        if let Err(why) = marquetry_manifest::candidates(path) {
+            fault("repository_path", format!("{path}: {why}"));
+        }
+    }
+    if i.default_release_id.is_some() && i.default_release_channel.is_some() {
+        fault("default_release_channel", "give default_release_id or a channel, not both".into());
+    }
+    if i.default_release_channel == Some(Channel::Default) {
+        fault("default_release_channel", "must be Latest: Default would mean itself".into());
+    }
+    if let Some(Err(why)) = i.default_schedule.as_deref().map(check_cron_shape) {
+        fault("default_schedule", why.to_owned());
+    }
+    for choice in &i.schedule_choices {
+        if let Err(why) = check_cron_shape(&choice.cron) {
+            fault("schedule_choices", format!("{}: {why}", choice.cron));
+        }
+    }
+    let limits = &ctx.app.settings.limits;
+    let ranges = [
+        ("debounce_ms", i.debounce_ms, 0, 3_600_000),
+        ("timeout_seconds", i.timeout_seconds, 1, limits.longest_run_s),
+        ("memory_mb", i.memory_mb, 16, limits.most_memory_mb),
+        ("poll_seconds", i.poll_seconds.unwrap_or(60), 10, 604_800),
+    ];
+    for (field, value, least, most) in ranges {
+        if value < least || value > most {
+            fault(field, format!("must be from {least} to {most}"));
+        }
+    }
+    if i.egress == Egress::Host && !ctx.app.settings.host_network_allowed {
+        fault("egress", "host is not allowed here; the operator opens it with --allow-host-network".into());
+    }
+    if i.egress_ports.len() > 32 || i.egress_ports.contains(&0) {
+        fault("egress_ports", "must be at most 32 ports from 1 to 65535".into());
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// Whether Git takes it as a branch or tag name; the rules of `git check-ref-format`.
+pub(crate) fn check_git_name(name: &str) -> Result<(), &'static str> {
+    let wrong = name.is_empty()
+        || name.len() > 200
+        || name.starts_with(['-', '/', '.'])
+        || name.ends_with(['/', '.'])
+        || name.ends_with(".lock")
+        || name.contains("..")
+        || name.contains("//")
+        || name.contains("/.")
+        || name.contains("@{")
+        || name == "@"
+        || name.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c));
+    if wrong { Err("must be a name that Git allows for a branch or tag") } else { Ok(()) }
+}
+
+async fn check_default_release(tx: &mut WriteTx, integration: &Integration) -> Result<()> {
+    let Some(id) = integration.default_release_id else { return Ok(()) };
+    let release = releases::find(tx, id).await.map_err(store_error)?;
+    if release.is_some_and(|release| release.integration_id == integration.id) {
+        return Ok(());
+    }
+    Err(Error::invalid("default_release_id", format!("the integration has no release {id}")))
+}

@@ -1,0 +1,85 @@
+//! Keys of the API.
+
+use marquetry_model::{
+    ApiKey, ApiKeyId, Error, FieldError, Page, PageRequest, Result, Scope, ScopeSet, Timestamp,
+};
+use marquetry_store::api_keys;
+
+use crate::auth::new_key;
+use crate::ctx::{Ctx, Principal};
+use crate::errors::store_error;
+use crate::key_text;
+
+/// What a new key shall be.
+#[derive(Debug, Clone)]
+pub struct KeyCreate {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do; none: `admin`.
+    pub scopes: Option<Vec<Scope>>,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a key. Its text is answered here and never again. A key cannot make one that may do
+/// more than itself.
+pub async fn key_create(ctx: &Ctx, wanted: KeyCreate) -> Result<(ApiKey, String)> {
+    ctx.require(Scope::Admin)?;
+    let now = ctx.now();
+    let scopes = ScopeSet::new(wanted.scopes.unwrap_or_else(|| vec![Scope::Admin]));
+    check(ctx, &wanted.name, &scopes, wanted.expires_at, now)?;
+    let text = key_text::generate();
+    let mut key = new_key(wanted.name.trim(), &text, scopes, wanted.expires_at, now);
+    let mut tx = ctx.write().await?;
+    let hash = key_text::hash(&text);
+    key.id = api_keys::insert(&mut tx, &key, &hash).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    Ok((key, text))
+}
+
+fn check(
+    ctx: &Ctx,
+    name: &str,
+    scopes: &ScopeSet,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut faults = Vec::new();
+    if name.trim().is_empty() || name.chars().count() > 100 {
+        faults.push(FieldError::body("name", "must have 1 to 100 characters"));
+    }
+    if scopes.as_slice().is_empty() {
+        faults.push(FieldError::body("scopes", "must name at least one scope"));
+    }
+    if let Principal::Key { scopes: own, .. } = &ctx.principal
+        && !own.covers(scopes)
+        && !own.allows(Scope::Admin)
+    {
+        faults.push(FieldError::body("scopes", "must not exceed the scopes of the key that asks"));
+    }
+    if expires_at.is_some_and(|end| end <= now) {
+        faults.push(FieldError::body("expires_date", "must lie in the future"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// The keys that are not revoked.
+pub async fn key_list(ctx: &Ctx, page: &PageRequest) -> Result<Page<ApiKey>> {
+    ctx.require(Scope::Admin)?;
+    let mut tx = ctx.read().await?;
+    api_keys::list(&mut tx, page).await.map_err(store_error)
+}
+
+/// Takes a key's power away, at once on this node and within two seconds on others.
+pub async fn key_revoke(ctx: &Ctx, id: ApiKeyId) -> Result<ApiKey> {
+    ctx.require(Scope::Admin)?;
+    let mut tx = ctx.write().await?;
+    let revoked = api_keys::revoke(&mut tx, id, ctx.now()).await.map_err(store_error)?;
+    if !revoked {
+        return Err(Error::not_found(ApiKeyId::KIND, id));
+    }
+    let key = api_keys::get(&mut tx, id).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.keys.clear();
+    Ok(key)
+}

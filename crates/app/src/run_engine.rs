@@ -1,0 +1,245 @@
+//! What the engine does to runs: making them, taking them, ending them.
+//!
+//! Each function is one transaction. A run is touched only under its claim (node and attempt), so
+//! a node that comes back late changes nothing.
+
+use std::time::Duration;
+
+use marquetry_model::{
+    Decision, Integration, Outcome, Phase, Release, Result, Run, RunId, Tenant, TenantId,
+    Timestamp, Trigger, bundle,
+};
+use marquetry_store::logs::LogOf;
+use marquetry_store::runs::{Claimer, NewRun, RunClaim};
+use marquetry_store::{Tx, integrations, logs, releases, runs, tenant_states, tenants, triggers};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::hints::Topic;
+use crate::releases::resolve;
+
+/// How many tenants one look at the queue serves.
+const BATCH: i64 = 128;
+/// When dispatch looks again at a tenant whose release is gone.
+const NO_RELEASE: Duration = Duration::from_secs(60);
+
+/// Everything that a node needs to execute a run it has taken.
+#[derive(Debug, Clone)]
+pub struct RunJob {
+    /// The run.
+    pub run: Run,
+    /// For whom.
+    pub tenant: Tenant,
+    /// Of what.
+    pub integration: Integration,
+    /// Which code.
+    pub release: Release,
+    /// What it took, in order of arrival.
+    pub triggers: Vec<Trigger>,
+    /// The run that ended last.
+    pub last: Option<Run>,
+    /// The run that succeeded last.
+    pub last_successful: Option<Run>,
+}
+
+/// What one look at the queue did.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Runs that this node shall execute now.
+    pub jobs: Vec<RunJob>,
+    /// When to look again without a hint; none: only at a hint.
+    pub next: Option<Timestamp>,
+    /// Whether there may be more at once.
+    pub more: bool,
+}
+
+/// Makes runs of what waits, and takes up to `slots` runs for this node, those that have waited
+/// longest first. With no claimer the runs are made for other nodes to take.
+pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Result<Taken> {
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let mut taken = Vec::new();
+    if let Some(claimer) = claimer.filter(|_| slots > 0) {
+        let slots = i64::try_from(slots).unwrap_or(i64::MAX);
+        taken = runs::claim(&mut tx, claimer, now, slots).await.map_err(store_error)?;
+        taken.sort_by_key(|run| run.id);
+    }
+    let due = tenant_states::claim_due(&mut tx, now, BATCH).await.map_err(store_error)?;
+    let more = i64::try_from(due.len()).is_ok_and(|n| n == BATCH);
+    let mut changed = !taken.is_empty();
+    for tenant in due {
+        let at_once = claimer.filter(|_| taken.len() < slots);
+        let made = dispatch(&mut tx, tenant, at_once, now).await?;
+        changed = true;
+        taken.extend(made.filter(|run| run.phase == Phase::Running));
+    }
+    let next = tenant_states::find_next_due(&mut tx).await.map_err(store_error)?;
+    let mut jobs = Vec::with_capacity(taken.len());
+    for run in taken {
+        jobs.push(job(&mut tx, run).await?);
+    }
+    if changed {
+        tx.commit().await.map_err(store_error)?;
+    }
+    Ok(Taken { jobs, next, more })
+}
+
+/// Makes the next run of one tenant, or notes when to look again.
+async fn dispatch(
+    tx: &mut Tx,
+    id: TenantId,
+    claimer: Option<&Claimer>,
+    now: Timestamp,
+) -> Result<Option<Run>> {
+    let tenant = tenants::get(tx, id).await.map_err(store_error)?;
+    let integration = integrations::get(tx, tenant.integration_id).await.map_err(store_error)?;
+    if integration.paused {
+        return postpone(tx, id, None).await;
+    }
+    let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
+    let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
+    let taken = match bundle(&waiting, now, debounce, tenant.paused) {
+        Decision::Nothing => return postpone(tx, id, None).await,
+        Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
+        Decision::Run(taken) => taken,
+    };
+    let Some(release) = resolve(tx, &integration, &tenant).await? else {
+        return postpone(tx, id, Some(now.plus(NO_RELEASE))).await;
+    };
+    let wanted = NewRun {
+        tenant_id: id,
+        integration_id: integration.id,
+        release_id: release.id,
+        mode: taken.mode,
+    };
+    let made = runs::insert(tx, &wanted, claimer, now).await.map_err(store_error)?;
+    // The index says that a run is live already: its end looks again.
+    let Some(run) = made else { return postpone(tx, id, None).await };
+    triggers::update_taken(tx, run.id, &taken.triggers).await.map_err(store_error)?;
+    let left = waiting.len() - taken.triggers.len();
+    let due = (left > 0).then_some(now);
+    let count = i64::try_from(taken.triggers.len()).unwrap_or(i64::MAX);
+    tenant_states::update_dispatched(tx, id, count, due, run.id).await.map_err(store_error)?;
+    Ok(Some(run))
+}
+
+async fn postpone(tx: &mut Tx, id: TenantId, due: Option<Timestamp>) -> Result<Option<Run>> {
+    tenant_states::update_due(tx, id, due).await.map_err(store_error)?;
+    Ok(None)
+}
+
+async fn job(tx: &mut Tx, run: Run) -> Result<RunJob> {
+    let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
+    let integration = integrations::get(tx, run.integration_id).await.map_err(store_error)?;
+    let release = releases::get(tx, run.release_id).await.map_err(store_error)?;
+    let triggers = triggers::list_of_run(tx, run.id).await.map_err(store_error)?;
+    let state = tenant_states::get(tx, run.tenant_id).await.map_err(store_error)?;
+    let last = match state.last_run_id {
+        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
+        None => None,
+    };
+    let last_successful = match state.last_successful_run_id {
+        Some(id) if Some(id) == state.last_run_id => last.clone(),
+        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
+        None => None,
+    };
+    Ok(RunJob { run, tenant, integration, release, triggers, last, last_successful })
+}
+
+/// Moves one run's lease and adds to its log; false when the claim is lost.
+pub async fn run_log(
+    ctx: &Ctx,
+    tenant: TenantId,
+    claim: &RunClaim,
+    lease_until: Timestamp,
+    chunk: (i64, Vec<u8>),
+) -> Result<bool> {
+    let mut tx = ctx.write().await?;
+    if runs::renew(&mut tx, claim, lease_until).await.map_err(store_error)?.is_none() {
+        return Ok(false);
+    }
+    logs::append(&mut tx, LogOf::Run(claim.id), chunk.0, chunk.1).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Tenant(tenant));
+    Ok(true)
+}
+
+/// A run that a node still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The run.
+    pub id: RunId,
+    /// The fence.
+    pub attempt: i64,
+    /// Whether somebody asked to stop it.
+    pub cancel_requested: bool,
+}
+
+/// Moves the leases of all runs of a node and answers which it still holds.
+pub async fn runs_renew(ctx: &Ctx, node: &str, lease_until: Timestamp) -> Result<Vec<Held>> {
+    let mut tx = ctx.write().await?;
+    let held = runs::renew_node(&mut tx, node, lease_until).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    let held = held.into_iter();
+    Ok(held.map(|(id, attempt, cancel_requested)| Held { id, attempt, cancel_requested }).collect())
+}
+
+/// Ends a run: its outcome, the end of its log and the tenant's state in one transaction. Answers
+/// false, and changes nothing, when the claim is lost.
+pub async fn run_finish(
+    ctx: &Ctx,
+    tenant: TenantId,
+    claim: &RunClaim,
+    outcome: &Outcome,
+    chunk: Option<(i64, Vec<u8>)>,
+) -> Result<bool> {
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    if !runs::finish(&mut tx, claim, outcome, now).await.map_err(store_error)? {
+        return Ok(false);
+    }
+    if let Some((number, bytes)) = chunk {
+        logs::append(&mut tx, LogOf::Run(claim.id), number, bytes).await.map_err(store_error)?;
+    }
+    let succeeded = outcome.phase == Phase::Succeeded;
+    tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
+        .await
+        .map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Tenant(tenant));
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(true)
+}
+
+/// Closes runs whose node is lost; of `node` itself too when it has just started. Answers how
+/// many.
+pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let lost = runs::claim_lost(&mut tx, node, now, BATCH).await.map_err(store_error)?;
+    if lost.is_empty() {
+        return Ok(0);
+    }
+    for run in &lost {
+        let name = run.node.clone().unwrap_or_default();
+        let outcome = Outcome::platform(format!("node {name} was lost while it ran this"));
+        let claim = RunClaim { id: run.id, attempt: run.attempt, node: name };
+        if runs::finish(&mut tx, &claim, &outcome, now).await.map_err(store_error)? {
+            let number =
+                logs::find_last(&mut tx, LogOf::Run(run.id)).await.map_err(store_error)? + 1;
+            let line = "[marquetry] the node that ran this was lost; the run is closed\n";
+            logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
+                .await
+                .map_err(store_error)?;
+            tenant_states::update_ended(&mut tx, run.tenant_id, run.id, false, now)
+                .await
+                .map_err(store_error)?;
+        }
+    }
+    tx.commit().await.map_err(store_error)?;
+    for run in &lost {
+        ctx.app.hints.give(Topic::Tenant(run.tenant_id));
+    }
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(lost.len())
+}

@@ -1,0 +1,356 @@
+//! Tenants.
+
+use std::collections::HashMap;
+
+use marquetry_model::{
+    Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
+    Result, RunId, Scope, Tenant, TenantId, TenantSource, check_cron_shape, check_slug,
+};
+use marquetry_store::tenants::TenantFilter;
+use marquetry_store::{Tx, WriteTx, integrations, releases, runs, tenant_states, tenants};
+use serde_json::{Map, Value};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::hints::Topic;
+use crate::integrations::cancel_waiting;
+use crate::runs::{RunView, with_triggers};
+
+/// A tenant with the runs that its status shows.
+#[derive(Debug, Clone)]
+pub struct TenantView {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The live run.
+    pub current_run: Option<RunView>,
+    /// The run that ended last.
+    pub last_run: Option<RunView>,
+    /// The run that succeeded last.
+    pub last_successful_run: Option<RunView>,
+}
+
+/// What a new tenant shall be.
+#[derive(Debug, Clone)]
+pub struct TenantCreate {
+    /// Slug.
+    pub name: String,
+    /// Of what.
+    pub integration_id: IntegrationId,
+    /// The user of the host product.
+    pub user_name: Option<String>,
+    /// How it comes to be.
+    pub source: TenantSource,
+    /// Five-field cron.
+    pub user_schedule: Option<String>,
+    /// IANA name.
+    pub timezone: Option<String>,
+    /// The fixed release it shall run.
+    pub integration_release_id: Option<ReleaseId>,
+    /// The channel it shall follow.
+    pub integration_release_channel: Option<Channel>,
+    /// The settings form's values.
+    pub configs: Map<String, Value>,
+    /// Whether its schedule stands still; none: yes.
+    pub paused: Option<bool>,
+}
+
+/// What a change mentions.
+#[derive(Debug, Clone, Default)]
+pub struct TenantPatch {
+    /// Slug.
+    pub name: Option<String>,
+    /// The user of the host product.
+    pub user_name: Patch<String>,
+    /// Merged shallowly; `null` removes a key.
+    pub configs: Option<Map<String, Value>>,
+    /// Instead of merging, the configs become exactly these.
+    pub replace_configs: bool,
+    /// Five-field cron.
+    pub user_schedule: Patch<String>,
+    /// IANA name.
+    pub timezone: Patch<String>,
+    /// Whether its schedule stands still.
+    pub paused: Option<bool>,
+    /// The fixed release it shall run.
+    pub integration_release_id: Patch<ReleaseId>,
+    /// The channel it shall follow.
+    pub integration_release_channel: Patch<Channel>,
+}
+
+/// Makes one. Unknown integrations and releases and a taken name are faults of the body here,
+/// because the original's route declares neither 404 nor 409.
+pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let channel = match (wanted.integration_release_id, wanted.integration_release_channel) {
+        (None, None) => Some(Channel::Default),
+        (_, channel) => channel,
+    };
+    let mut tenant = Tenant {
+        id: TenantId::new(0),
+        integration_id: wanted.integration_id,
+        name: wanted.name,
+        user_name: wanted.user_name.filter(|name| !name.is_empty()),
+        source: wanted.source,
+        configs: wanted.configs,
+        paused: wanted.paused.unwrap_or(true),
+        schedule: wanted.user_schedule.clone(),
+        user_schedule: wanted.user_schedule,
+        timezone: wanted.timezone,
+        integration_release_id: wanted.integration_release_id,
+        integration_release_channel: channel,
+        dynamic_configs: Map::new(),
+        archived_at: None,
+        created_at: now,
+        modified_at: now,
+    };
+    let mut faults = check(ctx, &tenant);
+    let mut tx = ctx.write().await?;
+    match find_live(&mut tx, tenant.integration_id).await? {
+        Some(integration) => {
+            if tenant.user_schedule.is_none() {
+                tenant.schedule.clone_from(&integration.default_schedule);
+            }
+            faults.extend(check_release(&mut tx, &tenant).await?);
+        }
+        None => {
+            let message = format!("there is no integration {}", tenant.integration_id);
+            faults.push(FieldError::body("integration_id", message));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    let id = tenants::insert(&mut tx, &tenant).await.map_err(store_error)?;
+    tenant.id = id.ok_or_else(|| name_taken(&tenant.name))?;
+    tx.commit().await.map_err(store_error)?;
+    Ok(TenantView { tenant, current_run: None, last_run: None, last_successful_run: None })
+}
+
+/// One of them, archived or not.
+pub async fn tenant_get(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    let tenant = tenants::get(&mut tx, id).await.map_err(store_error)?;
+    view(&mut tx, tenant).await
+}
+
+/// What a list is narrowed by.
+#[derive(Debug, Clone, Default)]
+pub struct TenantListing {
+    /// Of one integration.
+    pub integration: Option<IntegrationId>,
+    /// Of one user of the host product.
+    pub user_name: Option<String>,
+    /// Only archived ones, or only others.
+    pub archived: bool,
+}
+
+/// A page of those that fit.
+pub async fn tenant_list(
+    ctx: &Ctx,
+    wanted: TenantListing,
+    page: &PageRequest,
+) -> Result<Page<TenantView>> {
+    ctx.require(Scope::Read)?;
+    let filter = TenantFilter {
+        integration: wanted.integration,
+        user_name: wanted.user_name,
+        archived: wanted.archived,
+    };
+    let mut tx = ctx.read().await?;
+    let found = tenants::list(&mut tx, &filter, page).await.map_err(store_error)?;
+    let views = views(&mut tx, found.items).await?;
+    Ok(Page { items: views, has_more: found.has_more, total: found.total })
+}
+
+/// Changes what the patch mentions.
+pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Result<TenantView> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let mut tenant = lock_live(&mut tx, id).await?;
+    let was_paused = tenant.paused;
+    let old_name = tenant.name.clone();
+    let integration = integrations::get(&mut tx, tenant.integration_id).await.map_err(store_error)?;
+    apply(&mut tenant, patch, &integration);
+    let mut faults = check(ctx, &tenant);
+    faults.extend(check_release(&mut tx, &tenant).await?);
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    if tenant.name != old_name
+        && tenants::find_name_taken(&mut tx, tenant.integration_id, &tenant.name, id)
+            .await
+            .map_err(store_error)?
+    {
+        return Err(name_taken(&tenant.name));
+    }
+    tenant.modified_at = now;
+    tenants::update(&mut tx, &tenant).await.map_err(store_error)?;
+    if was_paused && !tenant.paused {
+        tenant_states::update_resumed(&mut tx, tenant.integration_id, Some(id), now)
+            .await
+            .map_err(store_error)?;
+    }
+    let view = view(&mut tx, tenant).await?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(view)
+}
+
+/// Archives it: what waits is cancelled, a live run ends by itself.
+pub async fn tenant_archive(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
+    ctx.require(Scope::Write)?;
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let mut tenant = lock_live(&mut tx, id).await?;
+    cancel_waiting(&mut tx, id, now).await?;
+    tenant.archived_at = Some(now);
+    tenant.modified_at = now;
+    tenants::update(&mut tx, &tenant).await.map_err(store_error)?;
+    let view = view(&mut tx, tenant).await?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Tenant(id));
+    Ok(view)
+}
+
+fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
+    if let Some(name) = patch.name {
+        tenant.name = name;
+    }
+    patch.user_name.apply(&mut tenant.user_name);
+    if patch.replace_configs {
+        tenant.configs.clear();
+    }
+    for (key, value) in patch.configs.unwrap_or_default() {
+        if value.is_null() {
+            tenant.configs.remove(&key);
+        } else {
+            tenant.configs.insert(key, value);
+        }
+    }
+    if patch.user_schedule.is_mentioned() {
+        patch.user_schedule.apply(&mut tenant.user_schedule);
+        tenant.schedule.clone_from(&tenant.user_schedule);
+    } else if tenant.user_schedule.is_none() && tenant.schedule.is_some() {
+        tenant.schedule.clone_from(&integration.default_schedule);
+    }
+    patch.timezone.apply(&mut tenant.timezone);
+    if let Some(paused) = patch.paused {
+        tenant.paused = paused;
+    }
+    let (id, channel) = (patch.integration_release_id, patch.integration_release_channel);
+    if matches!(id, Patch::Set(_)) && !matches!(channel, Patch::Set(_)) {
+        tenant.integration_release_channel = None;
+    }
+    if matches!(channel, Patch::Set(_)) && !matches!(id, Patch::Set(_)) {
+        tenant.integration_release_id = None;
+    }
+    id.apply(&mut tenant.integration_release_id);
+    channel.apply(&mut tenant.integration_release_channel);
+    if tenant.integration_release_id.is_none() && tenant.integration_release_channel.is_none() {
+        tenant.integration_release_channel = Some(Channel::Default);
+    }
+}
+
+fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
+    if let Err(why) = check_slug(&tenant.name) {
+        fault("name", why.to_string());
+    }
+    if tenant.user_name.as_ref().is_some_and(|name| name.len() > 500) {
+        fault("user_name", "must have at most 500 bytes".into());
+    }
+    if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_cron_shape) {
+        fault("user_schedule", why.to_owned());
+    }
+    if tenant.timezone.as_deref().is_some_and(|zone| !marquetry_model::is_time_zone(zone)) {
+        fault("timezone", "must be an IANA time zone, as Europe/Berlin".into());
+    }
+    if tenant.integration_release_id.is_some() && tenant.integration_release_channel.is_some() {
+        let message = "give integration_release_id or integration_release_channel, not both";
+        fault("integration_release_channel", message.into());
+    }
+    let most = ctx.app.settings.limits.config_value_bytes;
+    for (key, value) in &tenant.configs {
+        let size = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+        if size > most {
+            fault("configs", format!("{key} has {size} bytes; a value may have {most}"));
+        }
+        if key.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
+            fault("configs", format!("{} holds a NUL character", key.replace('\0', "")));
+        }
+    }
+    faults
+}
+
+async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError>> {
+    let Some(id) = tenant.integration_release_id else { return Ok(None) };
+    let release = releases::find(tx, id).await.map_err(store_error)?;
+    if release.is_some_and(|release| release.integration_id == tenant.integration_id) {
+        return Ok(None);
+    }
+    let message = format!("integration {} has no release {id}", tenant.integration_id);
+    Ok(Some(FieldError::body("integration_release_id", message)))
+}
+
+async fn find_live(tx: &mut Tx, id: IntegrationId) -> Result<Option<Integration>> {
+    match integrations::get(tx, id).await {
+        Ok(found) => Ok(Some(found).filter(|found| found.archived_at.is_none())),
+        Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// One that may be changed: an archived one is as good as gone.
+async fn lock_live(tx: &mut WriteTx, id: TenantId) -> Result<Tenant> {
+    let tenant = tenants::lock(tx, id).await.map_err(store_error)?;
+    if tenant.archived_at.is_some() {
+        return Err(Error::not_found(TenantId::KIND, id));
+    }
+    Ok(tenant)
+}
+
+fn name_taken(name: &str) -> Error {
+    let message = format!("the integration has a tenant named {name}; choose another name");
+    Error::Invalid(vec![FieldError::body("name", message).with_input(name)])
+}
+
+async fn view(tx: &mut Tx, tenant: Tenant) -> Result<TenantView> {
+    let mut views = views(tx, vec![tenant]).await?;
+    views.pop().ok_or_else(|| Error::internal("a view of one tenant is one view"))
+}
+
+/// Three statements for the whole page, however long it is.
+async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
+    let ids: Vec<TenantId> = found.iter().map(|tenant| tenant.id).collect();
+    let states = match ids.as_slice() {
+        [] => Vec::new(),
+        [id] => vec![tenant_states::get(tx, *id).await.map_err(store_error)?],
+        ids => tenant_states::list(tx, ids).await.map_err(store_error)?,
+    };
+    let mut wanted: Vec<RunId> = states
+        .iter()
+        .flat_map(|s| [s.current_run_id, s.last_run_id, s.last_successful_run_id])
+        .flatten()
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let runs = runs::list_by_id(tx, &wanted).await.map_err(store_error)?;
+    let runs: HashMap<RunId, RunView> =
+        with_triggers(tx, runs).await?.into_iter().map(|view| (view.run.id, view)).collect();
+    let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
+    let states: HashMap<TenantId, _> = states.into_iter().map(|s| (s.tenant_id, s)).collect();
+    let views = found.into_iter().map(|tenant| {
+        let state = states.get(&tenant.id);
+        TenantView {
+            current_run: run(state.and_then(|s| s.current_run_id)),
+            last_run: run(state.and_then(|s| s.last_run_id)),
+            last_successful_run: run(state.and_then(|s| s.last_successful_run_id)),
+            tenant,
+        }
+    });
+    Ok(views.collect())
+}

@@ -1,0 +1,187 @@
+//! Triggers: accepting them durably, and answering for their status.
+
+use std::time::Duration;
+
+use marquetry_blobs::Kind;
+use marquetry_model::{
+    Error, FieldError, IntegrationId, Loc, Mode, Phase, Result, Scope, Source, TenantId, Trigger,
+    TriggerId,
+};
+use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
+
+use crate::ctx::Ctx;
+use crate::errors::{blob_error, store_error};
+use crate::hints::Topic;
+use crate::releases::resolve;
+
+/// What a trigger carries.
+#[derive(Debug, Clone)]
+pub struct TriggerInput {
+    /// Where it comes from.
+    pub source: Source,
+    /// How the run shall behave.
+    pub mode: Mode,
+    /// The raw body.
+    pub payload: Option<Vec<u8>>,
+    /// The request's headers as a JSON object, names in lower case.
+    pub headers: Option<String>,
+}
+
+/// Accepts a trigger. When this answers, the trigger is on disk and will end in exactly one run.
+pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerId> {
+    ctx.require(Scope::Sync)?;
+    let now = ctx.now();
+    let limits = ctx.app.settings.limits;
+    let (payload, payload_blob) = match input.payload {
+        Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
+            let blob = ctx.app.blobs.put(Kind::Payload, bytes.into()).await.map_err(blob_error)?;
+            (None, Some(blob.to_string()))
+        }
+        payload => (payload, None),
+    };
+    let mut tx = ctx.write().await?;
+    // First, because it takes the row that archiving takes too: what is checked below holds.
+    let room = tenant_states::accept(&mut tx, id, now, limits.waiting_per_tenant).await;
+    let room = room.map_err(store_error)?;
+    check(&mut tx, id).await?;
+    if !room {
+        return Err(Error::RateLimited {
+            retry_after_s: 10,
+            message: format!("{} triggers wait for tenant {id}", limits.waiting_per_tenant),
+        });
+    }
+    let trigger = Trigger {
+        id: TriggerId::new(0),
+        tenant_id: id,
+        source: input.source,
+        mode: input.mode,
+        payload,
+        payload_blob,
+        headers: input.headers,
+        run_id: None,
+        cancelled_at: None,
+        created_at: now,
+    };
+    let trigger = triggers::insert(&mut tx, &trigger).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(trigger)
+}
+
+/// The tenant that a user of the host product has of an integration: the newest unarchived one.
+pub async fn tenant_of_user(
+    ctx: &Ctx,
+    integration: IntegrationId,
+    user_name: &str,
+) -> Result<TenantId> {
+    ctx.require(Scope::Sync)?;
+    let mut tx = ctx.read().await?;
+    integrations::get(&mut tx, integration).await.map_err(store_error)?;
+    let found = tenants::find_by_user_name(&mut tx, integration, user_name).await;
+    let found = found.map_err(store_error)?;
+    found
+        .map(|tenant| tenant.id)
+        .ok_or_else(|| Error::not_found(TenantId::KIND, format!("of user {user_name}")))
+}
+
+async fn check(tx: &mut Tx, id: TenantId) -> Result<()> {
+    let tenant = tenants::get(tx, id).await.map_err(store_error)?;
+    if tenant.archived_at.is_some() {
+        return Err(Error::not_found(TenantId::KIND, id));
+    }
+    let integration = integrations::get(tx, tenant.integration_id).await.map_err(store_error)?;
+    if integration.paused {
+        let message = format!(
+            "integration {} is paused; resume it with PATCH /v2/integrations/{}",
+            integration.name, integration.id
+        );
+        return Err(refused(message));
+    }
+    if resolve(tx, &integration, &tenant).await?.is_none() {
+        let message = format!(
+            "integration {} has no release that tenant {} could run; build one with POST /v2/sourcecontrol/build",
+            integration.name, tenant.name
+        );
+        return Err(refused(message));
+    }
+    Ok(())
+}
+
+fn refused(message: String) -> Error {
+    Error::Invalid(vec![FieldError {
+        loc: vec![Loc::Name("path".into()), Loc::Name("tenant_id".into())],
+        message,
+        kind: "value_error",
+        input: None,
+    }])
+}
+
+/// The longest that a status waits.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The phase of the run that took the trigger; [`Error::NotFound`] while none has, as in the
+/// original. With `wait`, answers when the run has ended or the time is up.
+pub async fn trigger_status(ctx: &Ctx, id: TriggerId, wait: Option<Duration>) -> Result<Phase> {
+    ctx.require(Scope::Read)?;
+    let first = look(ctx, id).await?;
+    let Some(wait) = wait.filter(|_| !first.phase.is_some_and(Phase::is_final)) else {
+        return first.answer(id);
+    };
+    let end = tokio::time::Instant::now() + wait.min(LONGEST_WAIT);
+    let listener = ctx.app.hints.listen(Topic::Tenant(first.tenant));
+    loop {
+        let hint = listener.next();
+        let seen = look(ctx, id).await?;
+        if seen.phase.is_some_and(Phase::is_final) || tokio::time::Instant::now() >= end {
+            return seen.answer(id);
+        }
+        // Another node may have run it, and its hints do not come here.
+        let again = end.min(tokio::time::Instant::now() + Duration::from_secs(1));
+        // Whichever comes first, the next look tells.
+        let _ = tokio::time::timeout_at(again, hint).await;
+    }
+}
+
+struct Seen {
+    tenant: TenantId,
+    phase: Option<Phase>,
+}
+
+impl Seen {
+    fn answer(self, id: TriggerId) -> Result<Phase> {
+        self.phase.ok_or_else(|| Error::NotFound { kind: "run", id: format!("of trigger {id}") })
+    }
+}
+
+async fn look(ctx: &Ctx, id: TriggerId) -> Result<Seen> {
+    let mut tx = ctx.read().await?;
+    let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
+    let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
+    let phase = match trigger.run_id {
+        Some(run) => Some(runs::get(&mut tx, run).await.map_err(store_error)?.phase),
+        None => trigger.cancelled_at.map(|_| Phase::Cancelled),
+    };
+    Ok(Seen { tenant: trigger.tenant_id, phase })
+}
+
+/// Cancels a trigger that no run has taken.
+pub async fn trigger_cancel(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
+    ctx.require(Scope::Sync)?;
+    let mut tx = ctx.write().await?;
+    let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
+    let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
+    // The count first: dispatch takes that row too, so the trigger is either taken or cancelled.
+    tenant_states::update_cancelled(&mut tx, trigger.tenant_id, 1).await.map_err(store_error)?;
+    if !triggers::cancel(&mut tx, id, ctx.now()).await.map_err(store_error)? {
+        let message = match trigger.run_id {
+            Some(run) => format!("run {run} has taken trigger {id}; cancel the run"),
+            None => format!("trigger {id} is already cancelled"),
+        };
+        return Err(Error::conflict("trigger_taken", message));
+    }
+    let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)?;
+    let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
+    ctx.app.hints.give(Topic::Tenant(trigger.tenant_id));
+    Ok(trigger)
+}
