@@ -32,19 +32,23 @@ fn folded(word: &str) -> Option<Vec<char>> {
     )
 }
 
-/// The number of single-character insertions, deletions and replacements between two words.
+/// The number of single-character insertions, deletions, replacements and swaps of neighbours
+/// between two words.
 fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+            let replaced = rows[i][j] + usize::from(x != y);
+            let mut best = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -57,6 +61,7 @@ mod tests {
     fn finds_the_near_word() {
         assert_eq!(nearest("biuld", KNOWN), Some("build"));
         assert_eq!(nearest("Build", KNOWN), Some("build"));
+        assert_eq!(nearest("rnu", KNOWN), Some("run"));
         assert_eq!(nearest("metadata-schema", KNOWN), Some("metadata_schema"));
         assert_eq!(nearest("metadataSchema", KNOWN), Some("metadata_schema"));
     }
@@ -77,6 +82,7 @@ mod tests {
             )
         };
         assert_eq!(measure("kitten", "sitting"), 3);
+        assert_eq!(measure("rnu", "run"), 1);
         assert_eq!(measure("", "abc"), 3);
         assert_eq!(measure("same", "same"), 0);
     }

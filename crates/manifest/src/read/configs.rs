@@ -4,7 +4,7 @@
 //! what works there must work here, so only a shape that nothing can read is a problem. Whatever
 //! may surprise its author is a warning. Null stands for absent everywhere below `configs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -14,13 +14,46 @@ use crate::problem::{Report, below, item, shown};
 use crate::suggest;
 use crate::yaml::{Entry, Node, to_json};
 
+/// Names that are compared with a wrong one. A schema may have many thousands, and as many wrong
+/// references to them.
+const SEARCHED: usize = 100;
+
 /// The schema as far as the checks need it; everything may be absent.
 #[derive(Default)]
 pub(super) struct Schema<'a> {
-    pub(super) properties: &'a [Entry],
-    pub(super) definitions: &'a [Entry],
+    pub(super) properties: Names<'a>,
+    pub(super) definitions: Names<'a>,
     /// The properties of `metadata_schema.schema`, which `#/metadata/…` points to.
-    pub(super) metadata: &'a [Entry],
+    pub(super) metadata: Names<'a>,
+}
+
+/// Entries that are asked for by name, as often as there are names.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    entries: &'a [Entry],
+    by_name: HashMap<&'a str, &'a Entry>,
+}
+
+impl<'a> Names<'a> {
+    fn new(entries: &'a [Entry]) -> Self {
+        let by_name = entries.iter().map(|entry| (&*entry.key, entry)).collect();
+        Self { entries, by_name }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a Entry> {
+        self.by_name.get(name).copied()
+    }
+
+    /// ` (did you mean …?)` for a name that is not among these, where one is near.
+    pub(super) fn hint(&self, name: &str) -> String {
+        let known: Vec<&str> = self
+            .entries
+            .iter()
+            .map(|entry| &*entry.key)
+            .take(SEARCHED)
+            .collect();
+        suggest::hint(name, &known)
+    }
 }
 
 pub(super) fn configs(root: &Node, report: &mut Report) -> Option<Value> {
@@ -49,8 +82,9 @@ pub(super) fn present<'a>(node: &'a Node, key: &str) -> Option<&'a Entry> {
     node.get(key).filter(|entry| !entry.value.is_null())
 }
 
-fn metadata_properties(root: &Node) -> &[Entry] {
-    root.get("metadata_schema")
+fn metadata_properties(root: &Node) -> Names<'_> {
+    let entries = root
+        .get("metadata_schema")
         .and_then(|entry| {
             entry
                 .value
@@ -60,10 +94,11 @@ fn metadata_properties(root: &Node) -> &[Entry] {
                 .value
                 .entries()
         })
-        .unwrap_or_default()
+        .unwrap_or_default();
+    Names::new(entries)
 }
 
-fn check_schema<'a>(entry: &'a Entry, metadata: &'a [Entry], report: &mut Report) -> Schema<'a> {
+fn check_schema<'a>(entry: &'a Entry, metadata: Names<'a>, report: &mut Report) -> Schema<'a> {
     const PATH: &str = "configs.schema";
     let node = &entry.value;
     if node.entries().is_none() {
@@ -76,8 +111,8 @@ fn check_schema<'a>(entry: &'a Entry, metadata: &'a [Entry], report: &mut Report
         return Schema::default();
     }
     let schema = Schema {
-        properties: objects(node, PATH, "properties", report),
-        definitions: objects(node, PATH, "definitions", report),
+        properties: Names::new(objects(node, PATH, "properties", report)),
+        definitions: Names::new(objects(node, PATH, "definitions", report)),
         metadata,
     };
     if let Some(kind) = present(node, "type")
@@ -86,7 +121,7 @@ fn check_schema<'a>(entry: &'a Entry, metadata: &'a [Entry], report: &mut Report
         let message = "settings are always an object; write `type: object`";
         report.warning(kind.value.place, "configs.schema.type", message);
     }
-    for one in schema.properties {
+    for one in schema.properties.entries {
         property::check(one, &schema, report);
     }
     check_required(node, &schema, report);
@@ -127,7 +162,6 @@ fn check_required(node: &Node, schema: &Schema<'_>, report: &mut Report) {
         wrong_shape(entry, PATH, "a list of property names", report);
         return;
     };
-    let known: Vec<&str> = schema.properties.iter().map(|one| &*one.key).collect();
     for (index, one) in items.iter().enumerate() {
         let path = item(PATH, index);
         let Some(name) = one.written() else {
@@ -135,11 +169,11 @@ fn check_required(node: &Node, schema: &Schema<'_>, report: &mut Report) {
             report.problem(one.place, &path, message);
             continue;
         };
-        if !known.contains(&name) {
+        if schema.properties.get(name).is_none() {
             let message = format!(
                 "there is no property `{}`{}, so nothing can satisfy this",
                 shown(name),
-                suggest::hint(name, &known)
+                schema.properties.hint(name)
             );
             report.warning(one.place, &path, message);
         }
@@ -149,7 +183,7 @@ fn check_required(node: &Node, schema: &Schema<'_>, report: &mut Report) {
 /// Two properties of one variable: the run would see only one of them.
 fn check_variables(schema: &Schema<'_>, report: &mut Report) {
     let mut taken: BTreeMap<String, &Entry> = BTreeMap::new();
-    for entry in schema.properties {
+    for entry in schema.properties.entries {
         let variable = config_variable_name(&entry.key);
         if let Some(first) = taken.get(&variable) {
             let message = format!(

@@ -82,17 +82,16 @@ fn check_reference(
     };
     let at = entry.value.place;
     let (kind, name, targets) = match Reference::read(text) {
-        Reference::Definition(name) => ("definition", name, schema.definitions),
-        Reference::Metadata(name) => ("metadata property", name, schema.metadata),
+        Reference::Definition(name) => ("definition", name, &schema.definitions),
+        Reference::Metadata(name) => ("metadata property", name, &schema.metadata),
         Reference::Other => {
             let message = "has no meaning here; write `#/definitions/…` or `#/metadata/…`";
             report.warning(at, path, message);
             return;
         }
     };
-    let Some(target) = targets.iter().find(|one| *one.key == *name) else {
-        let known: Vec<&str> = targets.iter().map(|one| &*one.key).collect();
-        let hint = suggest::hint(&name, &known);
+    let Some(target) = targets.get(&name) else {
+        let hint = targets.hint(&name);
         let message = format!(
             "there is no {kind} `{}`{hint}; the selector stays empty",
             shown(&name)

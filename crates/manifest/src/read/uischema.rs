@@ -95,14 +95,13 @@ fn check_scope(node: &Node, path: &str, schema: &Schema<'_>, report: &mut Report
         wrong_shape(scope, &path, "text such as `'#/properties/name'`", report);
         return;
     };
-    let known: Vec<&str> = schema.properties.iter().map(|one| &*one.key).collect();
     let message = match text.strip_prefix(PROPERTIES) {
         None => "points to no property; write `'#/properties/name'`".to_owned(),
-        Some(name) if known.contains(&name) => return,
+        Some(name) if schema.properties.get(name).is_some() => return,
         Some(name) => format!(
             "there is no property `{}`{} in `configs.schema`",
             shown(name),
-            suggest::hint(name, &known)
+            schema.properties.hint(name)
         ),
     };
     report.warning(scope.value.place, &path, message);
