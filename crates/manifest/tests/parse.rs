@@ -358,15 +358,9 @@ fn anchors_aliases_and_merge_keys_are_allowed() {
 
 #[test]
 fn alias_bombs_are_refused() {
-    let ten = |word: &str| vec![word; 10].join(", ");
-    let levels: String = (1..12)
-        .map(|level| {
-            format!(
-                "  a{level}: &a{level} [{}]\n",
-                ten(&format!("*a{}", level - 1))
-            )
-        })
-        .collect();
+    let ten = |word: &str| [word; 10].join(", ");
+    let level = |n: usize| format!("  a{n}: &a{n} [{}]\n", ten(&format!("*a{}", n - 1)));
+    let levels = (1..12).map(level).collect::<Vec<_>>().concat();
     let laughs = with(&format!("configs:\n  a0: &a0 [{}]\n{levels}", ten("lol")));
     assert_has(&refused(&laughs), "expand to over 1 MB");
     assert_has(
