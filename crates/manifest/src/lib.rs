@@ -1,1 +1,25 @@
-//! PANDIUM.yaml to checked types with places; config schemas.
+//! `PANDIUM.yaml` to checked types with places, and the pure rules around it: which file is read,
+//! which `PAN_CFG_*` variables the settings of a tenant become, and which line of output counts.
+//!
+//! Everything here is a function of its arguments: no clock, no files, no async. The text of a
+//! manifest comes from whoever can push to a repository, so every function takes any input
+//! without panicking and within bounded time and memory.
+
+mod base;
+mod configs;
+mod manifest;
+mod output;
+mod path;
+mod problem;
+mod read;
+mod reference;
+mod suggest;
+mod yaml;
+
+pub use base::{Base, Language};
+pub use configs::{Collision, ConfigEnvironment, config_environment, config_variable_name};
+pub use manifest::{Egress, Manifest, Narrowing};
+pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};
+pub use path::{RepositoryPathError, manifest_candidates};
+pub use problem::Problem;
+pub use read::{MANIFEST_LIMIT, Parsed, parse};
