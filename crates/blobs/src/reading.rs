@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -146,6 +147,9 @@ pub(crate) struct BlockingReader {
     runtime: Handle,
     stream: BoxStream<'static, object_store::Result<Bytes>>,
     chunk: Bytes,
+    /// Once the transfer has failed, every further read says so: a decoder that was handed the
+    /// error may hide it, and its caller must not take what follows for the end.
+    failed: Option<Arc<object_store::Error>>,
 }
 
 impl BlockingReader {
@@ -155,6 +159,7 @@ impl BlockingReader {
             runtime: Handle::current(),
             stream: found.into_stream(),
             chunk: Bytes::new(),
+            failed: None,
         }
     }
 }
@@ -162,8 +167,12 @@ impl BlockingReader {
 impl Read for BlockingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
+            if let Some(error) = &self.failed {
+                return Err(io::Error::other(Arc::clone(error)));
+            }
             match self.runtime.block_on(self.stream.next()) {
-                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => self.failed = Some(Arc::new(error)),
                 None => return Ok(0),
             }
         }

@@ -116,6 +116,13 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
+    /// The archive could not be fetched to its end.
+    #[error("archive could not be read to its end")]
+    Stream {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The archive is not the one that was asked for.
     #[error("archive has the hash {found} instead of {expected}; it is damaged")]
     WrongHash {

@@ -149,10 +149,10 @@ fn unused_name(parent: &Path) -> PathBuf {
 }
 
 /// Locks the folder at `path` until the result is dropped (or the process dies); `None` if it is
-/// gone or somebody else holds it.
+/// gone, is no folder, or somebody else holds it.
 fn lock(path: &Path) -> io::Result<Option<OwnedFd>> {
     let folder = match open(path, OPEN_FOLDER, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         opened => opened?,
     };
     match flock(&folder, FlockOperation::NonBlockingLockExclusive) {

@@ -64,7 +64,7 @@ pub(crate) fn unpack_from(
 
 /// Reads the rest of the stream (not decompressing it) and compares the hash of all of it.
 fn check_hash(mut stream: HashingReader<impl Read>, expected: Sha256) -> Result<(), ArchiveError> {
-    io::copy(&mut stream, &mut io::sink()).map_err(malformed)?;
+    io::copy(&mut stream, &mut io::sink()).map_err(|source| ArchiveError::Stream { source })?;
     let (found, _) = stream.finish();
     if found == expected {
         Ok(())
