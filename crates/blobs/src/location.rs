@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long one request may take; an interrupted download continues where it stopped.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long a request is tried again after the server failed or did not answer.
 const RETRY_FOR: Duration = Duration::from_secs(30);

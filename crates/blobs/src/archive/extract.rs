@@ -282,7 +282,7 @@ fn copy_exactly(
     file: &mut File,
     size: u64,
 ) -> Result<(), ArchiveError> {
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = [0; 16 * 1024];
     let mut left = size;
     while left > 0 {
         let wanted = usize::try_from(left)

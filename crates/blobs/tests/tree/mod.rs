@@ -1,4 +1,4 @@
-//! What several tests share.
+//! Looking at a whole tree.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// What stands at a path: the kind, and what of it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     Folder { mode: u32 },
     File { mode: u32, content: Vec<u8> },
     Link { target: Vec<u8> },
 }
 
 /// Everything below `root`, by relative path.
-pub fn tree(root: &Path) -> BTreeMap<Vec<u8>, Found> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<Vec<u8>, Found> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -39,14 +39,4 @@ pub fn tree(root: &Path) -> BTreeMap<Vec<u8>, Found> {
         }
     }
     found
-}
-
-/// The names in a folder, sorted.
-pub fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
