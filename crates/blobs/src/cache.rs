@@ -1,0 +1,151 @@
+//! Artifacts, unpacked once per node and shared by all runs.
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::archive::{
+    ArchiveError, ExtractLimits, clean_temporary_now, remove_tree_aside, unpack_from,
+};
+use crate::blob_ref::{BlobRef, Kind};
+use crate::blobs::Blobs;
+use crate::blocking::blocking;
+use crate::digest::Sha256;
+use crate::error::BlobError;
+
+/// Why an artifact is not there to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The reference is not that of an artifact.
+    #[error("blob {blob} is not an artifact")]
+    NotAnArtifact {
+        /// The reference.
+        blob: BlobRef,
+    },
+    /// The artifact could not be fetched.
+    #[error("artifact {blob} could not be fetched")]
+    Fetch {
+        /// The artifact.
+        blob: BlobRef,
+        /// The cause.
+        #[source]
+        source: BlobError,
+    },
+    /// The artifact could not be unpacked.
+    #[error("artifact {blob} could not be unpacked")]
+    Unpack {
+        /// The artifact.
+        blob: BlobRef,
+        /// The cause.
+        #[source]
+        source: ArchiveError,
+    },
+    /// The folder of the cache cannot be used.
+    #[error("artifact cache {} cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: ArchiveError,
+    },
+}
+
+/// A folder of unpacked artifacts, named by their hashes. A folder under such a name is complete,
+/// was checked against its hash, and is read only.
+#[derive(Debug)]
+pub struct ArtifactCache {
+    dir: PathBuf,
+    limits: ExtractLimits,
+    /// One lock for each artifact somebody is unpacking, so that others wait instead of doing it
+    /// again.
+    unpacking: Mutex<HashMap<Sha256, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl ArtifactCache {
+    /// Opens the cache in `dir`, makes the folder (readable by everybody, as runs have other
+    /// users) if it is missing, and removes what a crash has left unfinished there.
+    pub async fn open(dir: &Path, limits: ExtractLimits) -> Result<Self, CacheError> {
+        let path = dir.to_owned();
+        let prepared = blocking(move || prepare(&path)).await;
+        prepared.map_err(|source| CacheError::Folder {
+            path: dir.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            limits,
+            unpacking: Mutex::default(),
+        })
+    }
+
+    /// The folder of the unpacked artifact; fetches and unpacks it if it is not there. The hash of
+    /// all that was fetched is checked before the folder appears.
+    pub async fn ensure(&self, artifact: &BlobRef, blobs: &Blobs) -> Result<PathBuf, CacheError> {
+        let blob = *artifact;
+        let into = self.folder(&blob)?;
+        if is_there(&into) {
+            return Ok(into);
+        }
+        let turn = self.turn(blob.sha256);
+        let _turn = turn.lock().await;
+        if is_there(&into) {
+            return Ok(into);
+        }
+        let stored = blobs.stored(&blob).await;
+        let stored = stored.map_err(|source| CacheError::Fetch { blob, source })?;
+        let (limits, target) = (self.limits.clone(), into.clone());
+        let unpacked = blocking(move || unpack_from(stored, Some(blob.sha256), &target, &limits));
+        match unpacked.await {
+            Ok(_) => Ok(into),
+            Err(source) => Err(CacheError::Unpack { blob, source }),
+        }
+    }
+
+    /// Removes the unpacked artifact, which nobody may be using. Not having it is no error.
+    pub async fn remove(&self, artifact: &BlobRef) -> Result<(), CacheError> {
+        let blob = *artifact;
+        let path = self.folder(&blob)?;
+        let removed = blocking(move || remove_tree_aside(&path)).await;
+        removed.map_err(|source| CacheError::Unpack { blob, source })
+    }
+
+    fn folder(&self, blob: &BlobRef) -> Result<PathBuf, CacheError> {
+        match blob.kind {
+            Kind::Artifact => Ok(self.dir.join(blob.sha256.to_string())),
+            Kind::Log | Kind::Payload => Err(CacheError::NotAnArtifact { blob: *blob }),
+        }
+    }
+
+    /// The lock of that artifact; locks nobody holds or waits for are forgotten.
+    fn turn(&self, sha256: Sha256) -> Arc<tokio::sync::Mutex<()>> {
+        let mut unpacking = self
+            .unpacking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        unpacking.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = unpacking.get(&sha256).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        unpacking.insert(sha256, Arc::downgrade(&turn));
+        turn
+    }
+}
+
+fn is_there(folder: &Path) -> bool {
+    folder.symlink_metadata().is_ok_and(|found| found.is_dir())
+}
+
+fn prepare(dir: &Path) -> Result<(), ArchiveError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
+    made.map_err(|source: io::Error| ArchiveError::Io {
+        action: "make folder",
+        path: dir.to_owned(),
+        source,
+    })?;
+    clean_temporary_now(dir).map(drop)
+}
