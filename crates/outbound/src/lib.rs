@@ -6,7 +6,7 @@
 
 pub mod hosts;
 pub mod policy;
-
+pub mod relay;
 pub mod resolver;
 
 pub use hosts::{HostError, HostList};

@@ -131,22 +131,19 @@ fn kind_of(ip: IpAddr) -> Option<AddressKind> {
 fn kind_of_v4(ip: Ipv4Addr) -> Option<AddressKind> {
     use AddressKind as Kind;
     Some(match ip.octets() {
-        // the second is the address of Azure's host agent, inside a public network
-        [169, 254, 169, 254] | [168, 63, 129, 16] => Kind::Metadata,
-        // Alibaba's metadata service lies in the shared network
-        [100, 100, 100, 200] => Kind::Metadata,
+        // the second is Azure's host agent, inside a public network; the third is Alibaba's
+        [169, 254, 169, 254] | [168, 63, 129, 16] | [100, 100, 100, 200] => Kind::Metadata,
         [0, ..] => Kind::Unspecified,
         [127, ..] => Kind::Loopback,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Kind::Private,
         [100, 64..=127, ..] => Kind::SharedNat,
         [169, 254, ..] => Kind::LinkLocal,
-        // the second is the anycast address of 6to4 relays
-        [192, 0, 0, _] | [192, 88, 99, _] => Kind::Reserved,
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Kind::Documentation,
         [198, 18..=19, ..] => Kind::Benchmarking,
         [224..=239, ..] => Kind::Multicast,
         [255, 255, 255, 255] => Kind::Broadcast,
-        [240..=255, ..] => Kind::Reserved,
+        // protocol assignments, the relays of 6to4, and what was class E
+        [192, 0, 0, _] | [192, 88, 99, _] | [240..=255, ..] => Kind::Reserved,
         _ => return None,
     })
 }
@@ -161,12 +158,12 @@ fn kind_of_v6(ip: Ipv6Addr) -> Option<AddressKind> {
     Some(match ip.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
-        // v4-compatible, without use since 2006
-        [0, 0, 0, 0, 0, 0, ..] => Kind::Translated,
         // NAT64's well-known network is how an IPv6-only host reaches the public IPv4 internet
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => return kind_of_v4(v4_from(high, low)),
-        // NAT64 at the operator's own choice, Teredo and 6to4
-        [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] | [0x2002, ..] => Kind::Translated,
+        // v4-compatible, NAT64 at a network's own choice, Teredo and 6to4
+        [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] | [0x2002, ..] => {
+            Kind::Translated
+        }
         [0x100, 0, 0, 0 | 1, ..] => Kind::Discard,
         [0x2001, 2, 0, ..] => Kind::Benchmarking,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => Kind::Documentation,
@@ -176,7 +173,7 @@ fn kind_of_v6(ip: Ipv6Addr) -> Option<AddressKind> {
         [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => {
             Kind::Metadata
         }
-        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Kind::Private,
         [0xfe80..=0xfebf, ..] => Kind::LinkLocal,
         [0xff00..=0xffff, ..] => Kind::Multicast,
         _ => Kind::Reserved,

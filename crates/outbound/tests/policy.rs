@@ -7,7 +7,7 @@ use marquetry_outbound::AddressPolicy;
 use proptest::prelude::*;
 
 fn why(text: &str) -> Option<Kind> {
-    let address: IpAddr = text.parse().unwrap();
+    let address: IpAddr = text.parse().expect("the test writes an address");
     AddressPolicy::public_only()
         .check(address)
         .err()
