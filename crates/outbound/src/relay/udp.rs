@@ -38,7 +38,12 @@ impl Datagrams {
         let local: SockaddrStorage = getsockname(socket.as_raw_fd())?;
         match local.family() {
             Some(AddressFamily::Inet) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
-            Some(AddressFamily::Inet6) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+            Some(AddressFamily::Inet6) => {
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+                // a route makes every address local, but only IPv4 takes that for leave to send
+                // from it: without this, IPv6 refuses the source of every answer
+                setsockopt(&socket, sockopt::IpFreebind, &true)?;
+            }
             _ => return Err(io::ErrorKind::Unsupported.into()),
         }
         Ok(Self(socket))
