@@ -1,1 +1,14 @@
 //! The only crate that opens connections to third parties: address policy, name service, relay.
+//!
+//! Every way out goes through one [`AddressPolicy`]: public addresses by default, the operator's
+//! own networks when he names them. The policy judges *addresses*, at the moment of connecting,
+//! and the address that was judged is the one that is dialled: names are never looked up twice.
+
+pub mod hosts;
+pub mod policy;
+pub mod relay;
+pub mod resolver;
+
+pub use hosts::{HostError, HostList};
+pub use policy::{AddressKind, AddressPolicy, Refused};
+pub use resolver::{ResolveError, Resolver};
