@@ -101,7 +101,9 @@ async fn log_link_secret(store: &Store, now: Timestamp) -> Result<[u8; 32]> {
     const NAME: &str = "log_link_secret";
     let mut tx = store.write().await.map_err(store_error)?;
     let fresh = random::hex(&random::bytes::<32>());
-    settings::insert(&mut tx, NAME, &fresh, now).await.map_err(store_error)?;
+    settings::insert(&mut tx, NAME, &fresh, now)
+        .await
+        .map_err(store_error)?;
     let kept = settings::find(&mut tx, NAME).await.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     kept.as_deref()

@@ -33,7 +33,10 @@ struct Remembered {
 impl KeyCache {
     /// Forgets everything, because a key was revoked.
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn find(&self, hash: &[u8; 32], now: Timestamp) -> Option<Remembered> {
@@ -69,24 +72,44 @@ pub async fn authenticate(app: &Arc<App>, text: &str) -> Result<Ctx> {
     if found.touched.is_none_or(|at| now.since(at) >= TOUCHED) {
         touch(app, hash, &found, now).await?;
     }
-    let principal = Principal::Key { id: found.key.id, scopes: found.key.scopes.clone() };
-    Ok(Ctx { app: Arc::clone(app), principal })
+    let principal = Principal::Key {
+        id: found.key.id,
+        scopes: found.key.scopes.clone(),
+    };
+    Ok(Ctx {
+        app: Arc::clone(app),
+        principal,
+    })
 }
 
 async fn look_up(app: &App, hash: [u8; 32], now: Timestamp) -> Result<Remembered> {
     let mut tx = app.store.read().await.map_err(store_error)?;
-    let key = api_keys::find_by_hash(&mut tx, &hash).await.map_err(store_error)?;
+    let key = api_keys::find_by_hash(&mut tx, &hash)
+        .await
+        .map_err(store_error)?;
     let key = Arc::new(key.ok_or(Error::Unauthenticated)?);
-    let found = Remembered { touched: key.last_used_at, key, looked_up: now };
+    let found = Remembered {
+        touched: key.last_used_at,
+        key,
+        looked_up: now,
+    };
     app.keys.remember(hash, found.clone());
     Ok(found)
 }
 
 async fn touch(app: &App, hash: [u8; 32], found: &Remembered, now: Timestamp) -> Result<()> {
     // Remembered first: many requests at once write it once.
-    app.keys.remember(hash, Remembered { touched: Some(now), ..found.clone() });
+    app.keys.remember(
+        hash,
+        Remembered {
+            touched: Some(now),
+            ..found.clone()
+        },
+    );
     let mut tx = app.store.write().await.map_err(store_error)?;
-    api_keys::touch(&mut tx, found.key.id, now, now.minus(TOUCHED)).await.map_err(store_error)?;
+    api_keys::touch(&mut tx, found.key.id, now, now.minus(TOUCHED))
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)
 }
 
@@ -107,7 +130,9 @@ pub async fn bootstrap_key(app: &App, given: Option<&str>) -> Result<Option<Stri
         None => key_text::generate(),
     };
     let key = new_key("owner", &text, ScopeSet::new(vec![Scope::Admin]), None, now);
-    api_keys::insert(&mut tx, &key, &key_text::hash(&text)).await.map_err(store_error)?;
+    api_keys::insert(&mut tx, &key, &key_text::hash(&text))
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     Ok(Some(text))
 }

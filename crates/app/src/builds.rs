@@ -43,7 +43,9 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
         );
         return Err(Error::invalid("integration_id", message));
     }
-    let build = builds::insert(&mut tx, &wanted, now).await.map_err(store_error)?;
+    let build = builds::insert(&mut tx, &wanted, now)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Builds);
     Ok(build)
@@ -64,17 +66,24 @@ pub async fn build_list(
 ) -> Result<Page<Build>> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    builds::list(&mut tx, integration, page).await.map_err(store_error)
+    builds::list(&mut tx, integration, page)
+        .await
+        .map_err(store_error)
 }
 
 /// Ends a waiting build, or asks a running one to stop.
 pub async fn build_cancel(ctx: &Ctx, id: BuildId) -> Result<Build> {
     ctx.require(Scope::Write)?;
     let mut tx = ctx.write().await?;
-    let open = builds::cancel(&mut tx, id, ctx.now()).await.map_err(store_error)?;
+    let open = builds::cancel(&mut tx, id, ctx.now())
+        .await
+        .map_err(store_error)?;
     let build = builds::get(&mut tx, id).await.map_err(store_error)?;
     if !open {
-        return Err(Error::conflict("build_ended", format!("build {id} is already {}", build.status)));
+        return Err(Error::conflict(
+            "build_ended",
+            format!("build {id} is already {}", build.status),
+        ));
     }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Build(id));
@@ -89,12 +98,15 @@ pub async fn builds_claim(
     limit: i64,
 ) -> Result<Vec<(Build, Integration)>> {
     let mut tx = ctx.write().await?;
-    let claimed =
-        builds::claim(&mut tx, node, ctx.now(), lease_until, limit).await.map_err(store_error)?;
+    let claimed = builds::claim(&mut tx, node, ctx.now(), lease_until, limit)
+        .await
+        .map_err(store_error)?;
     let mut found = Vec::with_capacity(claimed.len());
     for build in claimed {
         // A build that is begun again begins its log again.
-        logs::delete(&mut tx, LogOf::Build(build.id)).await.map_err(store_error)?;
+        logs::delete(&mut tx, LogOf::Build(build.id))
+            .await
+            .map_err(store_error)?;
         let integration = integrations::get(&mut tx, build.integration_id).await;
         found.push((build, integration.map_err(store_error)?));
     }
@@ -110,12 +122,16 @@ pub async fn build_progress(
     chunk: Option<(i64, Vec<u8>)>,
 ) -> Result<Option<bool>> {
     let mut tx = ctx.write().await?;
-    let stop = builds::renew(&mut tx, claim, lease_until).await.map_err(store_error)?;
+    let stop = builds::renew(&mut tx, claim, lease_until)
+        .await
+        .map_err(store_error)?;
     if stop.is_none() {
         return Ok(None);
     }
     if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes).await.map_err(store_error)?;
+        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes)
+            .await
+            .map_err(store_error)?;
     }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Build(claim.id));
@@ -137,9 +153,14 @@ pub async fn build_finish(
         end.release_ids.push(id);
     }
     if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes).await.map_err(store_error)?;
+        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes)
+            .await
+            .map_err(store_error)?;
     }
-    if !builds::finish(&mut tx, claim, &end, ctx.now()).await.map_err(store_error)? {
+    if !builds::finish(&mut tx, claim, &end, ctx.now())
+        .await
+        .map_err(store_error)?
+    {
         return Ok(false);
     }
     tx.commit().await.map_err(store_error)?;
@@ -167,7 +188,9 @@ pub async fn builds_reap(ctx: &Ctx, node: Option<&str>) -> Result<u64> {
     /// A build that loses its node every time must not go round for ever.
     const ATTEMPTS: i64 = 3;
     let mut tx = ctx.write().await?;
-    let found = builds::requeue_lost(&mut tx, node, ctx.now(), ATTEMPTS).await.map_err(store_error)?;
+    let found = builds::requeue_lost(&mut tx, node, ctx.now(), ATTEMPTS)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     if found > 0 {
         ctx.app.hints.give(Topic::Builds);

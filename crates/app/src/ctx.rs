@@ -34,7 +34,10 @@ pub struct Ctx {
 impl Ctx {
     /// The platform itself asks.
     pub fn system(app: Arc<App>) -> Self {
-        Self { app, principal: Principal::System }
+        Self {
+            app,
+            principal: Principal::System,
+        }
     }
 
     /// Refuses a caller who may not do what `scope` stands for.

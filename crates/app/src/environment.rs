@@ -63,7 +63,12 @@ pub fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
     last_run(&mut all, "LAST_RUN", facts.last);
     last_run(&mut all, "LAST_SUCCESSFUL_RUN", facts.last_successful);
     misspelt(&mut all);
-    all.extend(config_environment(facts.release.config_schema.as_ref(), &facts.tenant.configs));
+    let schema = facts
+        .release
+        .config_schema
+        .as_ref()
+        .and_then(|configs| configs.get("schema"));
+    all.extend(config_environment(schema, &facts.tenant.configs).variables);
     all
 }
 
@@ -95,7 +100,11 @@ fn last_run(all: &mut Vec<(String, String)>, prefix: &str, run: Option<&Run>) {
     }
     add("PHASE", run.phase.to_string());
     // Only JSON is passed on.
-    if let Some(text) = run.std_out.as_deref().filter(|text| is_json(text).is_some()) {
+    if let Some(text) = run
+        .std_out
+        .as_deref()
+        .filter(|text| is_json(text).is_some())
+    {
         add("STD_OUT", text.to_owned());
     }
 }
@@ -103,11 +112,17 @@ fn last_run(all: &mut Vec<(String, String)>, prefix: &str, run: Option<&Run>) {
 /// Two pages of the original's documentation spell these names otherwise; code follows either.
 fn misspelt(all: &mut Vec<(String, String)>) {
     let pairs = [
-        ("PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT", "PAN_CTX_LAST_SUCESSFUL_RUN_STDOUT"),
+        (
+            "PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT",
+            "PAN_CTX_LAST_SUCESSFUL_RUN_STDOUT",
+        ),
         ("PAN_CTX_LAST_RUN_STD_OUT", "PAN_CTX_LAST_RUN_STDOUT"),
     ];
     for (right, wrong) in pairs {
-        let found = all.iter().find(|(name, _)| name == right).map(|(_, value)| value.clone());
+        let found = all
+            .iter()
+            .find(|(name, _)| name == right)
+            .map(|(_, value)| value.clone());
         all.extend(found.map(|value| (wrong.to_owned(), value)));
     }
 }
@@ -132,7 +147,11 @@ fn entries_json(facts: &Facts<'_>, payload: bool, date: bool) -> String {
             id: trigger.id.to_string(),
             source: trigger.source,
             mode: trigger.mode,
-            payload: if payload { entry_payload(facts, trigger) } else { json!({}) },
+            payload: if payload {
+                entry_payload(facts, trigger)
+            } else {
+                json!({})
+            },
             created_date: date.then_some(trigger.created_at),
         })
         .collect();
@@ -140,7 +159,9 @@ fn entries_json(facts: &Facts<'_>, payload: bool, date: bool) -> String {
 }
 
 fn entry_payload(facts: &Facts<'_>, trigger: &Trigger) -> Value {
-    let Some(name) = payload_file(trigger) else { return json!({}) };
+    let Some(name) = payload_file(trigger) else {
+        return json!({});
+    };
     let headers: Map<String, Value> = trigger
         .headers
         .as_deref()

@@ -27,7 +27,7 @@ pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
 }
 
 /// What a failure of the blob store means to a caller.
-pub(crate) fn blob_error(error: marquetry_blobs::Error) -> Error {
+pub(crate) fn blob_error(error: marquetry_blobs::BlobError) -> Error {
     Error::Unavailable {
         message: "the blob store does not answer; try again".to_owned(),
         cause: Some(Box::new(error)),

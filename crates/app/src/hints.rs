@@ -32,7 +32,12 @@ pub struct Hints(Mutex<HashMap<Topic, Arc<Notify>>>);
 impl Hints {
     /// Something happened.
     pub fn give(&self, topic: Topic) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&topic).cloned();
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&topic)
+            .cloned();
         if let Some(notify) = known {
             notify.notify_waiters();
             if matches!(topic, Topic::Dispatch | Topic::Builds | Topic::Cancel) {
@@ -46,7 +51,11 @@ impl Hints {
     pub fn listen(&self, topic: Topic) -> Listener<'_> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let notify = Arc::clone(known.entry(topic).or_default());
-        Listener { hints: self, topic, notify }
+        Listener {
+            hints: self,
+            topic,
+            notify,
+        }
     }
 }
 

@@ -71,7 +71,9 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
     check(ctx, &integration)?;
     let mut tx = ctx.write().await?;
     check_default_release(&mut tx, &integration).await?;
-    let id = integrations::insert(&mut tx, &integration).await.map_err(store_error)?;
+    let id = integrations::insert(&mut tx, &integration)
+        .await
+        .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
     tx.commit().await.map_err(store_error)?;
     Ok(integration)
@@ -92,7 +94,9 @@ pub async fn integration_list(
 ) -> Result<Page<Integration>> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    integrations::list(&mut tx, archived, page).await.map_err(store_error)
+    integrations::list(&mut tx, archived, page)
+        .await
+        .map_err(store_error)
 }
 
 /// Changes what the input mentions.
@@ -110,14 +114,21 @@ pub async fn integration_update(
     check(ctx, &integration)?;
     check_default_release(&mut tx, &integration).await?;
     if integration.name != before.name
-        && integrations::find_by_name(&mut tx, &integration.name).await.map_err(store_error)?.is_some()
+        && integrations::find_by_name(&mut tx, &integration.name)
+            .await
+            .map_err(store_error)?
+            .is_some()
     {
         return Err(name_taken(&integration.name));
     }
     integration.modified_at = now;
-    integrations::update(&mut tx, &integration).await.map_err(store_error)?;
+    integrations::update(&mut tx, &integration)
+        .await
+        .map_err(store_error)?;
     if before.paused && !integration.paused {
-        tenant_states::update_resumed(&mut tx, id, None, now).await.map_err(store_error)?;
+        tenant_states::update_resumed(&mut tx, id, None, now)
+            .await
+            .map_err(store_error)?;
     }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
@@ -132,7 +143,10 @@ pub async fn integration_set_default(
     channel: Option<Channel>,
 ) -> Result<Integration> {
     if release.is_some() == channel.is_some() {
-        return Err(Error::invalid("release_id", "give either release_id or channel"));
+        return Err(Error::invalid(
+            "release_id",
+            "give either release_id or channel",
+        ));
     }
     let input = IntegrationInput {
         default_release_id: release.map_or(Patch::Clear, Patch::Set),
@@ -152,7 +166,9 @@ pub async fn integration_archive(
     let now = ctx.now();
     let mut tx = ctx.write().await?;
     let mut integration = lock_live(&mut tx, id).await?;
-    let live = integrations::live_tenants(&mut tx, id).await.map_err(store_error)?;
+    let live = integrations::live_tenants(&mut tx, id)
+        .await
+        .map_err(store_error)?;
     if live > 0 && !cascade {
         let message = format!(
             "integration {id} has {live} tenants; archive them first or repeat with ?cascade=true"
@@ -160,19 +176,31 @@ pub async fn integration_archive(
         return Err(Error::conflict("live_tenants", message));
     }
     cancel_waiting_of(&mut tx, id, now).await?;
-    integrations::archive_tenants(&mut tx, id, now).await.map_err(store_error)?;
+    integrations::archive_tenants(&mut tx, id, now)
+        .await
+        .map_err(store_error)?;
     integration.archived_at = Some(now);
     integration.modified_at = now;
-    integrations::update(&mut tx, &integration).await.map_err(store_error)?;
+    integrations::update(&mut tx, &integration)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     Ok(integration)
 }
 
 async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) -> Result<()> {
-    let wanted = TenantFilter { integration: Some(id), ..TenantFilter::default() };
-    let mut page = PageRequest { limit: marquetry_model::MAX_LIMIT, ..PageRequest::default() };
+    let wanted = TenantFilter {
+        integration: Some(id),
+        ..TenantFilter::default()
+    };
+    let mut page = PageRequest {
+        limit: marquetry_model::MAX_LIMIT,
+        ..PageRequest::default()
+    };
     loop {
-        let part = tenants::list(tx, &wanted, &page).await.map_err(store_error)?;
+        let part = tenants::list(tx, &wanted, &page)
+            .await
+            .map_err(store_error)?;
         for tenant in &part.items {
             cancel_waiting(tx, tenant.id, now).await?;
         }
@@ -186,10 +214,16 @@ async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) 
 /// Cancels what waits for a tenant that is being archived.
 pub(crate) async fn cancel_waiting(tx: &mut WriteTx, id: TenantId, now: Timestamp) -> Result<()> {
     // Takes the row that accepting a trigger takes too: none can slip in between.
-    tenant_states::update_cancelled(tx, id, 0).await.map_err(store_error)?;
-    let count = triggers::cancel_waiting(tx, id, now).await.map_err(store_error)?;
+    tenant_states::update_cancelled(tx, id, 0)
+        .await
+        .map_err(store_error)?;
+    let count = triggers::cancel_waiting(tx, id, now)
+        .await
+        .map_err(store_error)?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
-    tenant_states::update_cancelled(tx, id, count).await.map_err(store_error)
+    tenant_states::update_cancelled(tx, id, count)
+        .await
+        .map_err(store_error)
 }
 
 /// One that may be changed: an archived one is as good as gone.
@@ -217,18 +251,27 @@ fn apply(i: &mut Integration, input: IntegrationInput) {
     set(&mut i.long_name, input.long_name);
     set(&mut i.kind, input.kind);
     input.repository_url.apply(&mut i.repository_url);
-    set(&mut i.repository_tracking_branch, input.repository_tracking_branch);
+    set(
+        &mut i.repository_tracking_branch,
+        input.repository_tracking_branch,
+    );
     set(&mut i.repository_paths, input.repository_paths);
     set(&mut i.connectors, input.connectors);
     // One of the two is the default: setting one clears the other unless both are mentioned.
-    if matches!(input.default_release_id, Patch::Set(_)) && !input.default_release_channel.is_mentioned() {
+    if matches!(input.default_release_id, Patch::Set(_))
+        && !input.default_release_channel.is_mentioned()
+    {
         i.default_release_channel = None;
     }
-    if matches!(input.default_release_channel, Patch::Set(_)) && !input.default_release_id.is_mentioned() {
+    if matches!(input.default_release_channel, Patch::Set(_))
+        && !input.default_release_id.is_mentioned()
+    {
         i.default_release_id = None;
     }
     input.default_release_id.apply(&mut i.default_release_id);
-    input.default_release_channel.apply(&mut i.default_release_channel);
+    input
+        .default_release_channel
+        .apply(&mut i.default_release_channel);
     input.default_schedule.apply(&mut i.default_schedule);
     set(&mut i.schedule_choices, input.schedule_choices);
     set(&mut i.schedule_randomization, input.schedule_randomization);
@@ -266,15 +309,21 @@ fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
         fault("repository_path", "must name 1 to 50 manifests".into());
     }
     for path in &i.repository_paths {
-        if let Err(why) = marquetry_manifest::candidates(path) {
+        if let Err(why) = marquetry_manifest::manifest_candidates(path) {
             fault("repository_path", format!("{path}: {why}"));
         }
     }
     if i.default_release_id.is_some() && i.default_release_channel.is_some() {
-        fault("default_release_channel", "give default_release_id or a channel, not both".into());
+        fault(
+            "default_release_channel",
+            "give default_release_id or a channel, not both".into(),
+        );
     }
     if i.default_release_channel == Some(Channel::Default) {
-        fault("default_release_channel", "must be Latest: Default would mean itself".into());
+        fault(
+            "default_release_channel",
+            "must be Latest: Default would mean itself".into(),
+        );
     }
     if let Some(Err(why)) = i.default_schedule.as_deref().map(check_cron_shape) {
         fault("default_schedule", why.to_owned());
@@ -287,7 +336,12 @@ fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
     let limits = &ctx.app.settings.limits;
     let ranges = [
         ("debounce_ms", i.debounce_ms, 0, 3_600_000),
-        ("timeout_seconds", i.timeout_seconds, 1, limits.longest_run_s),
+        (
+            "timeout_seconds",
+            i.timeout_seconds,
+            1,
+            limits.longest_run_s,
+        ),
         ("memory_mb", i.memory_mb, 16, limits.most_memory_mb),
         ("poll_seconds", i.poll_seconds.unwrap_or(60), 10, 604_800),
     ];
@@ -297,12 +351,22 @@ fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
         }
     }
     if i.egress == Egress::Host && !ctx.app.settings.host_network_allowed {
-        fault("egress", "host is not allowed here; the operator opens it with --allow-host-network".into());
+        fault(
+            "egress",
+            "host is not allowed here; the operator opens it with --allow-host-network".into(),
+        );
     }
     if i.egress_ports.len() > 32 || i.egress_ports.contains(&0) {
-        fault("egress_ports", "must be at most 32 ports from 1 to 65535".into());
+        fault(
+            "egress_ports",
+            "must be at most 32 ports from 1 to 65535".into(),
+        );
     }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(faults))
+    }
 }
 
 /// Whether Git takes it as a branch or tag name; the rules of `git check-ref-format`.
@@ -311,21 +375,30 @@ pub(crate) fn check_git_name(name: &str) -> Result<(), &'static str> {
         || name.len() > 200
         || name.starts_with(['-', '/', '.'])
         || name.ends_with(['/', '.'])
-        || name.ends_with(".lock")
+        || name.rsplit_once('.').is_some_and(|(_, end)| end == "lock")
         || name.contains("..")
         || name.contains("//")
         || name.contains("/.")
         || name.contains("@{")
         || name == "@"
         || name.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c));
-    if wrong { Err("must be a name that Git allows for a branch or tag") } else { Ok(()) }
+    if wrong {
+        Err("must be a name that Git allows for a branch or tag")
+    } else {
+        Ok(())
+    }
 }
 
 async fn check_default_release(tx: &mut WriteTx, integration: &Integration) -> Result<()> {
-    let Some(id) = integration.default_release_id else { return Ok(()) };
+    let Some(id) = integration.default_release_id else {
+        return Ok(());
+    };
     let release = releases::find(tx, id).await.map_err(store_error)?;
     if release.is_some_and(|release| release.integration_id == integration.id) {
         return Ok(());
     }
-    Err(Error::invalid("default_release_id", format!("the integration has no release {id}")))
+    Err(Error::invalid(
+        "default_release_id",
+        format!("the integration has no release {id}"),
+    ))
 }

@@ -34,7 +34,9 @@ pub(crate) fn is_plausible(text: &str) -> bool {
         return false;
     }
     let ours = text.len() == MARK.len() + RANDOM + CHECK
-        && text.strip_prefix(MARK).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+        && text
+            .strip_prefix(MARK)
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
     if !ours {
         return true;
     }
@@ -44,7 +46,10 @@ pub(crate) fn is_plausible(text: &str) -> bool {
 
 /// What the store finds a key by.
 pub(crate) fn hash(text: &str) -> [u8; 32] {
-    digest(&SHA256, text.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes")
+    digest(&SHA256, text.as_bytes())
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 has 32 bytes")
 }
 
 /// What a list shows of it.

@@ -32,7 +32,9 @@ pub async fn key_create(ctx: &Ctx, wanted: KeyCreate) -> Result<(ApiKey, String)
     let mut key = new_key(wanted.name.trim(), &text, scopes, wanted.expires_at, now);
     let mut tx = ctx.write().await?;
     let hash = key_text::hash(&text);
-    key.id = api_keys::insert(&mut tx, &key, &hash).await.map_err(store_error)?;
+    key.id = api_keys::insert(&mut tx, &key, &hash)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     Ok((key, text))
 }
@@ -55,12 +57,19 @@ fn check(
         && !own.covers(scopes)
         && !own.allows(Scope::Admin)
     {
-        faults.push(FieldError::body("scopes", "must not exceed the scopes of the key that asks"));
+        faults.push(FieldError::body(
+            "scopes",
+            "must not exceed the scopes of the key that asks",
+        ));
     }
     if expires_at.is_some_and(|end| end <= now) {
         faults.push(FieldError::body("expires_date", "must lie in the future"));
     }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(faults))
+    }
 }
 
 /// The keys that are not revoked.
@@ -74,7 +83,9 @@ pub async fn key_list(ctx: &Ctx, page: &PageRequest) -> Result<Page<ApiKey>> {
 pub async fn key_revoke(ctx: &Ctx, id: ApiKeyId) -> Result<ApiKey> {
     ctx.require(Scope::Admin)?;
     let mut tx = ctx.write().await?;
-    let revoked = api_keys::revoke(&mut tx, id, ctx.now()).await.map_err(store_error)?;
+    let revoked = api_keys::revoke(&mut tx, id, ctx.now())
+        .await
+        .map_err(store_error)?;
     if !revoked {
         return Err(Error::not_found(ApiKeyId::KIND, id));
     }

@@ -19,7 +19,7 @@ const INLINE_LOG: usize = 8 * 1024;
 /// How many chunks are read at once.
 const CHUNKS: i64 = 64;
 /// No log can be larger than the limit plus what the platform adds.
-const LARGEST_LOG: usize = 64 << 20;
+const LARGEST_LOG: u64 = 64 << 20;
 
 /// A part of a log, and whether more can come.
 #[derive(Debug, Clone)]
@@ -37,7 +37,9 @@ pub async fn log_link(ctx: &Ctx, id: RunId) -> Result<String> {
     runs::get(&mut tx, id).await.map_err(store_error)?;
     let expires = ctx.now().plus(LINK_LIFE).as_seconds();
     let signature = ctx.app.log_links.sign(id.get(), expires);
-    Ok(format!("/logs/{id}?expires={expires}&signature={signature}"))
+    Ok(format!(
+        "/logs/{id}?expires={expires}&signature={signature}"
+    ))
 }
 
 /// Lets the bearer of a link read the log; otherwise not authorized.
@@ -56,12 +58,20 @@ pub async fn log_part(ctx: &Ctx, of: LogOf, after: i64) -> Result<LogPart> {
     let mut tx = ctx.read().await?;
     // The state is read before the chunks: what was over then has all its chunks now.
     let over = match of {
-        LogOf::Run(id) => runs::get(&mut tx, id).await.map_err(store_error)?.phase.is_final(),
-        LogOf::Build(id) => {
-            builds::get(&mut tx, id).await.map_err(store_error)?.completed_at.is_some()
-        }
+        LogOf::Run(id) => runs::get(&mut tx, id)
+            .await
+            .map_err(store_error)?
+            .phase
+            .is_final(),
+        LogOf::Build(id) => builds::get(&mut tx, id)
+            .await
+            .map_err(store_error)?
+            .completed_at
+            .is_some(),
     };
-    let chunks = logs::list(&mut tx, of, after, CHUNKS).await.map_err(store_error)?;
+    let chunks = logs::list(&mut tx, of, after, CHUNKS)
+        .await
+        .map_err(store_error)?;
     let full = i64::try_from(chunks.len()).is_ok_and(|n| n == CHUNKS);
     let blob = if chunks.is_empty() && over {
         logs::find_blob(&mut tx, of).await.map_err(store_error)?
@@ -71,22 +81,38 @@ pub async fn log_part(ctx: &Ctx, of: LogOf, after: i64) -> Result<LogPart> {
     drop(tx);
     match blob {
         Some(blob) => archived(ctx, &blob, after).await,
-        None => Ok(LogPart { chunks, complete: over && !full }),
+        None => Ok(LogPart {
+            chunks,
+            complete: over && !full,
+        }),
     }
 }
 
 async fn archived(ctx: &Ctx, blob: &str, after: i64) -> Result<LogPart> {
     let blob: BlobRef = blob.parse().map_err(Error::internal)?;
-    let bytes = ctx.app.blobs.get(&blob, LARGEST_LOG).await.map_err(blob_error)?;
+    let bytes = ctx
+        .app
+        .blobs
+        .get(&blob, LARGEST_LOG)
+        .await
+        .map_err(blob_error)?;
     // Followers count in chunks; an archived log counts in bytes from a number that no chunk has.
-    let start = usize::try_from(after - ARCHIVED).unwrap_or(0).min(bytes.len());
+    let start = usize::try_from(after - ARCHIVED)
+        .unwrap_or(0)
+        .min(bytes.len());
     let number = ARCHIVED + i64::try_from(bytes.len()).unwrap_or(i64::MAX - ARCHIVED);
     let chunks = if start == bytes.len() {
         Vec::new()
     } else {
-        vec![Chunk { number, bytes: bytes[start..].to_vec() }]
+        vec![Chunk {
+            number,
+            bytes: bytes[start..].to_vec(),
+        }]
     };
-    Ok(LogPart { chunks, complete: true })
+    Ok(LogPart {
+        chunks,
+        complete: true,
+    })
 }
 
 /// Chunk numbers from here on mean bytes of an archived log.
@@ -118,7 +144,9 @@ pub async fn log_archive(ctx: &Ctx, of: LogOf) -> Result<()> {
     let mut after = 0;
     loop {
         let mut tx = ctx.read().await?;
-        let part = logs::list(&mut tx, of, after, CHUNKS).await.map_err(store_error)?;
+        let part = logs::list(&mut tx, of, after, CHUNKS)
+            .await
+            .map_err(store_error)?;
         let Some(last) = part.last() else { break };
         after = last.number;
         for chunk in part {
@@ -128,9 +156,16 @@ pub async fn log_archive(ctx: &Ctx, of: LogOf) -> Result<()> {
     if whole.len() <= INLINE_LOG {
         return Ok(());
     }
-    let blob = ctx.app.blobs.put(Kind::Log, whole.into()).await.map_err(blob_error)?;
+    let blob = ctx
+        .app
+        .blobs
+        .put(Kind::Log, whole.into())
+        .await
+        .map_err(blob_error)?;
     let mut tx = ctx.write().await?;
-    logs::update_blob(&mut tx, of, &blob.to_string()).await.map_err(store_error)?;
+    logs::update_blob(&mut tx, of, &blob.to_string())
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)
 }
 
@@ -145,5 +180,8 @@ pub async fn log_exists(ctx: &Ctx, of: LogOf) -> Result<()> {
 
 async fn build_exists(ctx: &Ctx, id: BuildId) -> Result<()> {
     let mut tx = ctx.read().await?;
-    builds::get(&mut tx, id).await.map(|_| ()).map_err(store_error)
+    builds::get(&mut tx, id)
+        .await
+        .map(|_| ())
+        .map_err(store_error)
 }

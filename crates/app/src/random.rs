@@ -7,7 +7,9 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 /// `N` random bytes.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).expect("the system's source of randomness answers");
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system's source of randomness answers");
     bytes
 }
 

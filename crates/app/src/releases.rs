@@ -17,16 +17,16 @@ pub async fn release_list(
 ) -> Result<Page<Release>> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    integrations::get(&mut tx, integration).await.map_err(store_error)?;
-    releases::list(&mut tx, integration, page).await.map_err(store_error)
+    integrations::get(&mut tx, integration)
+        .await
+        .map_err(store_error)?;
+    releases::list(&mut tx, integration, page)
+        .await
+        .map_err(store_error)
 }
 
 /// One release of an integration.
-pub async fn release_get(
-    ctx: &Ctx,
-    integration: IntegrationId,
-    id: ReleaseId,
-) -> Result<Release> {
+pub async fn release_get(ctx: &Ctx, integration: IntegrationId, id: ReleaseId) -> Result<Release> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let release = releases::get(&mut tx, id).await.map_err(store_error)?;
@@ -44,7 +44,9 @@ pub async fn release_of_channel(
 ) -> Result<Release> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    let integration = integrations::get(&mut tx, integration).await.map_err(store_error)?;
+    let integration = integrations::get(&mut tx, integration)
+        .await
+        .map_err(store_error)?;
     let found = resolve_channel(&mut tx, &integration, channel).await?;
     found.ok_or_else(|| Error::not_found(RELEASE_KIND, channel.as_str().to_lowercase()))
 }
@@ -54,7 +56,9 @@ pub async fn release_of_tenant(ctx: &Ctx, id: TenantId) -> Result<Release> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let tenant = tenants::get(&mut tx, id).await.map_err(store_error)?;
-    let integration = integrations::get(&mut tx, tenant.integration_id).await.map_err(store_error)?;
+    let integration = integrations::get(&mut tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
     let found = resolve(&mut tx, &integration, &tenant).await?;
     found.ok_or_else(|| Error::not_found(RELEASE_KIND, format!("of tenant {id}")))
 }
@@ -68,7 +72,9 @@ pub(crate) async fn resolve(
     match tenant.integration_release_id {
         Some(id) => releases::find(tx, id).await.map_err(store_error),
         None => {
-            let channel = tenant.integration_release_channel.unwrap_or(Channel::Default);
+            let channel = tenant
+                .integration_release_channel
+                .unwrap_or(Channel::Default);
             resolve_channel(tx, integration, channel).await
         }
     }
@@ -86,7 +92,11 @@ pub(crate) async fn resolve_channel(
     };
     match fixed {
         Some(id) => releases::find(tx, id).await.map_err(store_error),
-        None if channel == Channel::Default && integration.default_release_channel.is_none() => Ok(None),
-        None => releases::find_latest(tx, integration.id).await.map_err(store_error),
+        None if channel == Channel::Default && integration.default_release_channel.is_none() => {
+            Ok(None)
+        }
+        None => releases::find_latest(tx, integration.id)
+            .await
+            .map_err(store_error),
     }
 }

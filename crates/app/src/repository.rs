@@ -32,7 +32,9 @@ pub enum AddressError {
 /// that one inside cannot point outside.
 pub fn locate(address: &str, root: &Path) -> Result<Location, AddressError> {
     if address.contains(|c: char| c.is_control() || c.is_whitespace()) || address.starts_with('-') {
-        return Err(AddressError::Malformed("control characters, spaces or a leading '-'".into()));
+        return Err(AddressError::Malformed(
+            "control characters, spaces or a leading '-'".into(),
+        ));
     }
     if let Some(path) = address.strip_prefix("file://") {
         return local(Path::new(path), root);
@@ -47,10 +49,10 @@ pub fn locate(address: &str, root: &Path) -> Result<Location, AddressError> {
             Ok(Location::Remote(address.to_owned()))
         };
     }
-    let url = url::Url::parse(address).map_err(|e| match e {
-        url::ParseError::RelativeUrlWithoutBase => AddressError::Protocol(root.to_owned()),
-        other => AddressError::Malformed(other.to_string()),
-    })?;
+    if !address.contains("://") {
+        return Err(AddressError::Protocol(root.to_owned()));
+    }
+    let url = url::Url::parse(address).map_err(|e| AddressError::Malformed(e.to_string()))?;
     match url.scheme() {
         "https" if url.password().is_some() || !url.username().is_empty() => {
             Err(AddressError::Credentials)
@@ -75,7 +77,9 @@ fn local(path: &Path, root: &Path) -> Result<Location, AddressError> {
     }
     let root = root.canonicalize().map_err(|_| outside())?;
     // A repository may be made after the integration; what exists must lie inside already.
-    let existing = path.ancestors().find_map(|p| Some((p, p.canonicalize().ok()?)));
+    let existing = path
+        .ancestors()
+        .find_map(|p| Some((p, p.canonicalize().ok()?)));
     let (ancestor, real) = existing.ok_or_else(outside)?;
     let rest = path.strip_prefix(ancestor).map_err(|_| outside())?;
     let whole = real.join(rest);
@@ -94,8 +98,16 @@ mod tests {
     fn protocols() {
         let root = tempfile::tempdir().unwrap();
         let locate = |address: &str| locate(address, root.path());
-        for good in ["https://github.com/a/b.git", "ssh://git@host:22/a/b", "git@github.com:a/b.git"] {
-            assert_eq!(locate(good), Ok(Location::Remote(good.to_owned())), "{good}");
+        for good in [
+            "https://github.com/a/b.git",
+            "ssh://git@host:22/a/b",
+            "git@github.com:a/b.git",
+        ] {
+            assert_eq!(
+                locate(good),
+                Ok(Location::Remote(good.to_owned())),
+                "{good}"
+            );
         }
         for bad in [
             "http://github.com/a/b",
@@ -109,7 +121,10 @@ mod tests {
         ] {
             assert!(locate(bad).is_err(), "{bad}");
         }
-        assert_eq!(locate("https://user:token@host/a"), Err(AddressError::Credentials));
+        assert_eq!(
+            locate("https://user:token@host/a"),
+            Err(AddressError::Credentials)
+        );
     }
 
     #[test]

@@ -61,10 +61,14 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
     let mut taken = Vec::new();
     if let Some(claimer) = claimer.filter(|_| slots > 0) {
         let slots = i64::try_from(slots).unwrap_or(i64::MAX);
-        taken = runs::claim(&mut tx, claimer, now, slots).await.map_err(store_error)?;
+        taken = runs::claim(&mut tx, claimer, now, slots)
+            .await
+            .map_err(store_error)?;
         taken.sort_by_key(|run| run.id);
     }
-    let due = tenant_states::claim_due(&mut tx, now, BATCH).await.map_err(store_error)?;
+    let due = tenant_states::claim_due(&mut tx, now, BATCH)
+        .await
+        .map_err(store_error)?;
     let more = i64::try_from(due.len()).is_ok_and(|n| n == BATCH);
     let mut changed = !taken.is_empty();
     for tenant in due {
@@ -73,7 +77,9 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
         changed = true;
         taken.extend(made.filter(|run| run.phase == Phase::Running));
     }
-    let next = tenant_states::find_next_due(&mut tx).await.map_err(store_error)?;
+    let next = tenant_states::find_next_due(&mut tx)
+        .await
+        .map_err(store_error)?;
     let mut jobs = Vec::with_capacity(taken.len());
     for run in taken {
         jobs.push(job(&mut tx, run).await?);
@@ -92,7 +98,9 @@ async fn dispatch(
     now: Timestamp,
 ) -> Result<Option<Run>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
-    let integration = integrations::get(tx, tenant.integration_id).await.map_err(store_error)?;
+    let integration = integrations::get(tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
     if integration.paused {
         return postpone(tx, id, None).await;
     }
@@ -112,28 +120,46 @@ async fn dispatch(
         release_id: release.id,
         mode: taken.mode,
     };
-    let made = runs::insert(tx, &wanted, claimer, now).await.map_err(store_error)?;
+    let made = runs::insert(tx, &wanted, claimer, now)
+        .await
+        .map_err(store_error)?;
     // The index says that a run is live already: its end looks again.
-    let Some(run) = made else { return postpone(tx, id, None).await };
-    triggers::update_taken(tx, run.id, &taken.triggers).await.map_err(store_error)?;
+    let Some(run) = made else {
+        return postpone(tx, id, None).await;
+    };
+    triggers::update_taken(tx, run.id, &taken.triggers)
+        .await
+        .map_err(store_error)?;
     let left = waiting.len() - taken.triggers.len();
     let due = (left > 0).then_some(now);
     let count = i64::try_from(taken.triggers.len()).unwrap_or(i64::MAX);
-    tenant_states::update_dispatched(tx, id, count, due, run.id).await.map_err(store_error)?;
+    tenant_states::update_dispatched(tx, id, count, due, run.id)
+        .await
+        .map_err(store_error)?;
     Ok(Some(run))
 }
 
 async fn postpone(tx: &mut Tx, id: TenantId, due: Option<Timestamp>) -> Result<Option<Run>> {
-    tenant_states::update_due(tx, id, due).await.map_err(store_error)?;
+    tenant_states::update_due(tx, id, due)
+        .await
+        .map_err(store_error)?;
     Ok(None)
 }
 
 async fn job(tx: &mut Tx, run: Run) -> Result<RunJob> {
     let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
-    let integration = integrations::get(tx, run.integration_id).await.map_err(store_error)?;
-    let release = releases::get(tx, run.release_id).await.map_err(store_error)?;
-    let triggers = triggers::list_of_run(tx, run.id).await.map_err(store_error)?;
-    let state = tenant_states::get(tx, run.tenant_id).await.map_err(store_error)?;
+    let integration = integrations::get(tx, run.integration_id)
+        .await
+        .map_err(store_error)?;
+    let release = releases::get(tx, run.release_id)
+        .await
+        .map_err(store_error)?;
+    let triggers = triggers::list_of_run(tx, run.id)
+        .await
+        .map_err(store_error)?;
+    let state = tenant_states::get(tx, run.tenant_id)
+        .await
+        .map_err(store_error)?;
     let last = match state.last_run_id {
         Some(id) => runs::find(tx, id).await.map_err(store_error)?,
         None => None,
@@ -143,7 +169,15 @@ async fn job(tx: &mut Tx, run: Run) -> Result<RunJob> {
         Some(id) => runs::find(tx, id).await.map_err(store_error)?,
         None => None,
     };
-    Ok(RunJob { run, tenant, integration, release, triggers, last, last_successful })
+    Ok(RunJob {
+        run,
+        tenant,
+        integration,
+        release,
+        triggers,
+        last,
+        last_successful,
+    })
 }
 
 /// Moves one run's lease and adds to its log; false when the claim is lost.
@@ -155,10 +189,16 @@ pub async fn run_log(
     chunk: (i64, Vec<u8>),
 ) -> Result<bool> {
     let mut tx = ctx.write().await?;
-    if runs::renew(&mut tx, claim, lease_until).await.map_err(store_error)?.is_none() {
+    if runs::renew(&mut tx, claim, lease_until)
+        .await
+        .map_err(store_error)?
+        .is_none()
+    {
         return Ok(false);
     }
-    logs::append(&mut tx, LogOf::Run(claim.id), chunk.0, chunk.1).await.map_err(store_error)?;
+    logs::append(&mut tx, LogOf::Run(claim.id), chunk.0, chunk.1)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(tenant));
     Ok(true)
@@ -178,10 +218,18 @@ pub struct Held {
 /// Moves the leases of all runs of a node and answers which it still holds.
 pub async fn runs_renew(ctx: &Ctx, node: &str, lease_until: Timestamp) -> Result<Vec<Held>> {
     let mut tx = ctx.write().await?;
-    let held = runs::renew_node(&mut tx, node, lease_until).await.map_err(store_error)?;
+    let held = runs::renew_node(&mut tx, node, lease_until)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     let held = held.into_iter();
-    Ok(held.map(|(id, attempt, cancel_requested)| Held { id, attempt, cancel_requested }).collect())
+    Ok(held
+        .map(|(id, attempt, cancel_requested)| Held {
+            id,
+            attempt,
+            cancel_requested,
+        })
+        .collect())
 }
 
 /// Ends a run: its outcome, the end of its log and the tenant's state in one transaction. Answers
@@ -195,11 +243,16 @@ pub async fn run_finish(
 ) -> Result<bool> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    if !runs::finish(&mut tx, claim, outcome, now).await.map_err(store_error)? {
+    if !runs::finish(&mut tx, claim, outcome, now)
+        .await
+        .map_err(store_error)?
+    {
         return Ok(false);
     }
     if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Run(claim.id), number, bytes).await.map_err(store_error)?;
+        logs::append(&mut tx, LogOf::Run(claim.id), number, bytes)
+            .await
+            .map_err(store_error)?;
     }
     let succeeded = outcome.phase == Phase::Succeeded;
     tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
@@ -216,17 +269,28 @@ pub async fn run_finish(
 pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let lost = runs::claim_lost(&mut tx, node, now, BATCH).await.map_err(store_error)?;
+    let lost = runs::claim_lost(&mut tx, node, now, BATCH)
+        .await
+        .map_err(store_error)?;
     if lost.is_empty() {
         return Ok(0);
     }
     for run in &lost {
         let name = run.node.clone().unwrap_or_default();
         let outcome = Outcome::platform(format!("node {name} was lost while it ran this"));
-        let claim = RunClaim { id: run.id, attempt: run.attempt, node: name };
-        if runs::finish(&mut tx, &claim, &outcome, now).await.map_err(store_error)? {
-            let number =
-                logs::find_last(&mut tx, LogOf::Run(run.id)).await.map_err(store_error)? + 1;
+        let claim = RunClaim {
+            id: run.id,
+            attempt: run.attempt,
+            node: name,
+        };
+        if runs::finish(&mut tx, &claim, &outcome, now)
+            .await
+            .map_err(store_error)?
+        {
+            let number = logs::find_last(&mut tx, LogOf::Run(run.id))
+                .await
+                .map_err(store_error)?
+                + 1;
             let line = "[marquetry] the node that ran this was lost; the run is closed\n";
             logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
                 .await

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use marquetry_model::{
-    Error, Page, PageRequest, Result, Run, RunId, Scope, TenantId, Trigger,
-};
+use marquetry_model::{Error, Page, PageRequest, Result, Run, RunId, Scope, TenantId, Trigger};
 use marquetry_store::runs::RunFilter;
 use marquetry_store::{Tx, runs, tenant_states, tenants, triggers};
 
@@ -26,7 +24,9 @@ pub async fn run_get(ctx: &Ctx, id: RunId) -> Result<RunView> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
-    let triggers = triggers::list_of_run(&mut tx, id).await.map_err(store_error)?;
+    let triggers = triggers::list_of_run(&mut tx, id)
+        .await
+        .map_err(store_error)?;
     Ok(RunView { run, triggers })
 }
 
@@ -34,9 +34,15 @@ pub async fn run_get(ctx: &Ctx, id: RunId) -> Result<RunView> {
 pub async fn run_list(ctx: &Ctx, wanted: &RunFilter, page: &PageRequest) -> Result<Page<RunView>> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    let found = runs::list(&mut tx, wanted, page).await.map_err(store_error)?;
+    let found = runs::list(&mut tx, wanted, page)
+        .await
+        .map_err(store_error)?;
     let items = with_triggers(&mut tx, found.items).await?;
-    Ok(Page { items, has_more: found.has_more, total: found.total })
+    Ok(Page {
+        items,
+        has_more: found.has_more,
+        total: found.total,
+    })
 }
 
 /// A page of a tenant's runs, newest first; an unknown tenant is not found.
@@ -49,7 +55,15 @@ pub async fn run_list_of_tenant(
     let mut tx = ctx.read().await?;
     tenants::get(&mut tx, tenant).await.map_err(store_error)?;
     drop(tx);
-    run_list(ctx, &RunFilter { tenant: Some(tenant), ..RunFilter::default() }, page).await
+    run_list(
+        ctx,
+        &RunFilter {
+            tenant: Some(tenant),
+            ..RunFilter::default()
+        },
+        page,
+    )
+    .await
 }
 
 /// Ends a waiting run, or asks a running one to stop: its process gets SIGTERM, and SIGKILL after
@@ -59,15 +73,26 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
-    if runs::cancel_pending(&mut tx, id, now).await.map_err(store_error)? {
+    if runs::cancel_pending(&mut tx, id, now)
+        .await
+        .map_err(store_error)?
+    {
         tenant_states::update_ended(&mut tx, run.tenant_id, id, false, now)
             .await
             .map_err(store_error)?;
-    } else if !runs::request_cancel(&mut tx, id).await.map_err(store_error)? {
-        return Err(Error::conflict("run_ended", format!("run {id} is already {}", run.phase)));
+    } else if !runs::request_cancel(&mut tx, id)
+        .await
+        .map_err(store_error)?
+    {
+        return Err(Error::conflict(
+            "run_ended",
+            format!("run {id} is already {}", run.phase),
+        ));
     }
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
-    let triggers = triggers::list_of_run(&mut tx, id).await.map_err(store_error)?;
+    let triggers = triggers::list_of_run(&mut tx, id)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Cancel);
     ctx.app.hints.give(Topic::Tenant(run.tenant_id));
@@ -78,7 +103,9 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
 /// One more statement gives all runs of a page their triggers.
 pub(crate) async fn with_triggers(tx: &mut Tx, found: Vec<Run>) -> Result<Vec<RunView>> {
     let ids: Vec<RunId> = found.iter().map(|run| run.id).collect();
-    let taken = triggers::list_of_runs(tx, &ids).await.map_err(store_error)?;
+    let taken = triggers::list_of_runs(tx, &ids)
+        .await
+        .map_err(store_error)?;
     let mut by_run: HashMap<RunId, Vec<Trigger>> = HashMap::with_capacity(ids.len());
     for trigger in taken {
         if let Some(run) = trigger.run_id {

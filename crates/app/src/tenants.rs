@@ -82,7 +82,10 @@ pub struct TenantPatch {
 pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
-    let channel = match (wanted.integration_release_id, wanted.integration_release_channel) {
+    let channel = match (
+        wanted.integration_release_id,
+        wanted.integration_release_channel,
+    ) {
         (None, None) => Some(Channel::Default),
         (_, channel) => channel,
     };
@@ -121,10 +124,17 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    let id = tenants::insert(&mut tx, &tenant).await.map_err(store_error)?;
+    let id = tenants::insert(&mut tx, &tenant)
+        .await
+        .map_err(store_error)?;
     tenant.id = id.ok_or_else(|| name_taken(&tenant.name))?;
     tx.commit().await.map_err(store_error)?;
-    Ok(TenantView { tenant, current_run: None, last_run: None, last_successful_run: None })
+    Ok(TenantView {
+        tenant,
+        current_run: None,
+        last_run: None,
+        last_successful_run: None,
+    })
 }
 
 /// One of them, archived or not.
@@ -159,9 +169,15 @@ pub async fn tenant_list(
         archived: wanted.archived,
     };
     let mut tx = ctx.read().await?;
-    let found = tenants::list(&mut tx, &filter, page).await.map_err(store_error)?;
+    let found = tenants::list(&mut tx, &filter, page)
+        .await
+        .map_err(store_error)?;
     let views = views(&mut tx, found.items).await?;
-    Ok(Page { items: views, has_more: found.has_more, total: found.total })
+    Ok(Page {
+        items: views,
+        has_more: found.has_more,
+        total: found.total,
+    })
 }
 
 /// Changes what the patch mentions.
@@ -172,7 +188,9 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let mut tenant = lock_live(&mut tx, id).await?;
     let was_paused = tenant.paused;
     let old_name = tenant.name.clone();
-    let integration = integrations::get(&mut tx, tenant.integration_id).await.map_err(store_error)?;
+    let integration = integrations::get(&mut tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
     apply(&mut tenant, patch, &integration);
     let mut faults = check(ctx, &tenant);
     faults.extend(check_release(&mut tx, &tenant).await?);
@@ -187,7 +205,9 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
         return Err(name_taken(&tenant.name));
     }
     tenant.modified_at = now;
-    tenants::update(&mut tx, &tenant).await.map_err(store_error)?;
+    tenants::update(&mut tx, &tenant)
+        .await
+        .map_err(store_error)?;
     if was_paused && !tenant.paused {
         tenant_states::update_resumed(&mut tx, tenant.integration_id, Some(id), now)
             .await
@@ -208,7 +228,9 @@ pub async fn tenant_archive(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     cancel_waiting(&mut tx, id, now).await?;
     tenant.archived_at = Some(now);
     tenant.modified_at = now;
-    tenants::update(&mut tx, &tenant).await.map_err(store_error)?;
+    tenants::update(&mut tx, &tenant)
+        .await
+        .map_err(store_error)?;
     let view = view(&mut tx, tenant).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(id));
@@ -240,7 +262,10 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     if let Some(paused) = patch.paused {
         tenant.paused = paused;
     }
-    let (id, channel) = (patch.integration_release_id, patch.integration_release_channel);
+    let (id, channel) = (
+        patch.integration_release_id,
+        patch.integration_release_channel,
+    );
     if matches!(id, Patch::Set(_)) && !matches!(channel, Patch::Set(_)) {
         tenant.integration_release_channel = None;
     }
@@ -260,14 +285,25 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
     if let Err(why) = check_slug(&tenant.name) {
         fault("name", why.to_string());
     }
-    if tenant.user_name.as_ref().is_some_and(|name| name.len() > 500) {
+    if tenant
+        .user_name
+        .as_ref()
+        .is_some_and(|name| name.len() > 500)
+    {
         fault("user_name", "must have at most 500 bytes".into());
     }
     if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_cron_shape) {
         fault("user_schedule", why.to_owned());
     }
-    if tenant.timezone.as_deref().is_some_and(|zone| !marquetry_model::is_time_zone(zone)) {
-        fault("timezone", "must be an IANA time zone, as Europe/Berlin".into());
+    if tenant
+        .timezone
+        .as_deref()
+        .is_some_and(|zone| !marquetry_model::is_time_zone(zone))
+    {
+        fault(
+            "timezone",
+            "must be an IANA time zone, as Europe/Berlin".into(),
+        );
     }
     if tenant.integration_release_id.is_some() && tenant.integration_release_channel.is_some() {
         let message = "give integration_release_id or integration_release_channel, not both";
@@ -275,19 +311,29 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
     }
     let most = ctx.app.settings.limits.config_value_bytes;
     for (key, value) in &tenant.configs {
-        let size = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+        let size = value
+            .as_str()
+            .map_or_else(|| value.to_string().len(), str::len);
         if size > most {
-            fault("configs", format!("{key} has {size} bytes; a value may have {most}"));
+            fault(
+                "configs",
+                format!("{key} has {size} bytes; a value may have {most}"),
+            );
         }
         if key.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
-            fault("configs", format!("{} holds a NUL character", key.replace('\0', "")));
+            fault(
+                "configs",
+                format!("{} holds a NUL character", key.replace('\0', "")),
+            );
         }
     }
     faults
 }
 
 async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError>> {
-    let Some(id) = tenant.integration_release_id else { return Ok(None) };
+    let Some(id) = tenant.integration_release_id else {
+        return Ok(None);
+    };
     let release = releases::find(tx, id).await.map_err(store_error)?;
     if release.is_some_and(|release| release.integration_id == tenant.integration_id) {
         return Ok(None);
@@ -320,7 +366,9 @@ fn name_taken(name: &str) -> Error {
 
 async fn view(tx: &mut Tx, tenant: Tenant) -> Result<TenantView> {
     let mut views = views(tx, vec![tenant]).await?;
-    views.pop().ok_or_else(|| Error::internal("a view of one tenant is one view"))
+    views
+        .pop()
+        .ok_or_else(|| Error::internal("a view of one tenant is one view"))
 }
 
 /// Three statements for the whole page, however long it is.
@@ -339,8 +387,11 @@ async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
     wanted.sort_unstable();
     wanted.dedup();
     let runs = runs::list_by_id(tx, &wanted).await.map_err(store_error)?;
-    let runs: HashMap<RunId, RunView> =
-        with_triggers(tx, runs).await?.into_iter().map(|view| (view.run.id, view)).collect();
+    let runs: HashMap<RunId, RunView> = with_triggers(tx, runs)
+        .await?
+        .into_iter()
+        .map(|view| (view.run.id, view))
+        .collect();
     let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
     let states: HashMap<TenantId, _> = states.into_iter().map(|s| (s.tenant_id, s)).collect();
     let views = found.into_iter().map(|tenant| {

@@ -34,7 +34,12 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let limits = ctx.app.settings.limits;
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
-            let blob = ctx.app.blobs.put(Kind::Payload, bytes.into()).await.map_err(blob_error)?;
+            let blob = ctx
+                .app
+                .blobs
+                .put(Kind::Payload, bytes.into())
+                .await
+                .map_err(blob_error)?;
             (None, Some(blob.to_string()))
         }
         payload => (payload, None),
@@ -47,7 +52,10 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     if !room {
         return Err(Error::RateLimited {
             retry_after_s: 10,
-            message: format!("{} triggers wait for tenant {id}", limits.waiting_per_tenant),
+            message: format!(
+                "{} triggers wait for tenant {id}",
+                limits.waiting_per_tenant
+            ),
         });
     }
     let trigger = Trigger {
@@ -62,7 +70,9 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
         cancelled_at: None,
         created_at: now,
     };
-    let trigger = triggers::insert(&mut tx, &trigger).await.map_err(store_error)?;
+    let trigger = triggers::insert(&mut tx, &trigger)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
     Ok(trigger)
@@ -76,7 +86,9 @@ pub async fn tenant_of_user(
 ) -> Result<TenantId> {
     ctx.require(Scope::Sync)?;
     let mut tx = ctx.read().await?;
-    integrations::get(&mut tx, integration).await.map_err(store_error)?;
+    integrations::get(&mut tx, integration)
+        .await
+        .map_err(store_error)?;
     let found = tenants::find_by_user_name(&mut tx, integration, user_name).await;
     let found = found.map_err(store_error)?;
     found
@@ -89,7 +101,9 @@ async fn check(tx: &mut Tx, id: TenantId) -> Result<()> {
     if tenant.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
     }
-    let integration = integrations::get(tx, tenant.integration_id).await.map_err(store_error)?;
+    let integration = integrations::get(tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
     if integration.paused {
         let message = format!(
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
@@ -149,7 +163,10 @@ struct Seen {
 
 impl Seen {
     fn answer(self, id: TriggerId) -> Result<Phase> {
-        self.phase.ok_or_else(|| Error::NotFound { kind: "run", id: format!("of trigger {id}") })
+        self.phase.ok_or_else(|| Error::NotFound {
+            kind: "run",
+            id: format!("of trigger {id}"),
+        })
     }
 }
 
@@ -161,7 +178,10 @@ async fn look(ctx: &Ctx, id: TriggerId) -> Result<Seen> {
         Some(run) => Some(runs::get(&mut tx, run).await.map_err(store_error)?.phase),
         None => trigger.cancelled_at.map(|_| Phase::Cancelled),
     };
-    Ok(Seen { tenant: trigger.tenant_id, phase })
+    Ok(Seen {
+        tenant: trigger.tenant_id,
+        phase,
+    })
 }
 
 /// Cancels a trigger that no run has taken.
@@ -171,8 +191,13 @@ pub async fn trigger_cancel(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
     let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
     let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
     // The count first: dispatch takes that row too, so the trigger is either taken or cancelled.
-    tenant_states::update_cancelled(&mut tx, trigger.tenant_id, 1).await.map_err(store_error)?;
-    if !triggers::cancel(&mut tx, id, ctx.now()).await.map_err(store_error)? {
+    tenant_states::update_cancelled(&mut tx, trigger.tenant_id, 1)
+        .await
+        .map_err(store_error)?;
+    if !triggers::cancel(&mut tx, id, ctx.now())
+        .await
+        .map_err(store_error)?
+    {
         let message = match trigger.run_id {
             Some(run) => format!("run {run} has taken trigger {id}; cancel the run"),
             None => format!("trigger {id} is already cancelled"),

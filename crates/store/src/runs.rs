@@ -213,7 +213,9 @@ pub async fn renew_node(
     const SQL: &str = "UPDATE runs SET lease_until = $2 WHERE node = $1 AND phase = 'Running'
         RETURNING id, attempt, cancel_requested";
     let rows = tx.rows(SQL, &values![node, lease_until]).await?;
-    read_all(rows, |row| Ok((RunId::new(row.i64()?), row.i64()?, row.bool()?)))
+    read_all(rows, |row| {
+        Ok((RunId::new(row.i64()?), row.i64()?, row.bool()?))
+    })
 }
 
 /// Ends it; answers false, and changes nothing, when the claim is lost.
