@@ -143,7 +143,7 @@ fn no_long_text_is_slow() {
         answer(text.as_bytes());
         let took = began.elapsed();
         assert!(
-            took < Duration::from_secs(5),
+            took < Duration::from_secs(15),
             "{start:?} {unit:?} took {took:?}"
         );
     }
@@ -175,7 +175,7 @@ fn many_names_are_not_slow() {
         let began = Instant::now();
         answer(text.as_bytes());
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(10), "took {took:?}");
+        assert!(took < Duration::from_secs(30), "took {took:?}");
     }
 }
 
