@@ -62,8 +62,8 @@ fn the_rich_manifest_is_one() {
     assert_eq!(parsed.manifest.run, "node .\n\n");
 }
 
-/// Long enough for a step that grows with the square to take minutes.
-const LONG: usize = 128 * 1024;
+/// Long enough for a step that grows with the square to take very long.
+const LONG: usize = 64 * 1024;
 
 /// Texts made to be slow.
 #[test]
@@ -225,7 +225,7 @@ fn mutated(mutations: &[Mutation]) -> Vec<u8> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000,
+        cases: 1000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
