@@ -46,10 +46,15 @@ fn end_of(text: &str) -> Place {
     }
 }
 
-/// The last line up to `line` whose indentation has a tab; YAML forbids that, and the parser's own
-/// words for it are of little help.
+/// A tab in the indentation of `line` or of the line before, where the parser stopped; YAML forbids
+/// that, and the parser's own words for it are of little help. Lines further up are left alone: a
+/// tab may stand at the start of a line of a block of text.
 pub(super) fn tab_in_indentation(text: &str, line: usize) -> Option<Place> {
-    let lines = text.split('\n').take(line).enumerate();
+    let lines = text
+        .split('\n')
+        .enumerate()
+        .take(line)
+        .skip(line.saturating_sub(2));
     lines
         .filter_map(|(index, content)| {
             let body = content.trim_start_matches([' ', '\t']);
@@ -89,10 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_tab_nearest_above() {
+    fn finds_the_tab_where_the_parser_stopped() {
         let text = "a:\n \tb: 1\n\t# no\n\t\nc: 2\n\td: 3\n";
+        assert_eq!(tab_in_indentation(text, 4), None);
         assert_eq!(
-            tab_in_indentation(text, 5),
+            tab_in_indentation(text, 3),
             Some(Place { line: 2, column: 2 })
         );
         assert_eq!(
