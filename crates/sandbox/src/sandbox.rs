@@ -37,7 +37,7 @@ struct Inner {
 
 struct Confined {
     setup: Setup,
-    groups: Option<Groups>,
+    groups: Option<Arc<Groups>>,
     slots: Slots,
     link: RwLock<Option<Arc<Link>>>,
     /// Held while a spawner is started in place of one that has gone.
@@ -66,7 +66,7 @@ impl Sandbox {
                 missing: report.missing_text(),
             });
         }
-        let groups = groups.ok();
+        let groups = groups.ok().map(Arc::new);
         if let Some(groups) = &groups {
             groups.clear();
         }
@@ -155,10 +155,13 @@ impl Sandbox {
 }
 
 impl Confined {
-    async fn spawn(&self, config: &Config, spec: Spec) -> Result<Child, Error> {
+    async fn spawn(&self, config: &Config, mut spec: Spec) -> Result<Child, Error> {
+        if self.setup.namespaces && spec.network == Network::Host {
+            spec.mounts.extend(host_resolver());
+        }
         let slot = self.slots.take().ok_or(Error::TooMany)?;
         let group = match &self.groups {
-            Some(groups) => Some(groups.make(&spec.limits)?),
+            Some(groups) => Some(groups.take(&spec.limits)?),
             None => None,
         };
         let (stdout, stdout_end) = pipe()?;
@@ -179,6 +182,7 @@ impl Confined {
         let (ready, stands) = oneshot::channel();
         let supervised = Supervised {
             control,
+            groups: self.groups.clone(),
             group,
             slot,
             wants_egress,
@@ -266,6 +270,16 @@ impl Request<'_> {
             .await
             .map_err(|source| Error::SpawnerGone { source })
     }
+}
+
+/// The host's resolver settings, for children on the host's network.
+fn host_resolver() -> Option<Mount> {
+    let source = Path::new("/etc/resolv.conf").canonicalize().ok()?;
+    Some(Mount {
+        source,
+        target: "/etc/resolv.conf".into(),
+        access: Access::ReadOnly,
+    })
 }
 
 /// Takes hold of the mounts' sources while we are still who may see them.

@@ -2,13 +2,14 @@
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::cgroup::Group;
+use crate::cgroup::{Group, Groups};
 use crate::channel::Received;
 use crate::child::{EgressSockets, lost};
 use crate::disk_watch::DiskWatch;
@@ -25,6 +26,7 @@ const KILL_GRACE: Duration = Duration::from_secs(2);
 /// What [`run`] needs.
 pub(crate) struct Supervised {
     pub(crate) control: AsyncFd<OwnedFd>,
+    pub(crate) groups: Option<Arc<Groups>>,
     pub(crate) group: Option<Group>,
     pub(crate) slot: Slot,
     pub(crate) wants_egress: bool,
@@ -65,7 +67,9 @@ pub(crate) async fn run(mut child: Supervised, ready: Ready) {
     let _ = ready.send(Ok(told.egress.take()));
     let stopped = follow(&mut child, &pidfd, &mut told).await;
     let ended = conclude(&child, told, stopped);
-    drop(child.group);
+    if let (Some(groups), Some(group)) = (&child.groups, child.group) {
+        groups.give_back(group);
+    }
     drop(child.slot);
     child.ended.send_replace(Some(ended));
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 
 use super::{Groups, Layout};
 
@@ -28,10 +27,7 @@ impl Groups {
             version_1(&hierarchies, &own, &folder)
                 .map_err(|first| format!("version 2: {second}; version 1: {first}"))
         })?;
-        Ok(Self {
-            layout,
-            made: AtomicU64::new(0),
-        })
+        Ok(Self::new(layout))
     }
 }
 

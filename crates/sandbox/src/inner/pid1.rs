@@ -70,10 +70,17 @@ fn set_up(
         signals: sys::child_signal_fd().map_err(at("listen for ended processes"))?,
     };
     let group = request.groups.first().filter(|_| request.head.group_is_v2);
-    let payload = match sys::clone3(0, group).map_err(at("start the command's process"))? {
-        sys::Side::Child => payload::main(prepared, identity, &request, body),
-        sys::Side::Parent { pid, .. } => Pid::from_raw(pid).expect("a child's id is not zero"),
+    let pid = match group {
+        // Only clone3 starts a process in a group.
+        Some(group) => match sys::clone3(0, Some(group)) {
+            Ok(sys::Side::Child) => payload::main(prepared, identity, &request, body),
+            Ok(sys::Side::Parent { pid, .. }) => Ok(pid),
+            Err(error) => Err(error),
+        },
+        None => sys::spawn_sharing(|| payload::main(prepared, identity, &request, body)),
     };
+    let pid = pid.map_err(at("start the command's process"))?;
+    let payload = Pid::from_raw(pid).expect("a child's id is not zero");
     if let Some(identity) = identity {
         // Same user as the command, so that signals reach it, and nothing more.
         identity::become_user(identity.user)?;

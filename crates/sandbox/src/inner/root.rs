@@ -17,23 +17,27 @@ use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use super::users::Identity;
 use super::{Step, at, sys};
 use crate::spec::{HOME, TMP};
-use crate::wire::{Body, BodyMount, Net, Setup};
+use crate::wire::{Body, BodyMount, Setup};
 
 /// Where the spawner keeps what it needs of the host; gone in a child's namespace.
 const HOST: &str = "/.host";
 
-/// Where a child's private file system is mounted while it is cut up.
-const PRIVATE: &str = "/.private";
+/// Where a child's private file system is mounted. The home folder is in it; its other folders are
+/// bound to their places. (To mount it elsewhere and take it away afterwards would cost a wait for
+/// every processor.)
+const PRIVATE: &str = "/home";
 
-/// Folders of the private file system: name, where it shows, mode.
+/// Folders of the private file system: path in it, where it shows, mode.
 const PRIVATE_FOLDERS: [(&str, &str, u32); 3] = [
-    ("home", HOME, 0o700),
-    ("tmp", TMP, 0o1777),
-    ("shm", "/dev/shm", 0o1777),
+    ("/home/integration", HOME, 0o700),
+    ("/home/.tmp", TMP, 0o1777),
+    ("/home/.shm", "/dev/shm", 0o1777),
 ];
 
 /// The prepared root.
 pub(crate) struct Root {
+    /// The host's `/proc`, which is mounted nowhere in the prepared root.
+    pub(crate) host_proc: OwnedFd,
     /// The spawner is root on the host: children get host users of their own, and the server hands
     /// over mounts. Else everything happens in a user namespace of the server's user, and the
     /// host's files are bound from [`HOST`].
@@ -57,39 +61,21 @@ impl Root {
         rustix::mount::mount("proc", "/proc", "proc", proc_flags, c"hidepid=invisible")
             .map_err(at("mount /proc"))?;
         private_folders(body.disk_bytes, identity.user)?;
-        if body.net == Net::Host {
-            self.host_resolver()?;
-        }
         if self.privileged {
             for (mount, tree) in body.mounts.iter().zip(mounts) {
                 place_mount(mount, &tree, identity)?;
             }
-            unmount("/.host/resolv.conf")?;
-            unmount("/.host/proc")?;
         } else {
             for mount in &body.mounts {
                 let tree = open_tree(&host_path(&mount.source))?;
                 place_mount(mount, &tree, identity)?;
             }
-            unmount(HOST)?;
+            rustix::mount::unmount(HOST, UnmountFlags::DETACH)
+                .map_err(at("leave the host's root"))?;
         }
         // The folders of the root belong to the server's user, who may be the child's user too.
         sys::mount_setattr(rustix::fs::CWD, c"/", false, sys::READ_ONLY, None)
             .map_err(at("make / read-only"))
-    }
-
-    /// Shows the host's resolver settings, for children on the host's network.
-    fn host_resolver(&self) -> Step<()> {
-        let source = if self.privileged {
-            PathBuf::from("/.host/resolv.conf")
-        } else {
-            host_path(&resolved_in_host("/etc/resolv.conf"))
-        };
-        if source.exists() {
-            rustix::mount::mount_bind(&source, "/etc/resolv.conf")
-                .map_err(at("bind /etc/resolv.conf"))?;
-        }
-        Ok(())
     }
 }
 
@@ -102,16 +88,17 @@ fn private_folders(bytes: u64, user: u32) -> Step<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", PRIVATE, "tmpfs", flags, options)
         .map_err(at("mount the private file system"))?;
-    for (name, target, mode) in PRIVATE_FOLDERS {
-        let folder = Path::new(PRIVATE).join(name);
-        fs::create_dir(&folder).map_err(at(format_args!("make {name}")))?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(mode))
-            .map_err(at(format_args!("set the mode of {name}")))?;
-        chown(&folder, Some(user), Some(user))
-            .map_err(at(format_args!("give {name} to its user")))?;
-        rustix::mount::mount_bind(&folder, target).map_err(at(format_args!("bind {target}")))?;
+    for (folder, target, mode) in PRIVATE_FOLDERS {
+        fs::create_dir(folder).map_err(at(format_args!("make {target}")))?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+            .map_err(at(format_args!("set the mode of {target}")))?;
+        chown(folder, Some(user), Some(user))
+            .map_err(at(format_args!("give {target} to its user")))?;
+        if folder != target {
+            rustix::mount::mount_bind(folder, target).map_err(at(format_args!("bind {target}")))?;
+        }
     }
-    unmount(PRIVATE)
+    Ok(())
 }
 
 /// Puts a detached mount at its place with its access and owner.
@@ -175,21 +162,4 @@ fn open_tree(path: &Path) -> Step<OwnedFd> {
 /// The path under which the spawner sees a path of the host.
 fn host_path(path: &Path) -> PathBuf {
     Path::new(HOST).join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// Follows a symbolic link of the host, which would lead astray from within the prepared root.
-fn resolved_in_host(path: &str) -> PathBuf {
-    let path = Path::new(path);
-    match fs::read_link(host_path(path)) {
-        Ok(link) => path.parent().unwrap_or(path).join(link),
-        Err(_) => path.to_path_buf(),
-    }
-}
-
-fn unmount(path: &str) -> Step<()> {
-    match rustix::mount::unmount(path, UnmountFlags::DETACH) {
-        // Nothing is mounted there: it was not on this host either.
-        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
-        Err(error) => Err(format!("unmount {path}: {error}")),
-    }
 }

@@ -131,7 +131,7 @@ fn request(message: Received) -> Option<Request> {
 
 fn answer(prepared: &Prepared, users: &mut UserNamespaces, request: Request) {
     let identity = match &prepared.root {
-        Some(root) => match users.identity(request.head.slot, root.privileged) {
+        Some(root) => match users.identity(request.head.slot, root) {
             Ok(identity) => Some(identity),
             Err(reason) => return refuse(&request, reason),
         },

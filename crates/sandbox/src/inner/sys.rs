@@ -67,6 +67,41 @@ pub(crate) fn clone3(flags: libc::c_int, group: Option<&OwnedFd>) -> io::Result<
     }
 }
 
+/// Stack of a child that shares the memory of its waiting parent, in bytes.
+const SHARED_STACK: usize = 256 * 1024;
+
+/// Starts a child that runs `body` in the memory of the caller, who waits until the child has
+/// become another program or ended: no page is copied.
+///
+/// What `body` changes in memory stays changed for the caller. Descriptors, credentials and
+/// everything else that the kernel holds is the child's own.
+#[expect(unsafe_code, reason = "clone with shared memory has no wrapper")]
+pub(crate) fn spawn_sharing<F: FnOnce()>(body: F) -> io::Result<libc::pid_t> {
+    extern "C" fn enter<F: FnOnce()>(body: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the pointer is that of the `Some(body)` below, whose owner waits meanwhile.
+        let body = unsafe { &mut *body.cast::<Option<F>>() }.take();
+        if let Some(body) = body {
+            body();
+        }
+        // Bodies end in another program or exit.
+        libc::EXIT_FAILURE
+    }
+    let mut stack = vec![0_u128; SHARED_STACK / size_of::<u128>()];
+    let mut body = Some(body);
+    // SAFETY: the stack grows down from its end, which is aligned to 16 bytes, and outlives the
+    // child's use of it, as does `body`: with CLONE_VFORK the call returns when the child is gone
+    // from this memory.
+    let pid = unsafe {
+        libc::clone(
+            enter::<F>,
+            stack.as_mut_ptr_range().end.cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (&raw mut body).cast(),
+        )
+    };
+    check(pid.into()).map(|()| pid)
+}
+
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
 struct MountAttr {

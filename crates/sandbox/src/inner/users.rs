@@ -5,10 +5,14 @@
 //! two rounds of messages, and nothing is left in a user namespace when its processes are gone.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::Read as _;
+use std::collections::hash_map::Entry;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{Mode, OFlags};
+
+use super::root::Root;
 use super::{Step, at, sys};
 
 /// First host user id of children when the server is root; slot `n` has this plus `n`.
@@ -16,9 +20,6 @@ const FIRST_USER: u32 = 200_000;
 
 /// The user and group id of children inside their namespace.
 pub(crate) const INSIDE_USER: u32 = 1000;
-
-/// Where the spawner sees the host's `/proc`.
-pub(crate) const HOST_PROC: &str = "/.host/proc";
 
 /// Who a child is.
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +45,11 @@ pub(crate) struct UserNamespaces(HashMap<u32, Slot>);
 
 impl UserNamespaces {
     /// The identity of a slot's child.
-    pub(crate) fn identity(&mut self, slot: u32, privileged: bool) -> Step<Identity<'_>> {
-        if !self.0.contains_key(&slot) {
-            self.0.insert(slot, make_slot(slot, privileged)?);
-        }
-        let slot = &self.0[&slot];
+    pub(crate) fn identity(&mut self, slot: u32, root: &Root) -> Step<Identity<'_>> {
+        let slot = match self.0.entry(slot) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(free) => free.insert(make_slot(slot, root)?),
+        };
         Ok(Identity {
             namespace: &slot.namespace,
             id_map: slot.id_map.as_ref(),
@@ -71,26 +72,26 @@ pub(crate) fn are_mapped(map: &str) -> bool {
     })
 }
 
-fn make_slot(slot: u32, privileged: bool) -> Step<Slot> {
-    let user = if privileged {
+fn make_slot(slot: u32, root: &Root) -> Step<Slot> {
+    let user = if root.privileged {
         FIRST_USER + slot
     } else {
         INSIDE_USER
     };
-    let id_map = if privileged {
-        Some(make(&format!("0 {user} 1"))?)
+    let id_map = if root.privileged {
+        Some(make(&root.host_proc, &format!("0 {user} 1"))?)
     } else {
         None
     };
     Ok(Slot {
-        namespace: make(&format!("{INSIDE_USER} {user} 1"))?,
+        namespace: make(&root.host_proc, &format!("{INSIDE_USER} {user} 1"))?,
         id_map,
         user,
     })
 }
 
 /// Makes a user namespace with this map for users and groups.
-fn make(map: &str) -> Step<OwnedFd> {
+fn make(proc: &OwnedFd, map: &str) -> Step<OwnedFd> {
     let (reader, writer) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at("make a pipe"))?;
     // Dropping the parent's side of the pipe ends the child, whichever way this function is left.
@@ -99,22 +100,32 @@ fn make(map: &str) -> Step<OwnedFd> {
             drop(writer);
             // Children could otherwise make user namespaces of their own, the usual way to reach
             // flaws of the kernel; the seccomp filter denies it too.
-            let _ = fs::write(format!("{HOST_PROC}/sys/user/max_user_namespaces"), "0");
-            let _ = fs::File::from(reader).read(&mut [0]);
+            let _ = write(proc, "sys/user/max_user_namespaces", "0");
+            let _ = File::from(reader).read(&mut [0]);
             sys::exit(0)
         }
         sys::Side::Parent { pid, .. } => {
             drop(reader);
-            let folder = format!("{HOST_PROC}/{pid}");
             // Without CAP_SETGID over the parent namespace this write is a precondition of the
             // next; with it, it keeps children from dropping groups.
-            fs::write(format!("{folder}/setgroups"), "deny").map_err(at("deny setgroups"))?;
-            fs::write(format!("{folder}/uid_map"), map).map_err(at("map users"))?;
-            fs::write(format!("{folder}/gid_map"), map).map_err(at("map groups"))?;
-            let namespace = fs::File::open(format!("{folder}/ns/user"))
-                .map_err(at("open the user namespace"))?;
+            write(proc, &format!("{pid}/setgroups"), "deny").map_err(at("deny setgroups"))?;
+            write(proc, &format!("{pid}/uid_map"), map).map_err(at("map users"))?;
+            write(proc, &format!("{pid}/gid_map"), map).map_err(at("map groups"))?;
+            let namespace = rustix::fs::openat(
+                proc,
+                format!("{pid}/ns/user"),
+                OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(at("open the user namespace"))?;
             drop(writer);
-            Ok(namespace.into())
+            Ok(namespace)
         }
     }
+}
+
+/// Writes a file below a `/proc`.
+fn write(proc: &OwnedFd, path: &str, text: &str) -> io::Result<()> {
+    let file = rustix::fs::openat(proc, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    File::from(file).write_all(text.as_bytes())
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 
-use super::{HOST, PRIVATE, Root, etc};
+use super::{HOST, Root, etc};
 use crate::inner::users::INSIDE_USER;
 use crate::inner::{Step, at, sys};
-use crate::spec::{HOME, TMP};
+use crate::spec::TMP;
 use crate::wire::Setup;
 
 /// Host folders shown read-only where they exist.
@@ -33,6 +33,7 @@ const ALWAYS_HIDDEN: [&str; 2] = ["/etc/ssl/private", "/etc/pki/tls/private"];
 /// See [`Root::build`].
 pub(super) fn build(setup: &Setup) -> Step<Root> {
     let privileged = new_namespaces()?;
+    let host_proc = fs::File::open("/proc").map_err(at("open /proc"))?.into();
     rustix::mount::mount_change(
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
@@ -43,7 +44,10 @@ pub(super) fn build(setup: &Setup) -> Step<Root> {
     rustix::mount::mount("tmpfs", root, "tmpfs", flags, c"size=16m,mode=755")
         .map_err(at(format_args!("mount the root at {}", root.display())))?;
     folders(root)?;
-    host(root, privileged)?;
+    if !privileged {
+        rustix::mount::mount_bind_recursive("/", inside(root, Path::new(HOST)))
+            .map_err(at("bind the host's root"))?;
+    }
     for name in SYSTEM {
         system_folder(root, name)?;
     }
@@ -61,7 +65,10 @@ pub(super) fn build(setup: &Setup) -> Step<Root> {
         hide(&inside(root, path))?;
     }
     pivot(root)?;
-    Ok(Root { privileged })
+    Ok(Root {
+        host_proc,
+        privileged,
+    })
 }
 
 /// Enters new namespaces: of mounts alone where the spawner may, else with a user namespace.
@@ -93,32 +100,12 @@ fn unshare(flags: UnshareFlags) -> io::Result<()> {
 }
 
 fn folders(root: &Path) -> Step<()> {
-    for path in [
-        "/dev", "/etc", "/proc", "/run", "/var", TMP, HOME, HOST, PRIVATE,
-    ] {
+    for path in ["/dev", "/etc", "/home", "/proc", "/run", "/var", TMP, HOST] {
         fs::create_dir_all(inside(root, Path::new(path)))
             .map_err(at(format_args!("make {path}")))?;
     }
     // Programs that insist on /var/tmp find the private folder.
     symlink(TMP, root.join("var/tmp")).map_err(at("link /var/tmp"))
-}
-
-/// What the spawner itself still needs of the host.
-fn host(root: &Path, privileged: bool) -> Step<()> {
-    let host = inside(root, Path::new(HOST));
-    if !privileged {
-        return rustix::mount::mount_bind_recursive("/", &host).map_err(at("bind the host's root"));
-    }
-    let target = host.join("proc");
-    fs::create_dir(&target).map_err(at("make the host's /proc"))?;
-    rustix::mount::mount_bind_recursive("/proc", &target).map_err(at("bind the host's /proc"))?;
-    let target = host.join("resolv.conf");
-    fs::write(&target, "").map_err(at("make the host's resolv.conf"))?;
-    if Path::new("/etc/resolv.conf").exists() {
-        rustix::mount::mount_bind("/etc/resolv.conf", &target)
-            .map_err(at("bind the host's resolv.conf"))?;
-    }
-    Ok(())
 }
 
 fn system_folder(root: &Path, name: &str) -> Step<()> {
