@@ -1,6 +1,9 @@
 //! Blobs in a local folder, and the cache of unpacked artifacts.
 
-#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself has failed"
+)]
 
 mod contract;
 mod names;
