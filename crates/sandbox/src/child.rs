@@ -101,9 +101,17 @@ impl Child {
 
     /// Waits until the child and everything it started is gone. Cancel-safe; may be called again.
     pub async fn wait(&mut self) -> Ended {
-        match self.ended.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone().unwrap_or_else(lost),
-            Err(_) => lost(),
+        self.end().await
+    }
+
+    /// Like [`Self::wait`], as a future that leaves the child free to be read from meanwhile.
+    pub fn end(&self) -> impl Future<Output = Ended> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move {
+            match ended.wait_for(Option::is_some).await {
+                Ok(ended) => ended.clone().unwrap_or_else(lost),
+                Err(_) => lost(),
+            }
         }
     }
 
