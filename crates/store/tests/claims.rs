@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use marquetry_model::{Phase, RunId, TenantId, Timestamp, TriggerId};
+use marquetry_model::{PageRequest, Phase, RunId, TenantId, Timestamp, TriggerId};
 use marquetry_store::runs::{Claimer, RunClaim, RunFilter};
 use marquetry_store::{Store, Tx, runs, tenant_states, triggers};
 use proptest::prelude::*;
@@ -241,7 +241,9 @@ async fn check_tenant(tx: &mut Tx, id: TenantId) {
             phase: Some(phase),
             ..RunFilter::default()
         };
-        let page = runs::list(tx, &filter, &Default::default()).await.unwrap();
+        let page = runs::list(tx, &filter, &PageRequest::default())
+            .await
+            .unwrap();
         live.extend(page.items.iter().map(|run| run.id));
     }
     assert_eq!(
@@ -270,7 +272,7 @@ async fn check_end(node: &mut Node<'_>) {
         }
     }
     let mut tx = node.store.read().await.unwrap();
-    let told = node.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = std::mem::take(&mut *node.told.lock().unwrap_or_else(PoisonError::into_inner));
     let mut used = BTreeSet::new();
     for (&id, accepted) in &told.accepted {
         let state = tenant_states::get(&mut tx, id).await.unwrap();
@@ -290,7 +292,7 @@ async fn check_end(node: &mut Node<'_>) {
         );
         used.extend(taken.into_iter().map(|(_, run)| run));
     }
-    let mut ended = told.ended.clone();
+    let mut ended = told.ended;
     ended.sort_unstable();
     assert_eq!(
         ended,

@@ -3,6 +3,10 @@
 //! `MARQUETRY_TEST_DATABASES` lists the databases under test (`sqlite`, `postgres`; `sqlite` when
 //! it is not set), `MARQUETRY_TEST_POSTGRES` is the URL of a database of a PostgreSQL server in
 //! which further databases may be made.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy's leave for tests does not reach the functions that they share"
+)]
 
 mod common;
 

@@ -74,22 +74,22 @@ on_both! {
 
     async fn due_tenants_come_longest_waiting_first(db) {
         let world = World::make(db, 5).await;
-        let [a, b, c, d, e] = world.tenants[..] else { panic!() };
+        let [late, one, two, not_due, live] = world.tenants[..] else { panic!() };
         let mut tx = db.write().await;
-        for (id, millis) in [(a, 30), (b, 10), (c, 10), (d, 31), (e, 5)] {
+        for (id, millis) in [(late, 30), (one, 10), (two, 10), (not_due, 31), (live, 5)] {
             accept(&mut tx, id, at(millis)).await;
         }
         assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), Some(at(5)));
-        // `e` has a live run, `d` is not due.
-        tenant_states::update_dispatched(&mut tx, e, 0, Some(at(5)), RUN).await.unwrap();
-        assert_eq!(due(&mut tx, at(30)).await, [b, c, a]);
-        assert_eq!(tenant_states::claim_due(&mut tx, at(30), 2).await.unwrap(), [b, c]);
+        // One has a live run, one is not due.
+        tenant_states::update_dispatched(&mut tx, live, 0, Some(at(5)), RUN).await.unwrap();
+        assert_eq!(due(&mut tx, at(30)).await, [one, two, late]);
+        assert_eq!(tenant_states::claim_due(&mut tx, at(30), 2).await.unwrap(), [one, two]);
         assert!(due(&mut tx, at(9)).await.is_empty());
         assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), Some(at(10)));
-        tenant_states::update_due(&mut tx, b, Some(at(99))).await.unwrap();
-        tenant_states::update_due(&mut tx, c, None).await.unwrap();
-        assert_eq!(due(&mut tx, at(98)).await, [a, d]);
-        assert_eq!(state(&mut tx, c).await.due_at, None);
+        tenant_states::update_due(&mut tx, one, Some(at(99))).await.unwrap();
+        tenant_states::update_due(&mut tx, two, None).await.unwrap();
+        assert_eq!(due(&mut tx, at(98)).await, [late, not_due]);
+        assert_eq!(state(&mut tx, two).await.due_at, None);
     }
 
     async fn two_dispatchers_never_share_a_tenant(db) {

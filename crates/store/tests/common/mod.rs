@@ -119,6 +119,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 /// Whether a kind is under test; says so when it is not.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn is_wanted(kind: Kind) -> bool {
     let wanted = variable("MARQUETRY_TEST_DATABASES").unwrap_or_else(|| "sqlite".to_owned());
     let name = match kind {

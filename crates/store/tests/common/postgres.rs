@@ -116,9 +116,12 @@ fn statement(sql: String) {
 /// Runs on a thread of its own, because a drop may happen inside a runtime.
 fn apart(work: impl Future<Output = ()> + Send + 'static) {
     let thread = std::thread::spawn(|| super::block_on(work));
-    if thread.join().is_err() && !std::thread::panicking() {
-        panic!("PostgreSQL did not do it; see the panic above");
-    }
+    let done = thread.join().is_ok();
+    // A second panic would hide the one that is on its way.
+    assert!(
+        done || std::thread::panicking(),
+        "PostgreSQL did not do it; see the panic above"
+    );
 }
 
 /// Until somebody waits for a lock in a test's database.
