@@ -4,6 +4,7 @@ mod postgres;
 mod rows;
 
 use std::future::Future;
+use std::time::Duration;
 
 use marquetry_model::Timestamp;
 use marquetry_store::{Options, ReadTx, Store, WriteTx};
@@ -13,6 +14,9 @@ pub(crate) use rows::*;
 
 /// When everything happens, unless a test says otherwise.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// Longer than any test takes on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// `NOW` and some milliseconds.
 pub(crate) fn at(millis: i64) -> Timestamp {
@@ -138,7 +142,8 @@ pub(crate) fn run(kind: Kind, body: impl AsyncFnOnce(&Db)) {
     if is_wanted(kind) {
         block_on(async {
             let db = open(kind).await;
-            body(&db).await;
+            let done = tokio::time::timeout(LONGEST, body(&db)).await;
+            done.expect("a test hangs when somebody waits for what never comes");
         });
     }
 }
@@ -180,7 +185,7 @@ pub(crate) fn sqlite_options(folder: &std::path::Path) -> Options {
 
 /// Until something is so; fails after ten seconds.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while !is_so().await {
         assert!(std::time::Instant::now() < deadline, "not in time: {what}");
         tokio::task::yield_now().await;
