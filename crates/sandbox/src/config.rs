@@ -30,6 +30,9 @@ pub struct Config {
     pub toolchain_paths: Vec<PathBuf>,
     /// Host paths that must not be visible even if they lie below a visible folder.
     pub hidden_paths: Vec<PathBuf>,
+    /// Do without namespaces even where they work, in [`Mode::Degraded`] only: to see how
+    /// integrations fare on a host that forbids them.
+    pub without_namespaces: bool,
     /// Existing folder of the server's own; used as a mount point in the spawner's namespace only.
     pub scratch_dir: PathBuf,
 }
@@ -44,6 +47,7 @@ impl Config {
             instance: instance.into(),
             toolchain_paths: Vec::new(),
             hidden_paths: Vec::new(),
+            without_namespaces: false,
             scratch_dir: scratch_dir.into(),
         }
     }

@@ -81,6 +81,11 @@ impl Link {
         send(&self.socket, data, fds).await
     }
 
+    /// Its process id.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Lets the spawner end, and everything below it.
     pub(crate) async fn shutdown(self) {
         let Self {

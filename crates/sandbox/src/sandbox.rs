@@ -70,8 +70,9 @@ impl Sandbox {
         if let Some(groups) = &groups {
             groups.clear();
         }
+        let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
-            namespaces: report.has_namespaces(),
+            namespaces: report.has_namespaces() && !leave_out,
             landlock: report.has(PartName::Landlock),
             seccomp: report.has(PartName::Seccomp),
             toolchain_paths: config.toolchain_paths.clone(),
@@ -133,6 +134,12 @@ impl Sandbox {
             None => direct::spawn(&spec),
             Some(confined) => confined.spawn(&self.0.config, spec).await,
         }
+    }
+
+    /// Process id of the spawner, for diagnosis; `None` in mode off.
+    pub fn spawner_id(&self) -> Option<u32> {
+        let confined = self.0.confined.as_ref()?;
+        confined.current(None)?.process_id()
     }
 
     /// Ends the spawner and all children, and removes the control groups.

@@ -14,6 +14,9 @@ const LOOPBACK_INDEX: u32 = 1;
 const BACKLOG: i32 = 1024;
 const DNS: u16 = 53;
 
+/// Not among the C library crate's constants.
+const IPV6_FREEBIND: libc::c_int = 78;
+
 // From rtnetlink(7) and netlink(7).
 const NEW_LINK: u16 = 16;
 const NEW_ROUTE: u16 = 24;
@@ -109,6 +112,8 @@ fn datagrams(v6: bool) -> Step<OwnedFd> {
         if v6 {
             sockopt::set_ipv6_v6only(&socket, true)?;
             sys::set_socket_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+            // Answers come from addresses that no device has.
+            sys::set_socket_option(&socket, libc::IPPROTO_IPV6, IPV6_FREEBIND, 1)?;
         } else {
             sys::set_socket_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         }

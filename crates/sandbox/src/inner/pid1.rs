@@ -43,8 +43,7 @@ fn set_up(
     request: Request,
     mounts: Vec<OwnedFd>,
 ) -> Step<Reaper> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(at("tie PID 1 to the spawner"))?;
+    tie_to_spawner()?;
     sys::signal_disposition(libc::SIGCHLD, false);
     // The spawner's socket and the server's log are not for this process.
     rustix::stdio::dup2_stdin(&prepared.null)
@@ -84,6 +83,8 @@ fn set_up(
     if let Some(identity) = identity {
         // Same user as the command, so that signals reach it, and nothing more.
         identity::become_user(identity.user)?;
+        // Another user ends this tie.
+        tie_to_spawner()?;
     }
     identity::drop_capabilities()?;
     Ok(Reaper {
@@ -91,6 +92,12 @@ fn set_up(
         control: request.control,
         payload,
     })
+}
+
+/// Lets the kernel end this process when the spawner ends, however that ends.
+fn tie_to_spawner() -> Step<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(at("tie PID 1 to the spawner"))
 }
 
 fn own_network(net: &Net, control: &OwnedFd) -> Step<()> {

@@ -22,16 +22,15 @@ use crate::wire::{Body, BodyMount, Setup};
 /// Where the spawner keeps what it needs of the host; gone in a child's namespace.
 const HOST: &str = "/.host";
 
-/// Where a child's private file system is mounted. The home folder is in it; its other folders are
-/// bound to their places. (To mount it elsewhere and take it away afterwards would cost a wait for
-/// every processor.)
-const PRIVATE: &str = "/home";
+/// Where a child's private file system is mounted; its folders are bound to their places. It stays
+/// mounted here too, because to take it away would cost a wait for every processor.
+const PRIVATE: &str = "/.private";
 
-/// Folders of the private file system: path in it, where it shows, mode.
+/// Folders of the private file system: name, where it shows, mode.
 const PRIVATE_FOLDERS: [(&str, &str, u32); 3] = [
-    ("/home/integration", HOME, 0o700),
-    ("/home/.tmp", TMP, 0o1777),
-    ("/home/.shm", "/dev/shm", 0o1777),
+    ("home", HOME, 0o700),
+    ("tmp", TMP, 0o1777),
+    ("shm", "/dev/shm", 0o1777),
 ];
 
 /// The prepared root.
@@ -88,15 +87,14 @@ fn private_folders(bytes: u64, user: u32) -> Step<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", PRIVATE, "tmpfs", flags, options)
         .map_err(at("mount the private file system"))?;
-    for (folder, target, mode) in PRIVATE_FOLDERS {
+    for (name, target, mode) in PRIVATE_FOLDERS {
+        let folder = &Path::new(PRIVATE).join(name);
         fs::create_dir(folder).map_err(at(format_args!("make {target}")))?;
         fs::set_permissions(folder, fs::Permissions::from_mode(mode))
             .map_err(at(format_args!("set the mode of {target}")))?;
         chown(folder, Some(user), Some(user))
             .map_err(at(format_args!("give {target} to its user")))?;
-        if folder != target {
-            rustix::mount::mount_bind(folder, target).map_err(at(format_args!("bind {target}")))?;
-        }
+        rustix::mount::mount_bind(folder, target).map_err(at(format_args!("bind {target}")))?;
     }
     Ok(())
 }

@@ -1,5 +1,16 @@
 //! What the tests share.
 
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "every test file uses another part, so nothing can be expected"
+)]
+#![expect(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "a module shared by test programs, which start processes"
+)]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +26,9 @@ pub struct Fixture {
 
 pub fn config(mode: Mode, name: &str, scratch: PathBuf) -> Config {
     let mut config = Config::new(mode, format!("test-{name}-{}", std::process::id()), scratch);
-    config.helper = Some(env!("CARGO_BIN_EXE_marquetry-sandbox-helper").into());
+    config.helper = std::env::var_os("MARQUETRY_TEST_SPAWNER")
+        .or_else(|| Some(env!("CARGO_BIN_EXE_marquetry-sandbox-helper").into()))
+        .map(PathBuf::from);
     config
 }
 
@@ -81,4 +94,14 @@ impl Fixture {
             .await
             .expect("the child ends in time")
     }
+}
+
+/// Kills the spawner, as the kernel might when memory runs out.
+pub fn kill_spawner(fixture: &Fixture) {
+    let spawner = fixture.sandbox.spawner_id().expect("a spawner runs");
+    let killed = std::process::Command::new("/bin/kill")
+        .args(["-KILL", &spawner.to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(killed.success());
 }

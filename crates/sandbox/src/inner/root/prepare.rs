@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 
-use super::{HOST, Root, etc};
+use super::{HOST, PRIVATE, Root, etc};
 use crate::inner::users::INSIDE_USER;
 use crate::inner::{Step, at, sys};
-use crate::spec::TMP;
+use crate::spec::{HOME, TMP};
 use crate::wire::Setup;
 
 /// Host folders shown read-only where they exist.
@@ -100,7 +100,9 @@ fn unshare(flags: UnshareFlags) -> io::Result<()> {
 }
 
 fn folders(root: &Path) -> Step<()> {
-    for path in ["/dev", "/etc", "/home", "/proc", "/run", "/var", TMP, HOST] {
+    for path in [
+        "/dev", "/etc", "/proc", "/run", "/var", TMP, HOME, HOST, PRIVATE,
+    ] {
         fs::create_dir_all(inside(root, Path::new(path)))
             .map_err(at(format_args!("make {path}")))?;
     }
