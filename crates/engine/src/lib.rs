@@ -26,6 +26,7 @@ use marquetry_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use build::toolchain_links;
 pub use config::{BuildSettings, Config, Roles, RunSettings};
 use inner::Inner;
 pub use inner::Prepared;

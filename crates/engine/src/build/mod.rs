@@ -23,6 +23,7 @@ use crate::pump::{Sink, Stopped};
 use crate::signals::Signal;
 use crate::slots::Slot;
 
+pub use work::toolchain_links;
 pub(crate) use work::{BuildError, Built};
 
 /// The truth is looked at this often even without a hint.

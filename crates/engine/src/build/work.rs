@@ -181,7 +181,7 @@ async fn build_one(site: &mut Site<'_, '_>, found: &Found) -> Result<(), BuildEr
 
 /// Folders that stand at the same place wherever a release runs, so links to them are kept:
 /// Python's virtual environments need that.
-pub(crate) fn toolchain_links() -> LinkPolicy {
+pub fn toolchain_links() -> LinkPolicy {
     let folders = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/opt"];
     LinkPolicy {
         outside: folders.map(PathBuf::from).to_vec(),

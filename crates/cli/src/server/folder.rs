@@ -1,0 +1,88 @@
+//! The data folder of a node: who it is, and that it is alone.
+
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// A data folder that this process holds.
+pub(super) struct DataFolder {
+    pub(super) path: PathBuf,
+    /// The node's name: the same after a restart.
+    pub(super) node: String,
+    /// The lock goes with it.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes it, readable for its owner alone, and takes it for this process.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("cannot make the data folder {}", path.display()))?;
+        let path = path.canonicalize().context("cannot open the data folder")?;
+        let lock = lock(&path)?;
+        let node = node_name(&path).context("cannot keep the node's name in the data folder")?;
+        Ok(Self { path, node, _lock: lock })
+    }
+
+    /// A folder in it, made if it is missing.
+    pub(super) fn below(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        let made = std::fs::create_dir_all(&path);
+        made.with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Writes the first owner key where only the owner reads it.
+    pub(super) fn keep_key(&self, key: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join("api-key");
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(file, "{key}")?;
+        file.sync_all()?;
+        Ok(path)
+    }
+}
+
+/// The node's leftovers are closed at its start, which is right only if it is alone.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path.join("node.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "the data folder {} is in use by another process; stop it, or give this one another --data-dir",
+            path.display()
+        ),
+        Err(TryLockError::Error(cause)) => Err(cause.into()),
+    }
+}
+
+fn node_name(path: &Path) -> anyhow::Result<String> {
+    let file = path.join("node");
+    if let Ok(name) = std::fs::read_to_string(&file) {
+        let name = name.trim();
+        if !name.is_empty() {
+            return Ok(name.to_owned());
+        }
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String =
+        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let mut chance = [0; 4];
+    std::io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut chance)?;
+    let name = format!("{host}-{:08x}", u32::from_be_bytes(chance));
+    std::fs::write(&file, format!("{name}\n"))?;
+    Ok(name)
+}

@@ -1,0 +1,142 @@
+//! The server: its parts put together, started and stopped.
+
+mod folder;
+pub(crate) mod parts;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use marquetry_app::{App, bootstrap_key};
+use marquetry_engine::Engine;
+use marquetry_sandbox::Sandbox;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::{Role, SandboxMode, ServerConfig};
+use folder::DataFolder;
+
+/// Live runs get this long to end when the server is stopped.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What differs between `serve` and `demo`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choices {
+    /// Takes the next free port when the one asked for is taken.
+    pub(crate) next_free_port: bool,
+    /// Takes the best sandbox that there is instead of insisting on the one asked for.
+    pub(crate) best_sandbox: bool,
+}
+
+/// A server that listens.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    /// The first owner key, when this start made it, and the file that it lies in.
+    pub(crate) new_key: Option<(String, PathBuf)>,
+    pub(crate) sandbox: Option<Sandbox>,
+    engine: Option<Engine>,
+    stop: oneshot::Sender<()>,
+    web: JoinHandle<std::io::Result<()>>,
+    _folder: DataFolder,
+}
+
+impl Server {
+    /// Opens everything and begins to serve. `host_path` is `PATH` for code that runs without a
+    /// root of its own.
+    pub(crate) async fn start(
+        config: &ServerConfig,
+        choices: Choices,
+        host_path: &str,
+    ) -> anyhow::Result<Self> {
+        let folder = DataFolder::open(&config.data_dir)?;
+        let listener = bind(config.listen, choices.next_free_port)?;
+        let app = parts::app(config, &folder).await?;
+        app.blobs.check().await.context("the blob store does not work")?;
+        let new_key = first_key(config, &folder, &app).await?;
+        let works = config.roles.iter().any(|role| *role != Role::Api);
+        let sandbox = if works { Some(start_sandbox(config, &folder, choices).await?) } else { None };
+        let engine = match &sandbox {
+            Some(sandbox) => {
+                let app = Arc::clone(&app);
+                Some(parts::engine(config, &folder, app, sandbox.clone(), host_path).await?)
+            }
+            None => None,
+        };
+        let address = listener.local_addr()?;
+        let url = format!("http://{address}");
+        let public_url = app.settings.public_url.clone();
+        let router = marquetry_web::router(Arc::clone(&app), marquetry_web::WebConfig { public_url });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let web = tokio::spawn(marquetry_web::serve(listener, router, async {
+            // Dropped or sent, both mean: stop.
+            let _ = stopped.await;
+        }));
+        Ok(Self { url, new_key, sandbox, engine, stop, web, _folder: folder })
+    }
+
+    /// Takes no more requests, lets live runs end for a while, stops.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        // If nobody listens, it has stopped already.
+        let _ = self.stop.send(());
+        if let Some(engine) = self.engine {
+            engine.shutdown(DRAIN).await;
+        }
+        self.web.await.context("the web server ended badly")??;
+        Ok(())
+    }
+
+    /// Runs of this node that are live.
+    pub(crate) fn live_runs(&self) -> usize {
+        self.engine.as_ref().map_or(0, Engine::live_runs)
+    }
+}
+
+fn bind(wanted: SocketAddr, next_free_port: bool) -> anyhow::Result<TcpListener> {
+    let mut address = wanted;
+    loop {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if next_free_port
+                    && error.kind() == std::io::ErrorKind::AddrInUse
+                    && address.port() < wanted.port().saturating_add(100) =>
+            {
+                address.set_port(address.port() + 1);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                anyhow::bail!("{wanted} is in use by another program; choose another with --listen");
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {wanted}")),
+        }
+    }
+}
+
+async fn first_key(
+    config: &ServerConfig,
+    folder: &DataFolder,
+    app: &App,
+) -> anyhow::Result<Option<(String, PathBuf)>> {
+    let given = config.bootstrap_api_key.as_ref().map(crate::config::Hidden::reveal);
+    let Some(key) = bootstrap_key(app, given).await? else { return Ok(None) };
+    let file = folder.keep_key(&key)?;
+    Ok(Some((key, file)))
+}
+
+async fn start_sandbox(
+    config: &ServerConfig,
+    folder: &DataFolder,
+    choices: Choices,
+) -> anyhow::Result<Sandbox> {
+    // A node that only schedules runs no code.
+    let runs_code = config.roles.iter().any(|role| matches!(role, Role::Runner | Role::Builder));
+    let wanted = if runs_code { config.sandbox } else { SandboxMode::Off };
+    match parts::sandbox(config, folder, wanted).await {
+        Err(error) if choices.best_sandbox && wanted == SandboxMode::Full => {
+            tracing::warn!("the full sandbox is not to be had here: {error:#}");
+            parts::sandbox(config, folder, SandboxMode::Degraded).await
+        }
+        started => started,
+    }
+}

@@ -1,0 +1,131 @@
+//! From the configuration to the parts that the server is made of.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use marquetry_app::{App, Limits, Settings};
+use marquetry_blobs::{ArtifactCache, Blobs, ExtractLimits, S3Settings};
+use marquetry_engine::{BuildSettings, Config, Engine, Prepared, Roles, RunSettings};
+use marquetry_model::SystemClock;
+use marquetry_outbound::{AddressPolicy, Resolver};
+use marquetry_sandbox::{Mode, Sandbox};
+use marquetry_store::{Options, Store};
+
+use super::folder::DataFolder;
+use crate::config::{BlobsLocation, Role, SandboxMode, ServerConfig};
+
+/// Connections that read from SQLite at once: more than the cores that would use them help no one.
+const READERS: usize = 4;
+/// Connections to PostgreSQL.
+const CONNECTIONS: usize = 16;
+/// A run or build whose node gives no sign of life for so long is closed.
+const LEASE: Duration = Duration::from_secs(30);
+
+pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::Result<Arc<App>> {
+    let options = match &config.database_url {
+        Some(url) => {
+            Options::Postgres { url: url.reveal().to_owned(), connections: CONNECTIONS }
+        }
+        None => Options::Sqlite { folder: folder.path.clone(), readers: READERS },
+    };
+    let clock = Arc::new(SystemClock);
+    let now = marquetry_model::Clock::now(&*clock);
+    let store = Store::open(&options, now).await.context("cannot open the database")?;
+    let repositories = &config.local_repositories;
+    std::fs::create_dir_all(repositories)
+        .with_context(|| format!("cannot make {}", repositories.display()))?;
+    let settings = Settings {
+        environment: config.environment.clone(),
+        local_repositories: repositories.canonicalize()?,
+        public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        host_network_allowed: config.allow_host_network,
+        limits: Limits::default(),
+    };
+    Ok(App::new(store, blobs(config)?, clock, settings).await?)
+}
+
+pub(crate) fn blobs(config: &ServerConfig) -> anyhow::Result<Blobs> {
+    let location = match &config.blobs {
+        BlobsLocation::Folder(path) => format!("file:{}", path.display()),
+        BlobsLocation::S3(location) => location.clone(),
+    };
+    let s3 = &config.s3;
+    let settings = S3Settings {
+        endpoint: s3.endpoint.as_ref().map(ToString::to_string),
+        region: s3.region.clone(),
+        access_key: s3.access_key.clone(),
+        secret: s3.secret.as_ref().map(|secret| secret.reveal().to_owned()),
+        path_style: s3.path_style,
+        allow_http: s3.allow_http,
+        variables: s3.variables.clone(),
+    };
+    Blobs::open(&location, &settings).context("cannot open the blob store")
+}
+
+/// Starts the sandbox that the operator asked for.
+pub(super) async fn sandbox(
+    config: &ServerConfig,
+    folder: &DataFolder,
+    mode: SandboxMode,
+) -> anyhow::Result<Sandbox> {
+    Sandbox::start(sandbox_config(config, folder.path.clone(), &folder.node, mode, folder.below("sandbox")?))
+        .await
+        .context("cannot start the sandbox; `marquetry doctor` explains each part")
+}
+
+pub(crate) fn sandbox_config(
+    config: &ServerConfig,
+    data_dir: PathBuf,
+    node: &str,
+    mode: SandboxMode,
+    scratch: PathBuf,
+) -> marquetry_sandbox::Config {
+    let mode = match mode {
+        SandboxMode::Full => Mode::Full,
+        SandboxMode::Degraded => Mode::Degraded,
+        SandboxMode::Off => Mode::Off,
+    };
+    let mut sandbox = marquetry_sandbox::Config::new(mode, node, scratch);
+    sandbox.toolchain_paths.clone_from(&config.toolchain_path);
+    sandbox.hidden_paths = vec![data_dir, config.local_repositories.clone()];
+    if let BlobsLocation::Folder(path) = &config.blobs {
+        sandbox.hidden_paths.push(path.clone());
+    }
+    sandbox
+}
+
+pub(super) async fn engine(
+    config: &ServerConfig,
+    folder: &DataFolder,
+    app: Arc<App>,
+    sandbox: Sandbox,
+    host_path: &str,
+) -> anyhow::Result<Engine> {
+    let limits = ExtractLimits { links: marquetry_engine::toolchain_links(), ..ExtractLimits::default() };
+    let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;
+    let has = |role| config.roles.contains(&role);
+    let settings = Config {
+        node: folder.node.clone(),
+        roles: Roles {
+            scheduler: has(Role::Scheduler),
+            builder: has(Role::Builder),
+            runner: has(Role::Runner),
+        },
+        run_slots: config.run_slots,
+        build_slots: config.build_slots,
+        work_dir: folder.below("work")?,
+        cache_dir: folder.below("cache")?,
+        host_path: host_path.into(),
+        lease: LEASE,
+        policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),
+        resolver: Arc::new(Resolver::system()),
+        run: RunSettings::default(),
+        build: BuildSettings {
+            allow_hosts: config.build_allow_hosts.clone(),
+            ..BuildSettings::default()
+        },
+    };
+    Ok(Engine::start(app, sandbox, Prepared { artifacts }, settings).await?)
+}

@@ -1,0 +1,121 @@
+//! The environment of a run, seen from inside.
+
+use std::collections::BTreeMap;
+
+use marquetry_testkit::{Scenario, TestServer, both_databases};
+use serde_json::{Value, json};
+
+use crate::server;
+
+const MANIFEST: &str = r#"
+version: 1.0
+base: python:3.11
+build: "true"
+run: "python3 main.py"
+configs:
+  schema:
+    type: object
+    properties:
+      greeting: {type: string, default: hello}
+      shout: {type: boolean, default: true}
+      times: {type: integer}
+"#;
+/// Prints what it sees; the payload it reads from the file that it is given.
+const MAIN: &str = r#"
+import json, os
+seen = {k: v for k, v in os.environ.items() if k.startswith("PAN_")}
+triggers = json.loads(seen["PAN_CTX_RUN_TRIGGERS"])
+files = [t["payload"].get("file") for t in triggers]
+bodies = [open(f).read() if f else None for f in files]
+whole = json.load(open(seen["PAN_CTX_RUN_TRIGGERS_FILE"]))
+print(json.dumps({"seen": seen, "bodies": bodies, "whole": whole, "cwd": os.getcwd(), "uid": os.getuid(), "home": os.environ["HOME"]}))
+"#;
+
+both_databases! {
+    async fn context_settings_and_payload(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", MANIFEST), ("main.py", MAIN)];
+        let scenario = Scenario::new(&server, "seen", &files, json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("acme").await;
+        let configs = json!({"configs": {"times": 3, "odd name!": ["a", 1]}});
+        server.patch(&format!("/v2/tenants/{tenant}"), configs).await.expect(200);
+        let body = r#"{"order": 7, "näme": "ü"}"#;
+        let request = server
+            .request(reqwest_method(), &format!("/v2/tenants/{tenant}/sync?mode=normal"))
+            .header("X-API-KEY", server.key())
+            .header("X-Shop", "Nord")
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = TestServer::answer(request).await.expect(202);
+        let trigger = answer["trigger_id"].as_str().unwrap().to_owned();
+        let run = scenario.end(&trigger).await;
+        let output: Value = serde_json::from_str(run["std_out"].as_str().unwrap_or_else(|| panic!("{run}"))).unwrap();
+        let seen: BTreeMap<String, String> = serde_json::from_value(output["seen"].clone()).unwrap();
+        let expected = [
+            ("PAN_CTX_INTEGRATION_ID", scenario.integration.to_string()),
+            ("PAN_CTX_INTEGRATION_NAME", "seen".into()),
+            ("PAN_CTX_TENANT_ID", tenant.to_string()),
+            ("PAN_CTX_TENANT_NAME", "acme".into()),
+            ("PAN_CTX_RUN_MODE", "normal".into()),
+            ("PAN_CTX_ENV", "prod".into()),
+            ("PAN_CTX_RUN_ID", run["id"].to_string()),
+            ("PAN_CFG_GREETING", "hello".into()),
+            ("PAN_CFG_SHOUT", "true".into()),
+            ("PAN_CFG_TIMES", "3".into()),
+            ("PAN_CFG_ODD_NAME_", r#"["a",1]"#.into()),
+        ];
+        for (name, value) in expected {
+            assert_eq!(seen.get(name), Some(&value), "{name} in {seen:?}");
+        }
+        assert!(!seen.contains_key("PAN_CTX_LAST_RUN_PHASE"), "there was no run before");
+        assert_eq!(output["bodies"], json!([body]), "byte for byte");
+        assert_eq!(output["cwd"], "/integration");
+        assert_eq!(output["uid"], 1000);
+        let triggers: Value = serde_json::from_str(&seen["PAN_CTX_RUN_TRIGGERS"]).unwrap();
+        assert_eq!(triggers, output["whole"]);
+        assert_eq!(triggers[0]["id"], json!(trigger), "a string here");
+        assert_eq!(triggers[0]["source"], "api");
+        assert_eq!(triggers[0]["payload"]["headers"]["x-shop"], "Nord");
+        assert_eq!(triggers[0]["payload"]["headers"].get("x-api-key"), None);
+        assert_eq!(run["triggers"][0]["id"].to_string(), trigger, "a number in the API");
+        assert_eq!(run["triggers"][0]["payload"], json!({"order": 7, "näme": "ü"}));
+
+        let second = scenario.run(tenant).await;
+        let output: Value = serde_json::from_str(second["std_out"].as_str().unwrap()).unwrap();
+        let seen = &output["seen"];
+        assert_eq!(seen["PAN_CTX_LAST_RUN_PHASE"], "Succeeded");
+        assert_eq!(seen["PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT"], run["std_out"]);
+        assert_eq!(seen["PAN_CTX_LAST_SUCESSFUL_RUN_STDOUT"], run["std_out"]);
+        let time = seen["PAN_CTX_LAST_RUN_START_TIME"].as_str().unwrap();
+        assert!(time.ends_with(" +0000 UTC") && time.len() == 29, "{time}");
+    }
+}
+
+fn reqwest_method() -> reqwest::Method {
+    reqwest::Method::POST
+}
+
+both_databases! {
+    async fn a_crowd_of_payloads_does_not_burst_the_environment(database) {
+        let server = server(database).await;
+        let code = "import json, os\nw = json.load(open(os.environ['PAN_CTX_RUN_TRIGGERS_FILE']))\ne = json.loads(os.environ['PAN_CTX_RUN_TRIGGERS'])\nprint(json.dumps({'n': len(e), 'short': e[0]['payload'], 'whole': sum(1 for t in w if t['payload'].get('file')), 'wait': os.environ.get('PAN_CFG_STAY')}))\nimport time\ntime.sleep(float(os.environ.get('PAN_CFG_STAY', '0')))";
+        let files = [("PANDIUM.yaml", &*marquetry_testkit::manifest("python3 -c \"$(cat main.py)\"")), ("main.py", code)];
+        let scenario = Scenario::new(&server, "crowded", &files, json!({"debounce_ms": 3000})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("t").await;
+        let mut last = String::new();
+        for n in 0..600 {
+            let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+            let answer = server.post(&path, json!({"n": n})).await.expect(202);
+            last = answer["trigger_id"].as_str().unwrap().to_owned();
+        }
+        let run = scenario.end(&last).await;
+        assert_eq!(run["status"]["phase"], "Succeeded", "{}", scenario.log(&run).await);
+        let output: Value = serde_json::from_str(run["std_out"].as_str().unwrap()).unwrap();
+        assert_eq!(output["n"], output["whole"]);
+        if output["n"].as_i64().unwrap() > 500 {
+            assert_eq!(output["short"], json!({}));
+        }
+    }
+}

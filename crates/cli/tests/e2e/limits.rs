@@ -1,0 +1,90 @@
+//! Time, memory and the wish to stop.
+
+use marquetry_testkit::{Scenario, both_databases, eventually, manifest};
+use serde_json::{Value, json};
+
+use crate::server;
+
+async fn scenario<'a>(server: &'a marquetry_testkit::TestServer, name: &str, code: &str, settings: Value) -> (Scenario<'a>, i64) {
+    let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", code)];
+    let scenario = Scenario::new(server, name, &files, settings).await;
+    scenario.release("v1").await;
+    let tenant = scenario.tenant("t").await;
+    (scenario, tenant)
+}
+
+both_databases! {
+    async fn the_time_limit_ends_a_run(database) {
+        let server = server(database).await;
+        let code = "import time\nprint('{}', flush=True)\ntime.sleep(600)";
+        let (scenario, tenant) = scenario(&server, "slow", code, json!({"timeout_seconds": 1})).await;
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["status"]["phase"], "Failed (Timeout)", "{run}");
+        assert_eq!(run["std_out"], Value::Null, "a run that was cut off has no output");
+        assert!(scenario.log(&run).await.contains("the time limit of 1 s is passed"));
+    }
+}
+
+both_databases! {
+    async fn the_memory_limit_is_the_integrations_fault(database) {
+        let server = server(database).await;
+        let code = "x = []\nwhile True:\n    x.append('a' * 10_000_000)";
+        let (scenario, tenant) = scenario(&server, "fat", code, json!({"memory_mb": 64})).await;
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["status"]["phase"], "Failed (Integration Issue)", "{run}");
+        let message = run["message"].as_str().unwrap();
+        assert!(message.contains("memory limit of 64 MiB"), "{message}");
+    }
+}
+
+both_databases! {
+    async fn a_run_is_cancelled(database) {
+        let server = server(database).await;
+        let code = "import time, sys\nprint('began', file=sys.stderr, flush=True)\ntime.sleep(600)";
+        let (scenario, tenant) = scenario(&server, "long", code, json!({})).await;
+        let trigger = scenario.sync(tenant).await;
+        let run = eventually("the run is live", || async {
+            let runs = server.get(&format!("/v2/tenants/{tenant}/runs")).await.expect(200);
+            let run = runs[0].clone();
+            (run["status"]["phase"] == "Running").then_some(run)
+        })
+        .await;
+        let path = format!("/v2/runs/{}/cancel", run["id"]);
+        let answer = server.post(&path, Value::Null).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let run = scenario.end(&trigger).await;
+        assert_eq!(run["status"]["phase"], "Cancelled", "{run}");
+        assert_eq!(server.post(&path, Value::Null).await.status, 409);
+    }
+}
+
+both_databases! {
+    async fn exit_codes_and_signals(database) {
+        let server = server(database).await;
+        let cases = [
+            ("exit 3", "exit code 3"),
+            ("no-such-program", "exit code 127"),
+            ("kill -9 $$", "killed by signal 9"),
+        ];
+        for (n, (command, message)) in cases.into_iter().enumerate() {
+            let files = [("PANDIUM.yaml", &*manifest(command))];
+            let scenario = Scenario::new(&server, &format!("exit{n}"), &files, json!({})).await;
+            scenario.release("v1").await;
+            let tenant = scenario.tenant("t").await;
+            let run = scenario.run(tenant).await;
+            assert_eq!(run["status"]["phase"], "Failed (Integration Issue)", "{command}: {run}");
+            assert!(run["message"].as_str().unwrap().contains(message), "{command}: {run}");
+        }
+    }
+}
+
+both_databases! {
+    async fn the_last_line_of_stdout_is_bounded(database) {
+        let server = server(database).await;
+        let code = "print('\"' + 'x' * 130_000 + '\"')";
+        let (scenario, tenant) = scenario(&server, "wide", code, json!({})).await;
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["status"]["phase"], "Failed (Platform Issue)", "{run}");
+        assert!(run["message"].as_str().unwrap().contains("130002"), "{run}");
+    }
+}

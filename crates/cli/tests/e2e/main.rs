@@ -1,0 +1,20 @@
+//! The product as its users meet it: a real process, real HTTP, real repositories, on both
+//! databases.
+
+mod bundling;
+mod crash;
+mod environment;
+mod hostile;
+mod limits;
+mod walk;
+
+use marquetry_testkit::{Database, ServerOptions, TestServer};
+
+/// A server of the binary under test.
+async fn server(database: Database) -> TestServer {
+    TestServer::start(options(database)).await
+}
+
+fn options(database: Database) -> ServerOptions {
+    ServerOptions::new(env!("CARGO_BIN_EXE_marquetry"), database)
+}
