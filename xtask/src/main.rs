@@ -7,13 +7,13 @@ mod repository;
 mod rust_text;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 use crate::checks::Check;
 use crate::repository::Repository;
-
-const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,9 +35,19 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The root of the project. Cargo says where we are when it runs us; what it said when it compiled
+/// us may be another checkout that shares the target folder.
+fn workspace() -> anyhow::Result<PathBuf> {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
+    let root = Path::new(&own)
+        .parent()
+        .context("xtask has no folder above it")?;
+    Ok(root.to_owned())
+}
+
 /// Runs the checks in order, prints one line each and every finding, and fails if any check did.
 fn run(checks: &[Check], out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let repository = Repository::open(Path::new(WORKSPACE))?;
+    let repository = Repository::open(&workspace()?)?;
     let mut green = true;
     for check in checks {
         let findings = (check.run)(&repository)?;

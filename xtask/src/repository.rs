@@ -115,14 +115,12 @@ pub(crate) mod fixture {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::Repository;
     use super::fixture::repository;
 
     #[test]
     fn opens_this_project() {
-        let project = Repository::open(Path::new(crate::WORKSPACE)).unwrap();
+        let project = Repository::open(&crate::workspace().unwrap()).unwrap();
         assert!(project.has("xtask/src/repository.rs"));
         assert!(!project.has("target"));
     }

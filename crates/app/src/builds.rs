@@ -86,6 +86,7 @@ pub async fn build_cancel(ctx: &Ctx, id: BuildId) -> Result<Build> {
         ));
     }
     tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::BuildCancel(id));
     ctx.app.hints.give(Topic::Build(id));
     Ok(build)
 }

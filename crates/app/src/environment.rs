@@ -169,3 +169,10 @@ fn entry_payload(facts: &Facts<'_>, trigger: &Trigger) -> Value {
         .unwrap_or_default();
     json!({"file": facts.files.join(name).to_string_lossy(), "headers": headers})
 }
+
+/// A new trace, in the W3C form.
+pub fn traceparent() -> String {
+    let trace = crate::random::hex(&crate::random::bytes::<16>());
+    let span = crate::random::hex(&crate::random::bytes::<8>());
+    format!("00-{trace}-{span}-01")
+}

@@ -19,6 +19,8 @@ pub enum Topic {
     Builds,
     /// Somebody asked to stop a run.
     Cancel,
+    /// Somebody asked to stop this build.
+    BuildCancel(BuildId),
     /// Something changed about a tenant's runs or their logs.
     Tenant(TenantId),
     /// Something changed about a build or its log.

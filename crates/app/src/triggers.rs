@@ -224,3 +224,25 @@ pub async fn trigger_cancel(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
     ctx.app.hints.give(Topic::Tenant(trigger.tenant_id));
     Ok(trigger)
 }
+
+/// The raw body that came with a trigger; empty when there was none.
+pub async fn payload_bytes(ctx: &Ctx, trigger: &Trigger) -> Result<Vec<u8>> {
+    /// A payload is never larger than a request.
+    const LARGEST: u64 = 64 << 20;
+    match (&trigger.payload, &trigger.payload_blob) {
+        (Some(bytes), _) => Ok(bytes.clone()),
+        (None, Some(blob)) => {
+            let blob = blob
+                .parse()
+                .map_err(|e: marquetry_blobs::ParseBlobRefError| Error::internal(e))?;
+            let bytes = ctx
+                .app
+                .blobs
+                .get(&blob, LARGEST)
+                .await
+                .map_err(blob_error)?;
+            Ok(bytes.to_vec())
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}

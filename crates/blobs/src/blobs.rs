@@ -1,6 +1,7 @@
 //! The store of blobs: keep, look up, remove, and a check that it works.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::rand;
@@ -28,8 +29,8 @@ pub(crate) const ZSTD_LEVEL: i32 = 3;
 pub struct Blobs {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) prefix: ObjectPath,
-    /// Whether the store is a local folder, whose listings are not sorted.
-    pub(crate) is_folder: bool,
+    /// The local folder, when the store is one.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl fmt::Debug for Blobs {
@@ -47,12 +48,12 @@ impl Blobs {
         let Opened {
             store,
             prefix,
-            is_folder,
+            folder,
         } = location::open(location, s3)?;
         Ok(Self {
             store,
             prefix,
-            is_folder,
+            folder,
         })
     }
 

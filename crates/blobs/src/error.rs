@@ -64,6 +64,15 @@ pub enum BlobError {
         #[source]
         source: object_store::Error,
     },
+    /// Unfinished files could not be removed.
+    #[error("blobs folder {} could not be cleaned", path.display())]
+    Clean {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The store answered a test read with something else than what had just been written.
     #[error("blob store does not give back what was written to it")]
     Unfaithful,

@@ -23,6 +23,7 @@ mod listing;
 mod location;
 mod reading;
 mod signing;
+mod unfinished;
 mod upload;
 
 pub use archive::{

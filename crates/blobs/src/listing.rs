@@ -43,7 +43,7 @@ impl Blobs {
         let limit = limit.max(1);
         let mut blobs = Vec::new();
         let start = after.map(|blob| self.object_path(blob));
-        if self.is_folder {
+        if self.folder.is_some() {
             // A folder lists in no order; its 256 parts are small enough to be sorted one by one.
             let first = after.map_or(0, |blob| blob.sha256.0[0]);
             for shard in first..=u8::MAX {

@@ -130,8 +130,8 @@ pub(crate) struct Opened {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// Below this stand all objects.
     pub(crate) prefix: ObjectPath,
-    /// Whether the store is a local folder.
-    pub(crate) is_folder: bool,
+    /// The folder, when the store is one.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Opens `location`, making its folder if need be.
@@ -164,7 +164,7 @@ fn open_folder(location: &str, folder: &Path) -> Result<Opened, LocationError> {
     Ok(Opened {
         store: Arc::new(store),
         prefix: ObjectPath::default(),
-        is_folder: true,
+        folder: Some(folder.to_owned()),
     })
 }
 
@@ -206,7 +206,7 @@ fn open_bucket(
     Ok(Opened {
         store: Arc::new(store),
         prefix,
-        is_folder: false,
+        folder: None,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Packing built folders and unpacking them again.
 
-#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself has failed"
+)]
 
 mod names;
 mod tree;
@@ -307,6 +310,15 @@ async fn an_existing_output_is_not_touched() {
     assert_eq!(fs::read(&victim).unwrap(), b"precious");
 }
 
+/// Ends the other thread when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Somebody exchanges a folder and a file for links to secrets while the folder is packed: whatever
 /// the outcome, no secret is ever in an archive.
 #[tokio::test(flavor = "multi_thread")]
@@ -344,6 +356,8 @@ async fn a_racing_writer_cannot_smuggle_in_what_is_outside() {
             }
         });
         tokio::task::block_in_place(|| {
+            // Also when an assertion fails: the other thread would go on for ever.
+            let _stop = Stop(&stop);
             for round in 0..5_000 {
                 if round >= 300 && finished < round {
                     break;
@@ -358,7 +372,6 @@ async fn a_racing_writer_cannot_smuggle_in_what_is_outside() {
                     assert!(!has_secret, "round {round}");
                 }
             }
-            stop.store(true, Ordering::Relaxed);
         });
     });
     assert!(finished < rounds, "the race was never met");

@@ -1,12 +1,16 @@
 //! Blobs in a local folder, and the cache of unpacked artifacts.
 
-#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself has failed"
+)]
 
 mod contract;
 mod names;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use marquetry_blobs::{
@@ -109,6 +113,33 @@ async fn an_unfinished_write_is_no_blob() {
             .is_empty()
     );
     blobs.put(Kind::Artifact, Bytes::from("x")).await.unwrap();
+    assert_eq!(blobs.get(&blob, 1).await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn unfinished_writes_are_removed_when_they_are_old() {
+    let (temp, blobs) = place();
+    let blob = blobs.put(Kind::Log, Bytes::from("x")).await.unwrap();
+    let at = stored(&temp, &blob);
+    let folder = at.parent().unwrap();
+    let written = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+    for path in [
+        &at,
+        &at.with_extension("zst#1"),
+        &at.with_extension("zst#23"),
+    ] {
+        let file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        file.set_modified(written).unwrap();
+    }
+    fs::write(at.with_extension("zst#4"), b"just begun").unwrap();
+    assert_eq!(blobs.remove_unfinished(written).await.unwrap(), 0);
+    let later = written + Duration::from_secs(1);
+    assert_eq!(blobs.remove_unfinished(later).await.unwrap(), 2);
+    assert_eq!(names(folder).len(), 2);
     assert_eq!(blobs.get(&blob, 1).await.unwrap(), "x");
 }
 

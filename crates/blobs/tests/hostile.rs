@@ -1,6 +1,9 @@
 //! Archives made by hand to do harm.
 
-#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself has failed"
+)]
 
 mod names;
 mod tree;

@@ -1,7 +1,10 @@
 //! Blobs in an S3-compatible bucket. Needs a server: `tests/moto.sh` starts one, and its URL goes
 //! into `MARQUETRY_TEST_S3`.
 
-#![expect(clippy::unwrap_used, reason = "a test whose helper fails has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare itself has failed"
+)]
 
 mod contract;
 

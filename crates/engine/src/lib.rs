@@ -1,1 +1,100 @@
-//! The loops that look at the truth: dispatch, execute, build, reap.
+//! The loops that look at the truth: dispatch and execute, build, heartbeat, reap.
+//!
+//! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
+//! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
+//! claim, so one that comes back late changes nothing.
+
+mod build;
+mod config;
+mod execute;
+mod heartbeat;
+mod inner;
+mod log;
+mod network;
+mod pump;
+mod reap;
+mod signals;
+mod slots;
+mod step;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marquetry_app::{App, Ctx};
+use marquetry_model::Result;
+use marquetry_sandbox::Sandbox;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{BuildSettings, Config, Roles, RunSettings};
+use inner::Inner;
+pub use inner::Prepared;
+
+/// The engine of one node. Dropping it does not stop it; [`Engine::shutdown`] does.
+pub struct Engine {
+    inner: Arc<Inner>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Closes what a former process of this node left open, then starts the loops.
+    pub async fn start(
+        app: Arc<App>,
+        sandbox: Sandbox,
+        prepared: Prepared,
+        config: Config,
+    ) -> Result<Self> {
+        let ctx = Ctx::system(app);
+        let tracker = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let inner = Arc::new(Inner::new(
+            ctx,
+            sandbox,
+            prepared,
+            config,
+            tracker.clone(),
+            stop.clone(),
+        ));
+        reap::at_start(&inner).await?;
+        let roles = inner.config.roles;
+        if roles.runner || roles.scheduler {
+            tracker.spawn(execute::run_loop(Arc::clone(&inner)));
+        }
+        if roles.runner {
+            tracker.spawn(heartbeat::run_loop(Arc::clone(&inner)));
+        }
+        if roles.builder {
+            tracker.spawn(build::run_loop(Arc::clone(&inner)));
+        }
+        if inner.ctx.app.store.is_shared() && roles.scheduler {
+            tracker.spawn(reap::run_loop(Arc::clone(&inner)));
+        }
+        Ok(Self {
+            inner,
+            tracker,
+            stop,
+        })
+    }
+
+    /// How many runs this node executes now.
+    pub fn live_runs(&self) -> usize {
+        self.inner.runs.taken()
+    }
+
+    /// Takes nothing more, gives what is live `grace` to end, then stops it and closes it.
+    pub async fn shutdown(self, grace: Duration) {
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            self.inner.signals.stop_all();
+            // What does not end even now is closed at the next start.
+            let _ =
+                tokio::time::timeout(self.inner.config.run.grace * 2, self.tracker.wait()).await;
+        }
+        self.inner.sandbox.shutdown().await;
+    }
+}

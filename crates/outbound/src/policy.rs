@@ -72,6 +72,14 @@ impl AddressPolicy {
         }
     }
 
+    /// The same policy, with further networks opened.
+    #[must_use]
+    pub fn also(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.opened
+            .extend(networks.into_iter().map(unmapped_network));
+        self
+    }
+
     /// Lets `ip` through or says why not.
     ///
     /// # Errors

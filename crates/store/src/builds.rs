@@ -112,22 +112,24 @@ pub async fn claim(
     lease_until: Timestamp,
     limit: i64,
 ) -> Result<Vec<Build>> {
+    // Materialized for the reason given at `runs::claim`.
     let sql = format!(
-        "UPDATE builds SET status = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
-            started_at = $3
-        WHERE id IN (SELECT b.id FROM builds b WHERE b.status = 'Pending'
+        "WITH next AS MATERIALIZED (SELECT b.id FROM builds b WHERE b.status = 'Pending'
             AND NOT EXISTS (SELECT 1 FROM builds o WHERE o.integration_id = b.integration_id
                 AND (o.status = 'Running' OR (o.status = 'Pending' AND o.id < b.id)))
             ORDER BY b.id LIMIT $4{})
+        UPDATE builds SET status = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
+            started_at = $3
+        WHERE id IN (SELECT id FROM next)
         RETURNING {}",
         tx.dialect().skip_locked("b"),
         columns!()
     );
-    read_all(
-        tx.rows(&sql, &values![node, lease_until, now, limit])
-            .await?,
-        read,
-    )
+    let row = values![node, lease_until, now, limit];
+    let mut builds = read_all(tx.rows(&sql, &row).await?, read)?;
+    // RETURNING has no order.
+    builds.sort_unstable_by_key(|build| build.id);
+    Ok(builds)
 }
 
 /// Moves the lease; none when the claim is lost, else whether somebody asked to stop.

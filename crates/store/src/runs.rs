@@ -113,16 +113,23 @@ pub async fn insert(
 
 /// Takes up to `limit` waiting runs for a node, oldest first.
 pub async fn claim(tx: &mut Tx, claimer: &Claimer, now: Timestamp, limit: i64) -> Result<Vec<Run>> {
+    // A subquery that takes rows could be evaluated more than once by a join, and then take more
+    // than its limit; a materialized one is evaluated once.
     let sql = format!(
-        "UPDATE runs SET phase = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
+        "WITH next AS MATERIALIZED (SELECT r.id FROM runs r WHERE r.phase = 'Pending'
+            ORDER BY r.id LIMIT $4{})
+        UPDATE runs SET phase = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
             started_at = $3
-        WHERE id IN (SELECT r.id FROM runs r WHERE r.phase = 'Pending' ORDER BY r.id LIMIT $4{})
+        WHERE id IN (SELECT id FROM next)
         RETURNING {}",
         tx.dialect().skip_locked("r"),
         columns!()
     );
     let row = values![claimer.node.as_str(), claimer.lease_until, now, limit];
-    read_all(tx.rows(&sql, &row).await?, read)
+    let mut runs = read_all(tx.rows(&sql, &row).await?, read)?;
+    // RETURNING has no order.
+    runs.sort_unstable_by_key(|run| run.id);
+    Ok(runs)
 }
 
 /// One of them, if there is.

@@ -73,7 +73,7 @@ impl Store {
             Engine::Sqlite(sqlite) => Inner::SqliteWrite(sqlite.write().await?),
             Engine::Postgres(postgres) => Inner::Postgres(postgres.begin().await?),
         };
-        Ok(WriteTx(Tx { inner }))
+        Ok(WriteTx(Tx::new(inner)))
     }
 
     /// Begins reading. Each statement sees what was committed before it.
@@ -82,13 +82,16 @@ impl Store {
             Engine::Sqlite(sqlite) => Inner::SqliteRead(sqlite.read().await),
             Engine::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
         };
-        Ok(ReadTx(Tx { inner }))
+        Ok(ReadTx(Tx::new(inner)))
     }
 }
 
 /// What queries run on.
 pub struct Tx {
     inner: Inner,
+    /// Whether a statement failed: then nothing of the transaction may be committed. PostgreSQL
+    /// rolls back at such a COMMIT and calls that a success.
+    failed: bool,
 }
 
 enum Inner {
@@ -98,6 +101,18 @@ enum Inner {
 }
 
 impl Tx {
+    fn new(inner: Inner) -> Self {
+        Self {
+            inner,
+            failed: false,
+        }
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.failed |= result.is_err();
+        result
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         match self.inner {
             Inner::SqliteWrite(_) | Inner::SqliteRead(_) => Dialect::Sqlite,
@@ -107,11 +122,12 @@ impl Tx {
 
     /// All rows of an answer.
     pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        match &mut self.inner {
+        let result = match &mut self.inner {
             Inner::SqliteWrite(writer) => crate::sqlite::rows(writer.connection(), sql, values),
             Inner::SqliteRead(reader) => crate::sqlite::rows(reader.connection(), sql, values),
             Inner::Postgres(postgres) => postgres.rows(sql, values).await,
-        }
+        };
+        self.note(result)
     }
 
     /// The first row of an answer, if there is one.
@@ -121,20 +137,22 @@ impl Tx {
 
     /// How many rows a statement changed.
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
-        match &mut self.inner {
+        let result = match &mut self.inner {
             Inner::SqliteWrite(writer) => crate::sqlite::execute(writer.connection(), sql, values),
             Inner::SqliteRead(reader) => crate::sqlite::execute(reader.connection(), sql, values),
             Inner::Postgres(postgres) => postgres.execute(sql, values).await,
-        }
+        };
+        self.note(result)
     }
 
     /// Several statements without parameters.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
-        match &mut self.inner {
-            Inner::SqliteWrite(writer) => Ok(writer.connection().execute_batch(sql)?),
-            Inner::SqliteRead(reader) => Ok(reader.connection().execute_batch(sql)?),
+        let result = match &mut self.inner {
+            Inner::SqliteWrite(writer) => crate::sqlite::script(writer.connection(), sql),
+            Inner::SqliteRead(reader) => crate::sqlite::script(reader.connection(), sql),
             Inner::Postgres(postgres) => postgres.script(sql).await,
-        }
+        };
+        self.note(result)
     }
 
     /// Says that one row must have been there.
@@ -154,8 +172,14 @@ impl Tx {
 pub struct WriteTx(Tx);
 
 impl WriteTx {
-    /// Makes it durable. When this answers `Ok`, a power cut does not undo it.
+    /// Makes it durable. When this answers `Ok`, a power cut does not undo it. A transaction of
+    /// which a statement failed is rolled back instead, and that is an error.
     pub async fn commit(self) -> Result<()> {
+        if self.0.failed {
+            return Err(Error::Commit(
+                "a statement of the transaction had failed".to_owned(),
+            ));
+        }
         match self.0.inner {
             Inner::SqliteWrite(writer) => writer.commit().await,
             Inner::Postgres(postgres) => postgres.commit().await,

@@ -35,7 +35,7 @@ const DISPATCH: &str = "UPDATE tenant_states SET waiting = waiting - $2, due_at 
 const POSTPONE: &str = "UPDATE tenant_states SET due_at = $2 WHERE tenant_id = $1";
 const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL, last_run_id = $2,
         last_successful_run_id = CASE WHEN $3 = 1 THEN $2 ELSE last_successful_run_id END,
-        due_at = CASE WHEN waiting > 0 THEN $4 ELSE NULL END
+        due_at = CASE WHEN waiting > 0 THEN CAST($4 AS BIGINT) ELSE NULL END
     WHERE tenant_id = $1 AND current_run_id = $2";
 
 /// One tenant's state.
@@ -107,7 +107,7 @@ pub async fn update_resumed(
     now: Timestamp,
 ) -> Result<()> {
     const SQL: &str = "UPDATE tenant_states SET due_at = $2 WHERE waiting > 0
-        AND tenant_id IN (SELECT id FROM tenants WHERE integration_id = $1 AND ($3 = 0 OR id = $3))";
+        AND tenant_id IN (SELECT id FROM tenants WHERE integration_id = $1 AND (CAST($3 AS BIGINT) = 0 OR id = $3))";
     let only = only.map_or(0, TenantId::get);
     tx.execute(SQL, &values![integration, now, only]).await?;
     Ok(())

@@ -1,1 +1,50 @@
-//! A real server for tests, on both databases.
+//! A real server in its own process, real repositories and real databases, for tests.
+//!
+//! Tests speak to the product as its users do: over HTTP and by its command line. What is here
+//! only starts things, waits for conditions and cleans up.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start the product and git, and read what ./test exports"
+)]
+
+mod database;
+mod repository;
+mod scenario;
+mod server;
+mod wait;
+
+pub use database::{Database, PostgresDatabase};
+pub use repository::Repository;
+pub use scenario::{Scenario, manifest, node_manifest};
+pub use server::{Answer, ServerOptions, TestServer};
+pub use wait::{eventually, never_within};
+
+/// Makes a test for each database out of one body: `name::sqlite` and `name::postgres`. Which of
+/// them really run is said by `MARQUETRY_TEST_DATABASES` (a list; SQLite alone by default).
+#[macro_export]
+macro_rules! both_databases {
+    ($(#[$attribute:meta])* async fn $name:ident($database:ident) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn body($database: $crate::Database) $body
+
+            $(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                if $crate::Database::Sqlite.is_wanted() {
+                    body($crate::Database::Sqlite).await;
+                }
+            }
+
+            $(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                if $crate::Database::Postgres.is_wanted() {
+                    body($crate::Database::Postgres).await;
+                }
+            }
+        }
+    };
+}

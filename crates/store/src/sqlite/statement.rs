@@ -38,6 +38,10 @@ pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> R
     Ok(statement.raw_execute()? as u64)
 }
 
+pub(crate) fn script(connection: &Connection, sql: &str) -> Result<()> {
+    Ok(connection.execute_batch(sql)?)
+}
+
 /// SQLite numbers `$n` by first appearance, so the place of a parameter says nothing about its
 /// number: `select $2, $1` bound by place would swap the values. The name says it.
 fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
@@ -48,7 +52,19 @@ fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
             .and_then(|digits| digits.parse().ok());
         let value = number.and_then(|n| values.get(n.checked_sub(1)?));
         let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
+        if let Value::Text(text) = value {
+            check_text(text)?;
+        }
         statement.raw_bind_parameter(place, value)?;
+    }
+    Ok(())
+}
+
+/// PostgreSQL has no NUL in text. What one database refuses, the other must not take: such a row
+/// could never move.
+fn check_text(text: &str) -> Result<()> {
+    if text.as_bytes().contains(&0) {
+        std::ffi::CString::new(text).map_err(rusqlite::Error::from)?;
     }
     Ok(())
 }

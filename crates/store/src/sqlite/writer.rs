@@ -168,29 +168,39 @@ fn pass_on(mut turn: OwnedMutexGuard<Turn>, shared: &Arc<Shared>) {
     let Some(batch) = &mut turn.batch else { return };
     let due = batch.finished.len() >= MOST || batch.since.elapsed() >= LONGEST;
     if others && !due {
-        if !batch.watched {
-            batch.watched = true;
-            watch(batch.number, Arc::clone(&shared.turn));
+        batch.watched = batch.watched || watch(batch.number, &shared.turn);
+        if batch.watched {
+            return;
         }
-        return;
     }
-    // The fsync must not hold up a thread that serves requests.
-    Handle::current().spawn_blocking(move || turn.commit());
+    commit_aside(turn);
 }
 
-/// Those who wait may all go away without taking their turn; then nobody would commit.
-fn watch(number: u64, turn: Arc<Mutex<Turn>>) {
-    Handle::current().spawn(async move {
+/// The fsync must not hold up a thread that serves requests; where there is no runtime, there are
+/// no requests either.
+fn commit_aside(mut turn: OwnedMutexGuard<Turn>) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || turn.commit())),
+        Err(_) => turn.commit(),
+    }
+}
+
+/// Those who wait may all go away without taking their turn; then nobody would commit. Answers
+/// whether there is a runtime to wait on.
+fn watch(number: u64, turn: &Arc<Mutex<Turn>>) -> bool {
+    let Ok(runtime) = Handle::try_current() else {
+        return false;
+    };
+    let turn = Arc::clone(turn);
+    runtime.spawn(async move {
         tokio::time::sleep(LONGEST).await;
-        let mut turn = turn.lock_owned().await;
-        if turn
-            .batch
-            .as_ref()
-            .is_some_and(|batch| batch.number == number)
-        {
-            Handle::current().spawn_blocking(move || turn.commit());
+        let turn = turn.lock_owned().await;
+        let open = turn.batch.as_ref();
+        if open.is_some_and(|batch| batch.number == number) {
+            commit_aside(turn);
         }
     });
+    true
 }
 
 impl Drop for SqliteWriter {

@@ -1,0 +1,177 @@
+//! One command of a build, in the sandbox.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use marquetry_manifest::LastLine;
+use marquetry_sandbox::{Access, Cause, Limits, Network, Spec, Status};
+
+use super::work::{BuildError, Site};
+use crate::pump::{Bounds, Pump, Stdout};
+
+/// A command of a build.
+pub(super) struct Step<'a> {
+    pub(super) command: &'a str,
+    /// Below the checkout.
+    pub(super) folder: PathBuf,
+    /// For the sentence when it fails.
+    pub(super) what: &'static str,
+}
+
+/// Where package managers keep what they fetched, below the integration's cache.
+const CACHES: [(&str, &str); 10] = [
+    ("npm_config_cache", "npm"),
+    ("YARN_CACHE_FOLDER", "yarn"),
+    ("PIP_CACHE_DIR", "pip"),
+    ("CARGO_HOME", "cargo"),
+    ("GOMODCACHE", "go-mod"),
+    ("GOCACHE", "go-build"),
+    ("COMPOSER_CACHE_DIR", "composer"),
+    ("BUNDLE_USER_CACHE", "bundler"),
+    ("GRADLE_USER_HOME", "gradle"),
+    ("NUGET_PACKAGES", "nuget"),
+];
+
+/// Programs that bring certificates of their own are pointed to the system's: an internal mirror
+/// has its certificate from an internal authority.
+const CERTIFICATES: [&str; 4] = [
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+];
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Runs it with the network and the cache of builds.
+pub(super) async fn run_step(site: &mut Site<'_, '_>, step: Step<'_>) -> Result<(), BuildError> {
+    let cache = cache(site).await?;
+    let mut environment = vec![(OsString::from("CI"), OsString::from("true"))];
+    let caches = CACHES.map(|(name, folder)| (name.into(), cache.join(folder).into_os_string()));
+    environment.extend(caches);
+    if std::path::Path::new(BUNDLE).exists() {
+        environment.extend(CERTIFICATES.map(|name| (name.into(), BUNDLE.into())));
+    }
+    let given = &site.inner.config.build.environment;
+    environment.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
+    let network = site.reach.network.clone();
+    let what = step.what;
+    let status = run(site, step, environment, network, None).await?;
+    judge(status, what)
+}
+
+/// Runs one in the network given; with `last_line`, its stdout is not part of the log.
+pub(super) async fn run(
+    site: &mut Site<'_, '_>,
+    step: Step<'_>,
+    environment: Vec<(OsString, OsString)>,
+    network: Network,
+    last_line: Option<&mut LastLine>,
+) -> Result<Status, BuildError> {
+    let settings = &site.inner.config.build;
+    let mut all = site.layout.basic_environment();
+    all.extend(environment);
+    let spec = Spec {
+        command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
+        environment: all,
+        working_dir: site.layout.source().join(&step.folder),
+        mounts: site.layout.mounts.clone(),
+        limits: Limits {
+            memory_bytes: settings.memory_bytes,
+            processes: settings.processes,
+            open_files: 65_536,
+            disk_bytes: settings.artifact_bytes,
+        },
+        network,
+        lease: site.inner.config.lease,
+    };
+    let child = site.inner.sandbox.spawn(spec).await;
+    let mut child =
+        child.map_err(|e| BuildError::platform("the sandbox could not be started", e))?;
+    let relay = site.reach.relay(child.egress.take());
+    let relay = relay.map_err(|e| BuildError::platform("connections could not be relayed", e))?;
+    let left = settings.timeout.saturating_sub(site.started.elapsed());
+    let pump = Pump {
+        child,
+        stdout: last_line.map_or(Stdout::Log, Stdout::LastLine),
+        log: &mut *site.log,
+        sink: &mut *site.sink,
+        signal: site.signal.clone(),
+        bounds: Bounds {
+            timeout: left,
+            grace: site.inner.config.run.grace,
+            lease: site.inner.config.lease,
+        },
+    };
+    let (ended, stopped) = pump.run().await;
+    if let Some(relay) = relay {
+        for refusal in &relay.close().await.recent {
+            site.log.say(&refusal.to_string());
+        }
+    }
+    if let Some(stopped) = stopped {
+        return Err(BuildError::Stopped(stopped));
+    }
+    match ended.cause {
+        Cause::Own => Ok(ended.status),
+        Cause::MemoryLimit => Err(BuildError::Source(format!(
+            "{} was killed at the memory limit of {} MiB",
+            step.what,
+            settings.memory_bytes >> 20
+        ))),
+        Cause::DiskLimit => Err(BuildError::Source(format!(
+            "{} wrote more than a build may: {} MiB of sources and results, {} MiB of package cache",
+            step.what,
+            settings.artifact_bytes >> 19,
+            settings.cache_bytes >> 20
+        ))),
+        Cause::SetupFailed(reason) => Err(BuildError::platform(
+            "the sandbox could not be set up",
+            reason,
+        )),
+        Cause::LeaseEnded | Cause::Killed | Cause::Lost => {
+            Err(BuildError::platform("the sandbox was lost", step.what))
+        }
+    }
+}
+
+/// A command of the code must end with 0.
+pub(super) fn judge(status: Status, what: &'static str) -> Result<(), BuildError> {
+    match status {
+        Status::Exited(0) => Ok(()),
+        Status::Exited(code) => Err(BuildError::Source(format!(
+            "{what} ended with exit code {code}; its log says why"
+        ))),
+        Status::Signalled(signal) => Err(BuildError::Source(format!(
+            "{what} was killed by signal {signal}"
+        ))),
+    }
+}
+
+/// The integration's package cache; answers where the build sees it. Never shared between
+/// integrations: one could poison the other's packages.
+async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError> {
+    const INSIDE: &str = "/cache";
+    let mounted = site
+        .layout
+        .mounts
+        .iter()
+        .find(|m| m.target.as_os_str() == INSIDE);
+    if let Some(mount) = mounted {
+        return Ok(site.inner.sandbox.path_inside(mount).to_owned());
+    }
+    let folder = site
+        .inner
+        .config
+        .cache_dir
+        .join(site.integration.id.to_string());
+    let made = tokio::fs::create_dir_all(&folder).await;
+    made.map_err(|e| BuildError::platform("the package cache could not be made", e))?;
+    let most = site.inner.config.build.cache_bytes;
+    Ok(site.layout.mount(
+        folder,
+        INSIDE,
+        Access::ReadWrite {
+            max_bytes: Some(most),
+        },
+    ))
+}

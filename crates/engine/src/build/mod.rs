@@ -1,0 +1,214 @@
+//! Builds: from a commit to releases.
+
+mod checkout;
+mod command;
+mod manifests;
+mod toolchain;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marquetry_app::Topic;
+use marquetry_app::builds::{build_finish, build_progress, builds_claim};
+use marquetry_app::logs::log_archive;
+use marquetry_model::{Build, BuildStatus, Error, Integration};
+use marquetry_store::builds::{BuildClaim, BuildEnd};
+use marquetry_store::logs::LogOf;
+use tokio::sync::watch;
+
+use crate::inner::Inner;
+use crate::log::LogBuffer;
+use crate::pump::{Sink, Stopped};
+use crate::signals::Signal;
+use crate::slots::Slot;
+
+pub(crate) use work::{BuildError, Built};
+
+/// The truth is looked at this often even without a hint.
+const PAUSE: Duration = Duration::from_secs(30);
+/// After a failure, because the database may need a moment.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// A third of the lease: two beats may be missed.
+const BEATS_OF_LEASE: u32 = 3;
+
+pub(crate) async fn run_loop(inner: Arc<Inner>) {
+    let listener = inner.ctx.app.hints.listen(Topic::Builds);
+    loop {
+        let hint = listener.next();
+        let mut pause = PAUSE;
+        let free = i64::try_from(inner.builds.free()).unwrap_or(i64::MAX);
+        if free > 0 {
+            let lease = inner.lease_until();
+            match builds_claim(&inner.ctx, &inner.config.node, lease, free).await {
+                Ok(found) => {
+                    for (build, integration) in found {
+                        let slot = inner.builds.take();
+                        inner
+                            .tracker
+                            .spawn(execute(Arc::clone(&inner), build, integration, slot));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "looking for builds failed"
+                    );
+                    pause = AFTER_FAILURE;
+                }
+            }
+        }
+        tokio::select! {
+            () = hint => {}
+            () = inner.builds.freed() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = inner.stop.cancelled() => return,
+        }
+    }
+}
+
+async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot: Slot) {
+    let claim = BuildClaim {
+        id: build.id,
+        attempt: build.attempt,
+        node: inner.config.node.clone(),
+    };
+    let (sender, signal) = watch::channel(Signal::default());
+    let mut log = LogBuffer::new(inner.config.build.log_bytes);
+    let mut sink = BuildSink {
+        inner: &inner,
+        claim: &claim,
+    };
+    let result = {
+        let work = work::build(&inner, &build, &integration, &mut log, &mut sink, signal);
+        tokio::select! {
+            result = work => result,
+            never = beat(&inner, &claim, sender) => match never {},
+        }
+    };
+    drop(slot);
+    if matches!(
+        result,
+        Err(BuildError::Stopped(Stopped::Shutdown | Stopped::Lost))
+    ) {
+        // Left as it is: the next start, or whoever sees the lease end, queues it again.
+        return;
+    }
+    report(&inner, &claim, &build, result, log).await;
+}
+
+/// Moves the build's lease while it is worked on, and brings back the wish to stop it.
+async fn beat(
+    inner: &Inner,
+    claim: &BuildClaim,
+    signal: watch::Sender<Signal>,
+) -> std::convert::Infallible {
+    let listener = inner.ctx.app.hints.listen(Topic::BuildCancel(claim.id));
+    loop {
+        let hint = listener.next();
+        tokio::select! {
+            () = hint => {}
+            () = tokio::time::sleep(inner.config.lease / BEATS_OF_LEASE) => {}
+            () = inner.stop.cancelled(), if !signal.borrow().stop => {
+                signal.send_modify(|s| s.stop = true);
+                continue;
+            }
+        }
+        match build_progress(&inner.ctx, claim, inner.lease_until(), None).await {
+            Ok(Some(cancel)) => signal.send_modify(|s| {
+                s.renewals += 1;
+                s.cancel |= cancel;
+            }),
+            Ok(None) => signal.send_modify(|s| s.lost = true),
+            Err(error) => {
+                tracing::error!(build = %claim.id, error = &error as &dyn std::error::Error, "the heartbeat failed");
+            }
+        }
+    }
+}
+
+async fn report(
+    inner: &Inner,
+    claim: &BuildClaim,
+    build: &Build,
+    result: Result<Built, BuildError>,
+    mut log: LogBuffer,
+) {
+    let (end, releases) = match result {
+        Ok(built) => {
+            log.say("the build succeeded");
+            let end = BuildEnd {
+                status: BuildStatus::Succeeded,
+                message: built.message,
+                tag: Some(built.tag),
+                commit_hash: built.commit,
+                release_ids: Vec::new(),
+            };
+            (end, built.releases)
+        }
+        Err(failure) => {
+            let message = failure.sentence();
+            log.say(&format!("the build failed: {message}"));
+            let cancelled = matches!(failure, BuildError::Stopped(Stopped::Cancelled));
+            let end = BuildEnd {
+                status: if cancelled {
+                    BuildStatus::Cancelled
+                } else {
+                    BuildStatus::Failed
+                },
+                message: Some(message),
+                tag: build.tag.clone(),
+                commit_hash: None,
+                release_ids: Vec::new(),
+            };
+            (end, Vec::new())
+        }
+    };
+    let chunk = log.finish();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match build_finish(
+            &inner.ctx,
+            claim,
+            end.clone(),
+            releases.clone(),
+            chunk.clone(),
+        )
+        .await
+        {
+            Ok(true) => break,
+            Ok(false) => {
+                tracing::warn!(build = %claim.id, "the claim is lost; its end is dropped");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(build = %claim.id, error = &error as &dyn std::error::Error, "the end of a build could not be stored");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+        }
+    }
+    if let Err(error) = log_archive(&inner.ctx, LogOf::Build(claim.id)).await {
+        // It stays readable where it is.
+        tracing::warn!(build = %claim.id, error = &error as &dyn std::error::Error, "a log was not moved");
+    }
+}
+
+pub(crate) struct BuildSink<'a> {
+    inner: &'a Inner,
+    claim: &'a BuildClaim,
+}
+
+impl Sink for BuildSink<'_> {
+    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> bool {
+        let lease = self.inner.lease_until();
+        match build_progress(&self.inner.ctx, self.claim, lease, Some(chunk)).await {
+            Ok(held) => held.is_some(),
+            Err(Error::NotFound { .. }) => false,
+            Err(error) => {
+                tracing::error!(build = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored");
+                true
+            }
+        }
+    }
+}

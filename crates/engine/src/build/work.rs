@@ -1,0 +1,271 @@
+//! The steps of one build.
+
+use std::path::PathBuf;
+
+use marquetry_app::repository;
+use marquetry_blobs::{ArchiveError, Kind, LinkPolicy, PackLimits, pack};
+use marquetry_model::{Build, Integration, Release, ReleaseId};
+use marquetry_sandbox::Access;
+use tokio::sync::watch;
+
+use super::BuildSink;
+use super::checkout::{Checkout, checkout};
+use super::command::{Step, run_step};
+use super::manifests::{Found, read_manifests};
+use super::toolchain::check_toolchain;
+use crate::inner::Inner;
+use crate::log::LogBuffer;
+use crate::network::Reach;
+use crate::pump::Stopped;
+use crate::signals::Signal;
+use crate::step::{Layout, remove_tree};
+
+/// What a build made.
+pub(crate) struct Built {
+    pub(crate) tag: String,
+    pub(crate) commit: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) releases: Vec<Release>,
+}
+
+/// Why a build made nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    /// The code's or its author's to mend: the sentence says how.
+    #[error("{0}")]
+    Source(String),
+    /// The platform's fault.
+    #[error("{what}")]
+    Platform {
+        what: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The built folder cannot be kept.
+    #[error("the built folder cannot be packed")]
+    Pack(#[from] ArchiveError),
+    /// Stopped from outside.
+    #[error("stopped")]
+    Stopped(Stopped),
+}
+
+impl BuildError {
+    pub(crate) fn platform(
+        what: &'static str,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Platform {
+            what,
+            cause: cause.into(),
+        }
+    }
+
+    /// For the one who asked for the build.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Source(message) => message.clone(),
+            Self::Platform { what, cause } => {
+                tracing::error!(
+                    error = &**cause as &dyn std::error::Error,
+                    "a build failed by the platform's fault: {what}"
+                );
+                format!("{what} (platform issue): {cause}")
+            }
+            Self::Pack(cause) => format!("the built folder cannot be kept: {cause}"),
+            Self::Stopped(Stopped::Cancelled) => "cancelled".to_owned(),
+            Self::Stopped(Stopped::Timeout) => "stopped at the time limit of builds".to_owned(),
+            Self::Stopped(Stopped::Lost | Stopped::Shutdown) => {
+                "the builder was stopped".to_owned()
+            }
+        }
+    }
+}
+
+/// One build's surroundings.
+pub(super) struct Site<'a, 'b> {
+    pub(super) inner: &'a Inner,
+    pub(super) integration: &'a Integration,
+    pub(super) layout: Layout,
+    pub(super) reach: Reach,
+    pub(super) log: &'a mut LogBuffer,
+    pub(super) sink: &'a mut BuildSink<'b>,
+    pub(super) signal: watch::Receiver<Signal>,
+    pub(super) started: tokio::time::Instant,
+}
+
+pub(crate) async fn build(
+    inner: &Inner,
+    build: &Build,
+    integration: &Integration,
+    log: &mut LogBuffer,
+    sink: &mut BuildSink<'_>,
+    signal: watch::Receiver<Signal>,
+) -> Result<Built, BuildError> {
+    let address = integration.repository_url.as_deref().unwrap_or_default();
+    let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
+    let location = location.map_err(|why| BuildError::Source(format!("repository_url {why}")))?;
+    log.say(&format!(
+        "build {} of {} from {address}",
+        build.id, integration.name
+    ));
+    let name = format!("build-{}-{}", build.id, build.attempt);
+    let tree = inner.config.work_dir.join(format!("{name}-source"));
+    let made = tokio::fs::create_dir_all(&tree).await;
+    made.map_err(|e| BuildError::platform("the build's folder could not be made", e))?;
+    // Twice the artifact: checkouts and intermediate files go with it.
+    let access = Access::ReadWrite {
+        max_bytes: Some(inner.config.build.artifact_bytes * 2),
+    };
+    let layout = Layout::new(inner, &name, tree.clone(), access).await;
+    let layout =
+        layout.map_err(|e| BuildError::platform("the build's folder could not be made", e))?;
+    let reach = Reach::of_build(inner).await;
+    let started = tokio::time::Instant::now();
+    let mut site = Site {
+        inner,
+        integration,
+        layout,
+        reach,
+        log,
+        sink,
+        signal,
+        started,
+    };
+    let result = steps(&mut site, build, &location, &tree).await;
+    site.layout.remove().await;
+    remove_tree(&tree).await;
+    result
+}
+
+async fn steps(
+    site: &mut Site<'_, '_>,
+    build: &Build,
+    location: &repository::Location,
+    tree: &std::path::Path,
+) -> Result<Built, BuildError> {
+    let checkout = checkout(site, build, location).await?;
+    let found = read_manifests(site, tree).await?;
+    let mut warnings = Vec::new();
+    for one in &found {
+        warnings.extend(check_toolchain(site, one).await?);
+        build_one(site, one).await?;
+    }
+    // History is no part of a release.
+    remove_tree(&tree.join(".git")).await;
+    let artifact = keep(site, tree).await?;
+    let tag = build.tag.clone().or_else(|| checkout.short.clone());
+    let tag = tag.unwrap_or_else(|| format!("build-{}", build.id));
+    let releases = found
+        .into_iter()
+        .map(|one| release(site, build, &checkout, one, &tag, &artifact));
+    let releases = releases.collect();
+    let message = (!warnings.is_empty()).then(|| warnings.join("; "));
+    Ok(Built {
+        tag,
+        commit: checkout.commit,
+        message,
+        releases,
+    })
+}
+
+async fn build_one(site: &mut Site<'_, '_>, found: &Found) -> Result<(), BuildError> {
+    site.log
+        .say(&format!("{}: {}", found.path, found.manifest.build));
+    let step = Step {
+        command: &found.manifest.build,
+        folder: found.folder(),
+        what: "the build command",
+    };
+    run_step(site, step).await
+}
+
+/// Folders that stand at the same place wherever a release runs, so links to them are kept:
+/// Python's virtual environments need that.
+pub(crate) fn toolchain_links() -> LinkPolicy {
+    let folders = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/opt"];
+    LinkPolicy {
+        outside: folders.map(PathBuf::from).to_vec(),
+    }
+}
+
+async fn keep(site: &mut Site<'_, '_>, tree: &std::path::Path) -> Result<String, BuildError> {
+    let out = site.layout.scratch.join("artifact");
+    let limits = PackLimits {
+        max_bytes: site.inner.config.build.artifact_bytes,
+        links: toolchain_links(),
+        ..PackLimits::default()
+    };
+    let packed = pack(tree, limits, &out).await?;
+    let kept = site
+        .inner
+        .ctx
+        .app
+        .blobs
+        .put_file(Kind::Artifact, &out)
+        .await;
+    let kept = kept.map_err(|e| BuildError::platform("the artifact could not be stored", e))?;
+    site.log.say(&format!(
+        "{} files, {} bytes, kept as {kept}",
+        packed.files, packed.content_bytes
+    ));
+    Ok(kept.to_string())
+}
+
+fn release(
+    site: &Site<'_, '_>,
+    build: &Build,
+    checkout: &Checkout,
+    found: Found,
+    tag: &str,
+    artifact: &str,
+) -> Release {
+    let integration = site.integration;
+    let manifest = found.manifest;
+    let several = integration.repository_paths.len() > 1;
+    let suffix = if several {
+        format!("-{}", slug(&found.path))
+    } else {
+        String::new()
+    };
+    Release {
+        id: ReleaseId::new(0),
+        integration_id: integration.id,
+        build_id: build.id,
+        name: format!("{}-{tag}{suffix}", integration.name),
+        tag: tag.to_owned(),
+        branch: checkout.branch.clone(),
+        commit_hash: checkout.commit.clone(),
+        manifest_path: found.path,
+        config_version: manifest.version,
+        base: manifest.base.written,
+        run_command: manifest.run,
+        config_schema: manifest.configs,
+        metadata_schema: manifest.metadata_schema,
+        narrowing: narrowing(&manifest.marquetry),
+        artifact: artifact.to_owned(),
+        counts_as_latest: build.latest.unwrap_or(checkout.counts_as_latest),
+        created_at: site.inner.ctx.now(),
+    }
+}
+
+fn narrowing(narrowing: &marquetry_manifest::Narrowing) -> Option<serde_json::Value> {
+    let mut all = serde_json::Map::new();
+    if let Some(seconds) = narrowing.timeout_seconds {
+        all.insert("timeout_seconds".to_owned(), seconds.into());
+    }
+    if let Some(egress) = narrowing.egress {
+        all.insert("egress".to_owned(), egress.as_str().into());
+    }
+    (!all.is_empty()).then_some(all.into())
+}
+
+fn slug(path: &str) -> String {
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    path.chars().map(letter).collect()
+}

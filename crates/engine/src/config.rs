@@ -1,0 +1,111 @@
+//! What the operator chose for this node.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use marquetry_outbound::{AddressPolicy, Resolver};
+
+/// Settings of one node's engine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The node's name: the same after a restart, so that it can close what it left open.
+    pub node: String,
+    /// What the node does.
+    pub roles: Roles,
+    /// Runs at once.
+    pub run_slots: usize,
+    /// Builds at once.
+    pub build_slots: usize,
+    /// Scratch of runs and builds; emptied at start.
+    pub work_dir: PathBuf,
+    /// Package caches, one folder for each integration.
+    pub cache_dir: PathBuf,
+    /// `PATH` of code where the sandbox has no root of its own; inside one it is fixed.
+    pub host_path: OsString,
+    /// A lease holds this long without a heartbeat.
+    pub lease: Duration,
+    /// Which addresses runs and builds may reach.
+    pub policy: Arc<AddressPolicy>,
+    /// Who resolves names for them.
+    pub resolver: Arc<Resolver>,
+    /// Limits of runs.
+    pub run: RunSettings,
+    /// Limits of builds.
+    pub build: BuildSettings,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Makes runs of what waits, and closes what lost nodes left.
+    pub scheduler: bool,
+    /// Builds releases.
+    pub builder: bool,
+    /// Executes runs.
+    pub runner: bool,
+}
+
+/// Limits of runs; time and memory are the integration's own.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// Processes and threads.
+    pub processes: u32,
+    /// Open files of one process.
+    pub open_files: u32,
+    /// Bytes in the home folder and `/tmp` together.
+    pub disk_bytes: u64,
+    /// Bytes of the log that are kept.
+    pub log_bytes: u64,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(10),
+            processes: 256,
+            open_files: 1_024,
+            disk_bytes: 512 << 20,
+            log_bytes: 50 << 20,
+        }
+    }
+}
+
+/// Limits of builds.
+#[derive(Debug, Clone)]
+pub struct BuildSettings {
+    /// The longest that a build takes.
+    pub timeout: Duration,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub processes: u32,
+    /// Bytes of the built folder.
+    pub artifact_bytes: u64,
+    /// Bytes of an integration's package cache.
+    pub cache_bytes: u64,
+    /// Bytes of the log that are kept.
+    pub log_bytes: u64,
+    /// Hosts that builds may reach although their addresses are not public.
+    pub allow_hosts: Vec<String>,
+    /// Variables of every build: proxies, mirrors, certificates.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for BuildSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30 * 60),
+            memory_bytes: 4 << 30,
+            processes: 2_048,
+            artifact_bytes: 1 << 30,
+            cache_bytes: 5 << 30,
+            log_bytes: 50 << 20,
+            allow_hosts: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! One run, from claim to end.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use marquetry_app::environment::{Facts, variables};
+use marquetry_app::logs::log_archive;
+use marquetry_app::run_engine::{RunJob, run_finish, run_log};
+use marquetry_manifest::{Egress, LastLine};
+use marquetry_model::{Error, Outcome};
+use marquetry_outbound::relay::RelayStats;
+use marquetry_sandbox::{Access, Limits, Spec};
+use marquetry_store::logs::LogOf;
+use marquetry_store::runs::RunClaim;
+
+use super::files;
+use super::outcome::{End, judge};
+use crate::inner::Inner;
+use crate::log::LogBuffer;
+use crate::network::Reach;
+use crate::pump::{Bounds, Pump, Sink, Stdout};
+use crate::slots::Slot;
+use crate::step::Layout;
+
+/// A finished log above this size moves to the blob store.
+const LARGE_LOG: u64 = 8 * 1024;
+
+/// Executes a run and reports its end. The place is free again when the process has ended; the
+/// report does not need one.
+pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
+    let claim = RunClaim {
+        id: job.run.id,
+        attempt: job.run.attempt,
+        node: inner.config.node.clone(),
+    };
+    let mut log = LogBuffer::new(inner.config.run.log_bytes);
+    let mut outcome = match attempt(&inner, &job, &claim, &mut log).await {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            tracing::error!(run = %job.run.id, error = &failure as &dyn std::error::Error, "a run could not be started");
+            log.say(&format!("the run could not be started: {failure}"));
+            Outcome::platform(failure.to_string())
+        }
+    };
+    drop(slot);
+    if let Some(message) = &outcome.message {
+        log.say(&format!("{}: {message}", outcome.phase));
+    }
+    outcome.usage.log_bytes = i64::try_from(log.kept()).unwrap_or(i64::MAX);
+    report(&inner, &job, &claim, &outcome, log).await;
+}
+
+/// Reports until the store has it: the database may be away for a while, and the run has ended
+/// whether or not somebody notes it.
+async fn report(
+    inner: &Inner,
+    job: &RunJob,
+    claim: &RunClaim,
+    outcome: &Outcome,
+    mut log: LogBuffer,
+) {
+    let chunk = log.finish();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match run_finish(&inner.ctx, job.tenant.id, claim, outcome, chunk.clone()).await {
+            Ok(true) => break,
+            Ok(false) => {
+                tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(run = %claim.id, error = &error as &dyn std::error::Error, "an outcome could not be stored");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+        }
+    }
+    if log.kept() > LARGE_LOG
+        && let Err(error) = log_archive(&inner.ctx, LogOf::Run(claim.id)).await
+    {
+        // It stays readable where it is.
+        tracing::warn!(run = %claim.id, error = &error as &dyn std::error::Error, "a log was not moved");
+    }
+}
+
+/// Why a process could not be started: always the platform's fault.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("the release could not be fetched")]
+    Release(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the run's folder could not be made")]
+    Folder(#[source] std::io::Error),
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    #[error("the sandbox could not start it")]
+    Sandbox(#[from] marquetry_sandbox::Error),
+    #[error("its connections could not be relayed")]
+    Relay(#[from] marquetry_outbound::relay::RelayError),
+}
+
+async fn attempt(
+    inner: &Inner,
+    job: &RunJob,
+    claim: &RunClaim,
+    log: &mut LogBuffer,
+) -> Result<Outcome, StartError> {
+    let registered = inner.signals.register(claim.id, claim.attempt);
+    let artifact = job
+        .release
+        .artifact
+        .parse()
+        .map_err(|e| StartError::Release(Box::new(e)))?;
+    let folder = inner
+        .artifacts
+        .ensure(&artifact, &inner.ctx.app.blobs)
+        .await;
+    let folder = folder.map_err(|e| StartError::Release(Box::new(e)))?;
+    let name = format!("run-{}-{}", claim.id, claim.attempt);
+    let layout = Layout::new(inner, &name, folder, Access::ReadOnly).await;
+    let layout = layout.map_err(StartError::Folder)?;
+    let result = in_layout(inner, job, claim, log, &layout, registered.receiver.clone()).await;
+    layout.remove().await;
+    result
+}
+
+async fn in_layout(
+    inner: &Inner,
+    job: &RunJob,
+    claim: &RunClaim,
+    log: &mut LogBuffer,
+    layout: &Layout,
+    signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
+) -> Result<Outcome, StartError> {
+    let reach = Reach::new(inner, egress(job), &job.integration.egress_ports);
+    let timeout_s = timeout_s(job);
+    let spec = spec(inner, job, layout, &reach, log).await?;
+    let mut child = inner.sandbox.spawn(spec).await?;
+    let relay = reach.relay(child.egress.take())?;
+    let mut stdout = LastLine::new();
+    let mut sink = RunSink { inner, job, claim };
+    let bounds = Bounds {
+        timeout: Duration::from_secs(timeout_s),
+        grace: inner.config.run.grace,
+        lease: inner.config.lease,
+    };
+    let pump = Pump {
+        child,
+        stdout: Stdout::LastLine(&mut stdout),
+        log,
+        sink: &mut sink,
+        signal,
+        bounds,
+    };
+    let (ended, stopped) = pump.run().await;
+    if let Some(relay) = relay {
+        say_refused(log, &relay.close().await);
+    }
+    let memory_mb = job.integration.memory_mb;
+    Ok(judge(End {
+        ended,
+        stopped,
+        stdout,
+        memory_mb,
+        timeout_s,
+    }))
+}
+
+/// The narrower of the integration's setting and the manifest's wish.
+fn egress(job: &RunJob) -> Egress {
+    let setting = Egress::from_word(job.integration.egress.as_str()).unwrap_or(Egress::None);
+    let wish = narrowing(job, "egress").and_then(|v| v.as_str().and_then(Egress::from_word));
+    wish.map_or(setting, |wish| wish.min(setting))
+}
+
+/// The shorter of the integration's setting and the manifest's wish, in seconds.
+fn timeout_s(job: &RunJob) -> u64 {
+    let setting = u64::try_from(job.integration.timeout_seconds).unwrap_or(1);
+    let wish = narrowing(job, "timeout_seconds").and_then(serde_json::Value::as_u64);
+    wish.map_or(setting, |wish| wish.min(setting)).max(1)
+}
+
+fn narrowing<'a>(job: &'a RunJob, key: &str) -> Option<&'a serde_json::Value> {
+    job.release.narrowing.as_ref()?.get(key)
+}
+
+async fn spec(
+    inner: &Inner,
+    job: &RunJob,
+    layout: &Layout,
+    reach: &Reach,
+    log: &mut LogBuffer,
+) -> Result<Spec, StartError> {
+    let files = layout.files();
+    let facts = Facts {
+        environment: &inner.ctx.app.settings.environment,
+        integration: &job.integration,
+        tenant: &job.tenant,
+        release: &job.release,
+        run: &job.run,
+        triggers: &job.triggers,
+        last: job.last.as_ref(),
+        last_successful: job.last_successful.as_ref(),
+        files: &files,
+        traceparent: marquetry_app::environment::traceparent(),
+    };
+    files::write(&inner.ctx, &facts, &layout.host_files()).await?;
+    let given = variables(&facts);
+    say_beginning(inner, job, &given, log);
+    let mut environment = layout.basic_environment();
+    environment.extend(
+        given
+            .into_iter()
+            .map(|(n, v)| (OsString::from(n), OsString::from(v))),
+    );
+    let folder = Path::new(&job.release.manifest_path)
+        .parent()
+        .unwrap_or(Path::new(""));
+    let limits = &inner.config.run;
+    Ok(Spec {
+        command: ["/bin/sh", "-c", job.release.run_command.as_str()]
+            .map(Into::into)
+            .to_vec(),
+        environment,
+        working_dir: layout.source().join(folder),
+        mounts: layout.mounts.clone(),
+        limits: Limits {
+            memory_bytes: u64::try_from(job.integration.memory_mb).unwrap_or(0) << 20,
+            processes: limits.processes,
+            open_files: limits.open_files,
+            disk_bytes: limits.disk_bytes,
+        },
+        network: reach.network.clone(),
+        lease: inner.config.lease,
+    })
+}
+
+/// The first lines of a log tell what runs, and why.
+fn say_beginning(inner: &Inner, job: &RunJob, given: &[(String, String)], log: &mut LogBuffer) {
+    let ids: Vec<String> = job
+        .triggers
+        .iter()
+        .take(20)
+        .map(|t| format!("{} ({})", t.id, t.source))
+        .collect();
+    let further = job.triggers.len().saturating_sub(ids.len());
+    let further = if further > 0 {
+        format!(" and {further} more")
+    } else {
+        String::new()
+    };
+    log.say(&format!(
+        "run {} of release {} in mode {}; triggers {}{further}",
+        job.run.id,
+        job.release.name,
+        job.run.mode,
+        ids.join(", ")
+    ));
+    let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+    log.say(&format!("variables: {}", names.join(" ")));
+    let missing: Vec<&str> = inner
+        .sandbox
+        .report()
+        .missing()
+        .map(|part| part.name.as_str())
+        .collect();
+    match inner.sandbox.mode() {
+        marquetry_sandbox::Mode::Full => {}
+        marquetry_sandbox::Mode::Degraded if missing.is_empty() => {}
+        marquetry_sandbox::Mode::Degraded => {
+            log.say(&format!(
+                "the sandbox is degraded; missing: {}",
+                missing.join(", ")
+            ));
+        }
+        marquetry_sandbox::Mode::Off => log.say("the sandbox is off"),
+    }
+}
+
+fn say_refused(log: &mut LogBuffer, stats: &RelayStats) {
+    for refusal in &stats.recent {
+        log.say(&refusal.to_string());
+    }
+}
+
+struct RunSink<'a> {
+    inner: &'a Inner,
+    job: &'a RunJob,
+    claim: &'a RunClaim,
+}
+
+impl Sink for RunSink<'_> {
+    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> bool {
+        let lease = self.inner.lease_until();
+        let tenant = self.job.tenant.id;
+        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk).await {
+            Ok(held) => held,
+            Err(Error::Unavailable { .. }) => {
+                tracing::warn!(run = %self.claim.id, "a part of a log is lost: the database does not answer");
+                true
+            }
+            Err(error) => {
+                tracing::error!(run = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored");
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the loops of a node share.
+
+use marquetry_app::Ctx;
+use marquetry_blobs::ArtifactCache;
+use marquetry_model::Timestamp;
+use marquetry_sandbox::Sandbox;
+use marquetry_store::runs::Claimer;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Config;
+use crate::signals::Signals;
+use crate::slots::Slots;
+
+/// What must be opened before the engine starts.
+pub struct Prepared {
+    /// Unpacked releases.
+    pub artifacts: ArtifactCache,
+}
+
+pub(crate) struct Inner {
+    pub(crate) ctx: Ctx,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) artifacts: ArtifactCache,
+    pub(crate) config: Config,
+    pub(crate) runs: Slots,
+    pub(crate) builds: Slots,
+    pub(crate) signals: Signals,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        ctx: Ctx,
+        sandbox: Sandbox,
+        prepared: Prepared,
+        config: Config,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            ctx,
+            sandbox,
+            artifacts: prepared.artifacts,
+            runs: Slots::new(config.run_slots),
+            builds: Slots::new(config.build_slots),
+            signals: Signals::default(),
+            config,
+            tracker,
+            stop,
+        }
+    }
+
+    pub(crate) fn lease_until(&self) -> Timestamp {
+        self.ctx.now().plus(self.config.lease)
+    }
+
+    pub(crate) fn claimer(&self) -> Claimer {
+        Claimer {
+            node: self.config.node.clone(),
+            lease_until: self.lease_until(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The log of one run or build on its way to the store: made text, bounded, cut into chunks.
+
+/// What begins a line that the platform wrote.
+pub(crate) const MARK: &str = "[marquetry] ";
+
+/// A chunk is stored when it has this size, or a while after its first byte.
+const CHUNK: usize = 64 * 1024;
+
+/// Collects the bytes that a process writes. Invalid UTF-8 and NUL become U+FFFD, because a
+/// database's text refuses them; above the limit bytes are counted and dropped.
+pub(crate) struct LogBuffer {
+    text: Vec<u8>,
+    /// The beginning of a character whose end has not come yet.
+    partial: Vec<u8>,
+    number: i64,
+    kept: u64,
+    limit: u64,
+    truncated: bool,
+    at_line_start: bool,
+}
+
+impl LogBuffer {
+    /// An empty log of at most `limit` bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            text: Vec::new(),
+            partial: Vec::new(),
+            number: 0,
+            kept: 0,
+            limit,
+            truncated: false,
+            at_line_start: true,
+        }
+    }
+
+    /// A line of the platform's own.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.end_partial();
+        let start = if self.at_line_start { "" } else { "\n" };
+        let line = format!("{start}{MARK}{}\n", line.replace(['\n', '\r', '\0'], " "));
+        self.keep(line.as_bytes());
+        self.at_line_start = true;
+    }
+
+    /// What the process wrote.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.truncated || bytes.is_empty() {
+            return;
+        }
+        let room = self.limit.saturating_sub(self.kept);
+        let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+        self.push_text(&bytes[..fits]);
+        if fits < bytes.len() {
+            self.say(&format!(
+                "log truncated: it has more than {} bytes",
+                self.limit
+            ));
+            self.truncated = true;
+        }
+    }
+
+    fn push_text(&mut self, bytes: &[u8]) {
+        let joined;
+        let mut rest = if self.partial.is_empty() {
+            bytes
+        } else {
+            joined = [std::mem::take(&mut self.partial).as_slice(), bytes].concat();
+            joined.as_slice()
+        };
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(valid) => return self.keep_text(valid),
+                Err(error) => {
+                    let (valid, after) = rest.split_at(error.valid_up_to());
+                    self.keep_text(&String::from_utf8_lossy(valid));
+                    let Some(bad) = error.error_len() else {
+                        self.partial = after.to_vec();
+                        return;
+                    };
+                    self.keep_text("\u{FFFD}");
+                    rest = &after[bad..];
+                }
+            }
+        }
+    }
+
+    fn keep_text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.at_line_start = text.ends_with('\n');
+        if text.contains('\0') {
+            self.keep(text.replace('\0', "\u{FFFD}").as_bytes());
+        } else {
+            self.keep(text.as_bytes());
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.kept += bytes.len() as u64;
+        self.text.extend_from_slice(bytes);
+    }
+
+    fn end_partial(&mut self) {
+        if !std::mem::take(&mut self.partial).is_empty() {
+            self.keep_text("\u{FFFD}");
+        }
+    }
+
+    /// Whether there is something to store.
+    pub(crate) fn has_text(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    /// Whether there is enough to store it at once.
+    pub(crate) fn is_full(&self) -> bool {
+        self.text.len() >= CHUNK
+    }
+
+    /// Bytes kept so far.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// The next chunk with its number.
+    pub(crate) fn take(&mut self) -> Option<(i64, Vec<u8>)> {
+        if self.text.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        Some((self.number, std::mem::take(&mut self.text)))
+    }
+
+    /// The last chunk with its number.
+    pub(crate) fn finish(&mut self) -> Option<(i64, Vec<u8>)> {
+        self.end_partial();
+        self.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn whole(chunks: &[&[u8]], limit: u64) -> String {
+        let mut log = LogBuffer::new(limit);
+        let mut all = Vec::new();
+        for chunk in chunks {
+            log.push(chunk);
+            all.extend(log.take().map(|(_, bytes)| bytes).unwrap_or_default());
+        }
+        all.extend(log.finish().map(|(_, bytes)| bytes).unwrap_or_default());
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn nul_and_half_characters() {
+        assert_eq!(whole(&[b"a\0b", "ä".as_bytes()], 99), "a\u{FFFD}bä");
+        assert_eq!(
+            whole(&["ä".as_bytes()[..1].as_ref(), b"x"], 99),
+            "\u{FFFD}x"
+        );
+        assert_eq!(whole(&["ä".as_bytes()[..1].as_ref()], 99), "\u{FFFD}");
+    }
+
+    #[test]
+    fn above_the_limit_it_says_so_once() {
+        let text = whole(&[b"12345678", b"90", b"more", b"and more"], 9);
+        assert!(
+            text.starts_with("123456789\n[marquetry] log truncated"),
+            "{text}"
+        );
+        assert_eq!(text.matches("truncated").count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_anywhere_gives_the_same_text(bytes: Vec<u8>, cut: prop::sample::Index) {
+            let cut = cut.index(bytes.len() + 1);
+            let expected = String::from_utf8_lossy(&bytes).replace('\0', "\u{FFFD}");
+            prop_assert_eq!(whole(&[&bytes[..cut], &bytes[cut..]], u64::MAX), expected);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Watching over one process: its output, its time, its lease, the wish to stop it.
+
+use std::time::Duration;
+
+use marquetry_manifest::LastLine;
+use marquetry_sandbox::{Child, Ended, Output};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::log::LogBuffer;
+use crate::signals::Signal;
+
+/// How long text waits for more before it is stored.
+const FLUSH: Duration = Duration::from_millis(250);
+/// A pipe's usual capacity.
+const READ: usize = 64 * 1024;
+/// How long output may still come after the process has ended; only without a sandbox can
+/// somebody else hold the pipe.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Where the log goes.
+pub(crate) trait Sink: Send {
+    /// Stores a chunk; false when the claim is lost.
+    fn store(&mut self, chunk: (i64, Vec<u8>)) -> impl Future<Output = bool> + Send;
+}
+
+/// What happens with stdout.
+pub(crate) enum Stdout<'a> {
+    /// Its last line is the answer.
+    LastLine(&'a mut LastLine),
+    /// It belongs to the log.
+    Log,
+}
+
+/// Bounds of one process.
+pub(crate) struct Bounds {
+    pub(crate) timeout: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) lease: Duration,
+}
+
+/// Why a process was stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    Timeout,
+    Cancelled,
+    Lost,
+    Shutdown,
+}
+
+/// Everything that one process needs to be watched.
+pub(crate) struct Pump<'a, S> {
+    pub(crate) child: Child,
+    pub(crate) stdout: Stdout<'a>,
+    pub(crate) log: &'a mut LogBuffer,
+    pub(crate) sink: &'a mut S,
+    pub(crate) signal: watch::Receiver<Signal>,
+    pub(crate) bounds: Bounds,
+}
+
+struct State {
+    out_open: bool,
+    err_open: bool,
+    ended: Option<Ended>,
+    stopped: Option<Stopped>,
+    renewals: u64,
+    flush_at: Option<Instant>,
+    stop_at: Instant,
+    drain_until: Option<Instant>,
+}
+
+impl<S: Sink> Pump<'_, S> {
+    /// Until the process and all that it started are gone.
+    pub(crate) async fn run(mut self) -> (Ended, Option<Stopped>) {
+        let mut out = vec![0; READ];
+        let mut err = vec![0; READ];
+        let mut state = State {
+            out_open: true,
+            err_open: true,
+            ended: None,
+            stopped: None,
+            renewals: self.signal.borrow().renewals,
+            flush_at: None,
+            stop_at: Instant::now() + self.bounds.timeout,
+            drain_until: None,
+        };
+        self.heed(&mut state).await;
+        let end = self.child.end();
+        tokio::pin!(end);
+        loop {
+            if let Some(ended) = &state.ended
+                && (!state.out_open && !state.err_open)
+            {
+                return (ended.clone(), state.stopped);
+            }
+            let never = Instant::now() + Duration::from_secs(86_400);
+            tokio::select! {
+                read = read(&mut self.child.stdout, &mut out), if state.out_open => {
+                    match read {
+                        Some(n) => self.take_stdout(&out[..n]),
+                        None => state.out_open = false,
+                    }
+                }
+                read = read(&mut self.child.stderr, &mut err), if state.err_open => {
+                    match read {
+                        Some(n) => self.log.push(&err[..n]),
+                        None => state.err_open = false,
+                    }
+                }
+                ended = &mut end, if state.ended.is_none() => {
+                    state.ended = Some(ended);
+                    state.drain_until = Some(Instant::now() + DRAIN);
+                }
+                () = sleep_until(state.stop_at), if state.ended.is_none() => {
+                    self.stop_further(&mut state, Stopped::Timeout);
+                }
+                () = sleep_until(state.drain_until.unwrap_or(never)), if state.drain_until.is_some() => {
+                    state.out_open = false;
+                    state.err_open = false;
+                }
+                () = sleep_until(state.flush_at.unwrap_or(never)), if state.flush_at.is_some() => {
+                    self.flush(&mut state).await;
+                }
+                changed = self.signal.changed(), if state.ended.is_none() => {
+                    if changed.is_ok() {
+                        self.heed(&mut state).await;
+                    }
+                }
+            }
+            if self.log.is_full() {
+                self.flush(&mut state).await;
+            } else if self.log.has_text() && state.flush_at.is_none() {
+                state.flush_at = Some(Instant::now() + FLUSH);
+            }
+        }
+    }
+
+    fn take_stdout(&mut self, bytes: &[u8]) {
+        match &mut self.stdout {
+            Stdout::LastLine(last) => last.push(bytes),
+            Stdout::Log => self.log.push(bytes),
+        }
+    }
+
+    async fn flush(&mut self, state: &mut State) {
+        state.flush_at = None;
+        let Some(chunk) = self.log.take() else { return };
+        if !self.sink.store(chunk).await && state.ended.is_none() {
+            self.stop_now(state, Stopped::Lost);
+        }
+    }
+
+    /// Reacts to what the heartbeat says.
+    async fn heed(&mut self, state: &mut State) {
+        let signal = *self.signal.borrow_and_update();
+        if signal.lost {
+            self.stop_now(state, Stopped::Lost);
+            return;
+        }
+        if signal.renewals > state.renewals {
+            state.renewals = signal.renewals;
+            self.child.extend_lease(self.bounds.lease).await;
+        }
+        if state.stopped.is_none() && (signal.cancel || signal.stop) {
+            let why = if signal.cancel {
+                Stopped::Cancelled
+            } else {
+                Stopped::Shutdown
+            };
+            self.stop_further(state, why);
+        }
+    }
+
+    /// First SIGTERM, then, after the grace time, SIGKILL.
+    fn stop_further(&mut self, state: &mut State, why: Stopped) {
+        if state.stopped.is_some() {
+            self.child.kill();
+            state.stop_at = Instant::now() + self.bounds.grace;
+            return;
+        }
+        state.stopped = Some(why);
+        state.stop_at = Instant::now() + self.bounds.grace;
+        let grace = self.bounds.grace.as_secs();
+        match why {
+            Stopped::Timeout => self.log.say(&format!(
+                "the time limit of {} s is passed; SIGTERM now, SIGKILL in {grace} s",
+                self.bounds.timeout.as_secs()
+            )),
+            Stopped::Cancelled => {
+                self.log
+                    .say(&format!("cancelled; SIGTERM now, SIGKILL in {grace} s"));
+            }
+            Stopped::Shutdown => self.log.say("the server stops"),
+            Stopped::Lost => {}
+        }
+        self.child.terminate();
+    }
+
+    fn stop_now(&mut self, state: &mut State, why: Stopped) {
+        state.stopped = Some(why);
+        self.child.kill();
+    }
+}
+
+async fn read(output: &mut Output, buffer: &mut [u8]) -> Option<usize> {
+    output.read(buffer).await.ok().filter(|n| *n > 0)
+}

@@ -1,0 +1,63 @@
+//! Closes what lost nodes left open, and what a former process of this node did.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marquetry_app::builds::builds_reap;
+use marquetry_app::run_engine::runs_reap;
+use marquetry_model::{Error, Result};
+
+use crate::inner::Inner;
+
+/// How often leases of other nodes are looked at.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// A node has one process (its data folder is locked), so what stands under its name now was a
+/// former one's.
+pub(crate) async fn at_start(inner: &Inner) -> Result<()> {
+    let node = Some(inner.config.node.as_str());
+    let mut closed = 0;
+    loop {
+        let found = runs_reap(&inner.ctx, node).await?;
+        if found == 0 {
+            break;
+        }
+        closed += found;
+    }
+    let requeued = builds_reap(&inner.ctx, node).await?;
+    if closed > 0 || requeued > 0 {
+        tracing::warn!(
+            runs = closed,
+            builds = requeued,
+            "closed what the last process left open"
+        );
+    }
+    empty(&inner.config.work_dir).await.map_err(Error::internal)
+}
+
+/// Removes the scratch of runs and builds that were interrupted.
+async fn empty(folder: &std::path::Path) -> std::io::Result<()> {
+    tokio::fs::create_dir_all(folder).await?;
+    let mut entries = tokio::fs::read_dir(folder).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        crate::step::remove_tree(&entry.path()).await;
+    }
+    Ok(())
+}
+
+pub(crate) async fn run_loop(inner: Arc<Inner>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = inner.stop.cancelled() => return,
+        }
+        let runs = runs_reap(&inner.ctx, None).await.map(|_| ());
+        let builds = builds_reap(&inner.ctx, None).await.map(|_| ());
+        if let Err(error) = runs.and(builds) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "looking for lost nodes failed"
+            );
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the heartbeat tells the tasks that watch over processes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use marquetry_model::RunId;
+use tokio::sync::{Notify, watch};
+
+/// What a watched process shall know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Signal {
+    /// Grows with every heartbeat that moved the lease.
+    pub(crate) renewals: u64,
+    /// Somebody asked to stop it.
+    pub(crate) cancel: bool,
+    /// The claim is lost, or the server stops: nothing that it does counts any more.
+    pub(crate) lost: bool,
+    /// The server stops.
+    pub(crate) stop: bool,
+}
+
+/// The live runs of this node.
+#[derive(Default)]
+pub(crate) struct Signals {
+    live: Mutex<HashMap<RunId, (i64, watch::Sender<Signal>)>>,
+    filled: Notify,
+}
+
+impl Signals {
+    /// Registers a run until the answer is dropped.
+    pub(crate) fn register(&self, run: RunId, attempt: i64) -> Registered<'_> {
+        let (sender, receiver) = watch::channel(Signal::default());
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(run, (attempt, sender));
+        drop(live);
+        self.filled.notify_one();
+        Registered {
+            signals: self,
+            run,
+            receiver,
+        }
+    }
+
+    /// Whether anything is live.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+
+    /// Waits until a run is registered; one that was before counts.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// Tells every run registered what the heartbeat found: whether it is still held, and whether
+    /// somebody asked to stop it. `known` are the runs that were registered before the heartbeat.
+    pub(crate) fn beat(&self, known: &[RunId], held: impl Fn(RunId, i64) -> Option<bool>) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in known {
+            let Some((attempt, sender)) = live.get(run) else {
+                continue;
+            };
+            let found = held(*run, *attempt);
+            sender.send_modify(|signal| match found {
+                Some(cancel) => {
+                    signal.renewals += 1;
+                    signal.cancel |= cancel;
+                }
+                None => signal.lost = true,
+            });
+        }
+    }
+
+    pub(crate) fn known(&self) -> Vec<RunId> {
+        self.live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .copied()
+            .collect()
+    }
+
+    /// The server stops: everything live shall end.
+    pub(crate) fn stop_all(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, sender) in live.values() {
+            sender.send_modify(|signal| signal.stop = true);
+        }
+    }
+}
+
+/// A registered run.
+pub(crate) struct Registered<'a> {
+    signals: &'a Signals,
+    run: RunId,
+    pub(crate) receiver: watch::Receiver<Signal>,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.signals
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.run);
+    }
+}

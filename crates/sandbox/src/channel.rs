@@ -1,0 +1,80 @@
+//! Messages with file descriptors over a `SOCK_SEQPACKET` socket pair.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+
+/// Most descriptors in one message.
+pub(crate) const MAX_FDS: usize = 128;
+
+/// Longest message in bytes; whatever is longer travels in a memory file.
+pub(crate) const MAX_MESSAGE: usize = 4096;
+
+/// A received message.
+pub(crate) struct Received {
+    pub(crate) data: Vec<u8>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// A connected pair; both ends close on exec.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+}
+
+/// Sends one message.
+pub(crate) fn send(
+    socket: impl AsFd,
+    data: &[u8],
+    fds: &[BorrowedFd<'_>],
+    wait: bool,
+) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Errno::TOOBIG);
+    }
+    let mut flags = SendFlags::NOSIGNAL;
+    if !wait {
+        flags |= SendFlags::DONTWAIT;
+    }
+    rustix::net::sendmsg(socket, &[IoSlice::new(data)], &mut control, flags).map(drop)
+}
+
+/// Receives one message; `None` when the other end is closed.
+pub(crate) fn receive(socket: impl AsFd, wait: bool) -> Result<Option<Received>, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut data = vec![0; MAX_MESSAGE];
+    let mut flags = RecvFlags::CMSG_CLOEXEC;
+    if !wait {
+        flags |= RecvFlags::DONTWAIT;
+    }
+    let got = rustix::net::recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut data)],
+        &mut control,
+        flags,
+    )?;
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    if got.bytes == 0 {
+        return Ok(None);
+    }
+    data.truncate(got.bytes);
+    Ok(Some(Received { data, fds }))
+}

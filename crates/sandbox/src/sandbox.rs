@@ -1,0 +1,385 @@
+//! The server's view of the sandbox.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustix::mount::OpenTreeFlags;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cgroup::{Group, Groups};
+use crate::channel;
+use crate::child::{Child, Output};
+use crate::config::{Config, Mode};
+use crate::detect;
+use crate::direct;
+use crate::disk_watch::DiskWatch;
+use crate::error::Error;
+use crate::link::{self, Link};
+use crate::report::{PartName, Report};
+use crate::slots::{Slot, Slots};
+use crate::spec::{Access, Mount, Network, Spec};
+use crate::supervise::{self, Supervised};
+use crate::watched;
+use crate::wire::{Body, BodyMount, Head, Net, Setup};
+
+/// Starts children under limits. Clones share one spawner.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    report: Report,
+    /// `None` in mode off.
+    confined: Option<Confined>,
+}
+
+struct Confined {
+    setup: Setup,
+    groups: Option<Arc<Groups>>,
+    slots: Slots,
+    link: RwLock<Option<Arc<Link>>>,
+    /// Held while a spawner is started in place of one that has gone.
+    restart: tokio::sync::Mutex<()>,
+}
+
+impl Sandbox {
+    /// Tries what the host offers and starts the spawner.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where [`Mode::Full`] lacks a part, and errors of starting the
+    /// spawner.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        check_instance(&config.instance)?;
+        if config.mode == Mode::Off {
+            return Ok(Self(Arc::new(Inner {
+                config,
+                report: Report { parts: Vec::new() },
+                confined: None,
+            })));
+        }
+        let groups = Groups::find(Path::new("/proc/self"), &config.instance);
+        let report = detect::report(&config, &groups);
+        if config.mode == Mode::Full && !report.is_full() {
+            return Err(Error::Unavailable {
+                missing: report.missing_text(),
+            });
+        }
+        let groups = groups.ok().map(Arc::new);
+        if let Some(groups) = &groups {
+            groups.clear();
+        }
+        let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
+        let setup = Setup {
+            namespaces: report.has_namespaces() && !leave_out,
+            landlock: report.has(PartName::Landlock),
+            seccomp: report.has(PartName::Seccomp),
+            toolchain_paths: config.toolchain_paths.clone(),
+            hidden_paths: config.hidden_paths.clone(),
+            scratch_dir: config.scratch_dir.clone(),
+        };
+        let link = Link::start(&config, &setup).await?;
+        let confined = Confined {
+            setup,
+            groups,
+            slots: Slots::default(),
+            link: RwLock::new(Some(Arc::new(link))),
+            restart: tokio::sync::Mutex::new(()),
+        };
+        Ok(Self(Arc::new(Inner {
+            config,
+            report,
+            confined: Some(confined),
+        })))
+    }
+
+    /// What this host offers; empty in mode off.
+    pub fn report(&self) -> &Report {
+        &self.0.report
+    }
+
+    /// The mode it was started in.
+    pub fn mode(&self) -> Mode {
+        self.0.config.mode
+    }
+
+    /// Whether children have a root file system of their own: then [`Mount::target`],
+    /// [`crate::HOME`] and [`crate::TMP`] are the paths they see, else the mounts' sources are, and
+    /// the caller gives them folders for home and temporary files among the writable mounts.
+    pub fn has_own_root(&self) -> bool {
+        self.0
+            .confined
+            .as_ref()
+            .is_some_and(|confined| confined.setup.namespaces)
+    }
+
+    /// The path under which a child sees a mount.
+    pub fn path_inside<'a>(&self, mount: &'a Mount) -> &'a Path {
+        if self.has_own_root() {
+            &mount.target
+        } else {
+            &mount.source
+        }
+    }
+
+    /// Starts a child.
+    ///
+    /// # Errors
+    /// Nothing has been started then. A command that cannot be found or started is no error: the
+    /// child ends with 127 or 126 and says so on its standard error (not so in mode off).
+    pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
+        check(&spec)?;
+        match &self.0.confined {
+            None => direct::spawn(&spec),
+            Some(confined) => confined.spawn(&self.0.config, spec).await,
+        }
+    }
+
+    /// Process id of the spawner, for diagnosis; `None` in mode off.
+    pub fn spawner_id(&self) -> Option<u32> {
+        let confined = self.0.confined.as_ref()?;
+        confined.current(None)?.process_id()
+    }
+
+    /// Ends the spawner and all children, and removes the control groups.
+    pub async fn shutdown(&self) {
+        let Some(confined) = &self.0.confined else {
+            return;
+        };
+        let link = confined
+            .link
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(link) = link.and_then(Arc::into_inner) {
+            link.shutdown().await;
+        }
+        if let Some(groups) = &confined.groups {
+            groups.remove();
+        }
+    }
+}
+
+impl Confined {
+    async fn spawn(&self, config: &Config, mut spec: Spec) -> Result<Child, Error> {
+        if self.setup.namespaces && spec.network == Network::Host {
+            spec.mounts.extend(host_resolver());
+        }
+        let slot = self.slots.take().ok_or(Error::TooMany)?;
+        let group = match &self.groups {
+            Some(groups) => Some(groups.take(&spec.limits)?),
+            None => None,
+        };
+        let (stdout, stdout_end) = pipe()?;
+        let (stderr, stderr_end) = pipe()?;
+        let (ours, theirs) = channel::pair().map_err(Error::system("make a socket"))?;
+        let control = watched::watch(ours).map_err(Error::system("watch a socket"))?;
+        let disk = DiskWatch::new(&spec.mounts);
+        let wants_egress = self.setup.namespaces && matches!(spec.network, Network::Relayed { .. });
+        let request = Request {
+            fds: [stdout_end, stderr_end, theirs],
+            slot: &slot,
+            group: group.as_ref(),
+            spec,
+        };
+        self.send(config, request).await?;
+        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let (ended_sender, ended) = watch::channel(None);
+        let (ready, stands) = oneshot::channel();
+        let supervised = Supervised {
+            control,
+            groups: self.groups.clone(),
+            group,
+            slot,
+            wants_egress,
+            disk,
+            orders: order_receiver,
+            ended: ended_sender,
+        };
+        tokio::spawn(supervise::run(supervised, ready));
+        let egress = stands.await.unwrap_or_else(|_| {
+            Err(Error::SpawnerGone {
+                source: std::io::ErrorKind::UnexpectedEof.into(),
+            })
+        })?;
+        Ok(Child::new(stdout, stderr, egress, orders, ended))
+    }
+
+    /// Sends a request, to a new spawner where the old one has gone.
+    async fn send(&self, config: &Config, request: Request<'_>) -> Result<(), Error> {
+        let link = self.link(config, None).await?;
+        match request.send(self, &link).await {
+            Err(Error::SpawnerGone { source }) => {
+                tracing::warn!(error = %source, "the sandbox's spawner has gone; starting another");
+                let link = self.link(config, Some(&link)).await?;
+                request.send(self, &link).await
+            }
+            result => result,
+        }
+    }
+
+    /// The spawner, another than `gone`.
+    async fn link(&self, config: &Config, gone: Option<&Arc<Link>>) -> Result<Arc<Link>, Error> {
+        if let Some(link) = self.current(gone) {
+            return Ok(link);
+        }
+        let _one_at_a_time = self.restart.lock().await;
+        if let Some(link) = self.current(gone) {
+            return Ok(link);
+        }
+        let link = Arc::new(Link::start(config, &self.setup).await?);
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    fn current(&self, gone: Option<&Arc<Link>>) -> Option<Arc<Link>> {
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner);
+        link.as_ref()
+            .filter(|link| gone.is_none_or(|gone| !Arc::ptr_eq(link, gone)))
+            .cloned()
+    }
+}
+
+/// A request before it is sent.
+struct Request<'a> {
+    /// Standard output, standard error and the control socket.
+    fds: [OwnedFd; 3],
+    slot: &'a Slot,
+    group: Option<&'a Group>,
+    spec: Spec,
+}
+
+impl Request<'_> {
+    async fn send(&self, confined: &Confined, link: &Link) -> Result<(), Error> {
+        let mounts = if link.privileged {
+            open_mounts(&self.spec.mounts)?
+        } else {
+            Vec::new()
+        };
+        let head = Head {
+            slot: self.slot.number,
+            own_network: self.spec.network != Network::Host,
+            group_fds: self.group.map_or(0, |group| group.fds.len()),
+            group_is_v2: self.group.is_some_and(|group| group.is_v2),
+            mount_fds: mounts.len(),
+        };
+        let body = body(&self.spec, confined.groups.is_none());
+        let body =
+            link::memory_file(&body.encode()).map_err(Error::system("make a memory file"))?;
+        let fds: Vec<_> = std::iter::once(&body)
+            .chain(&self.fds)
+            .chain(self.group.into_iter().flat_map(|group| &group.fds))
+            .chain(&mounts)
+            .map(AsFd::as_fd)
+            .collect();
+        link.send(&head.encode(), &fds)
+            .await
+            .map_err(|source| Error::SpawnerGone { source })
+    }
+}
+
+/// The host's resolver settings, for children on the host's network.
+fn host_resolver() -> Option<Mount> {
+    let source = Path::new("/etc/resolv.conf").canonicalize().ok()?;
+    Some(Mount {
+        source,
+        target: "/etc/resolv.conf".into(),
+        access: Access::ReadOnly,
+    })
+}
+
+/// Takes hold of the mounts' sources while we are still who may see them.
+fn open_mounts(mounts: &[Mount]) -> Result<Vec<OwnedFd>, Error> {
+    mounts
+        .iter()
+        .map(|mount| {
+            rustix::mount::open_tree(
+                rustix::fs::CWD,
+                &mount.source,
+                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+            )
+            .map_err(|source| Error::Mount {
+                source_path: mount.source.clone(),
+                source: source.into(),
+            })
+        })
+        .collect()
+}
+
+fn body(spec: &Spec, watch_memory: bool) -> Body {
+    Body {
+        lease_ms: u64::try_from(spec.lease.as_millis()).unwrap_or(u64::MAX),
+        memory_bytes: spec.limits.memory_bytes,
+        watch_memory,
+        processes: spec.limits.processes.into(),
+        open_files: spec.limits.open_files.into(),
+        disk_bytes: spec.limits.disk_bytes,
+        net: match &spec.network {
+            Network::None => Net::None,
+            Network::Host => Net::Host,
+            Network::Relayed { ports } => Net::Relayed(ports.clone()),
+        },
+        working_dir: spec.working_dir.clone(),
+        mounts: spec
+            .mounts
+            .iter()
+            .map(|mount| BodyMount {
+                source: mount.source.clone(),
+                target: mount.target.clone(),
+                writable: mount.access != Access::ReadOnly,
+            })
+            .collect(),
+        command: spec.command.clone(),
+        environment: spec
+            .environment
+            .iter()
+            .map(|(name, value)| {
+                let mut entry = name.clone();
+                entry.push("=");
+                entry.push(value);
+                entry
+            })
+            .collect(),
+    }
+}
+
+fn pipe() -> Result<(Output, OwnedFd), Error> {
+    Output::pipe().map_err(Error::system("make a pipe"))
+}
+
+fn check_instance(name: &str) -> Result<(), Error> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !name.is_empty() && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(Error::InstanceName {
+        name: name.to_owned(),
+    })
+}
+
+/// What a NUL byte cannot be in, and what must be there.
+fn check(spec: &Spec) -> Result<(), Error> {
+    let bad = |what| Err(Error::InvalidSpec { what });
+    if spec
+        .command
+        .first()
+        .is_none_or(|program| program.is_empty())
+    {
+        return bad("the program");
+    }
+    if spec.command.iter().any(|text| text.as_bytes().contains(&0)) {
+        return bad("an argument");
+    }
+    let ill = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.as_bytes();
+        name.is_empty()
+            || name.contains(&b'=')
+            || name.contains(&0)
+            || value.as_bytes().contains(&0)
+    };
+    if spec.environment.iter().any(ill) {
+        return bad("a variable");
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The task that follows one sandboxed child from the request to its end.
+
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Signal, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cgroup::{Group, Groups};
+use crate::channel::Received;
+use crate::child::{EgressSockets, lost};
+use crate::disk_watch::DiskWatch;
+use crate::error::Error;
+use crate::link;
+use crate::slots::Slot;
+use crate::spec::{Cause, Ended};
+use crate::watched;
+use crate::wire::{Notice, Order};
+
+/// How long PID 1 may take to end everything before it is killed itself.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// What [`run`] needs.
+pub(crate) struct Supervised {
+    pub(crate) control: AsyncFd<OwnedFd>,
+    pub(crate) groups: Option<Arc<Groups>>,
+    pub(crate) group: Option<Group>,
+    pub(crate) slot: Slot,
+    pub(crate) wants_egress: bool,
+    pub(crate) disk: DiskWatch,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    pub(crate) ended: watch::Sender<Option<Ended>>,
+}
+
+/// Told when the child stands, or cannot.
+pub(crate) type Ready = oneshot::Sender<Result<Option<EgressSockets>, Error>>;
+
+/// What the other side has told so far.
+#[derive(Default)]
+struct Told {
+    pidfd: Option<OwnedFd>,
+    egress: Option<EgressSockets>,
+    failed: Option<String>,
+    ended: Option<Ended>,
+    closed: bool,
+}
+
+/// Follows the child to its end.
+pub(crate) async fn run(mut child: Supervised, ready: Ready) {
+    let mut told = Told::default();
+    while !told.stands(child.wants_egress) {
+        let message = link::receive(&child.control).await;
+        told.hear(message);
+    }
+    let pidfd = told.pidfd.take().map(watched::watch);
+    let Some(Ok(pidfd)) = pidfd else {
+        let reason = told
+            .failed
+            .unwrap_or_else(|| "the spawner gave no answer".to_owned());
+        let _ = ready.send(Err(Error::Setup { reason }));
+        return;
+    };
+    // Where the asker has gone, its end of the orders has too, and that ends the child.
+    let _ = ready.send(Ok(told.egress.take()));
+    let stopped = follow(&mut child, &pidfd, &mut told).await;
+    let ended = conclude(&child, told, stopped);
+    if let (Some(groups), Some(group)) = (&child.groups, child.group) {
+        groups.give_back(group);
+    }
+    drop(child.slot);
+    child.ended.send_replace(Some(ended));
+}
+
+/// Waits until PID 1 is gone; returns the cause where the server ended the child.
+async fn follow(
+    child: &mut Supervised,
+    pidfd: &AsyncFd<OwnedFd>,
+    told: &mut Told,
+) -> Option<Cause> {
+    let mut stopped = None;
+    let mut deadline = None;
+    loop {
+        let order = tokio::select! {
+            biased;
+            _ = pidfd.readable() => break,
+            message = link::receive(&child.control), if !told.closed => {
+                told.hear(message);
+                continue;
+            }
+            order = child.orders.recv(), if deadline.is_none() => order.unwrap_or(Order::Kill),
+            () = child.disk.over(), if stopped.is_none() => {
+                stopped = Some(Cause::DiskLimit);
+                Order::Kill
+            }
+            () = sleep_until(deadline), if deadline.is_some() => {
+                // Gone already is as good.
+                let _ = pidfd_send_signal(pidfd.get_ref().as_fd(), Signal::KILL);
+                deadline = None;
+                continue;
+            }
+        };
+        if order == Order::Kill {
+            stopped.get_or_insert(Cause::Killed);
+            deadline = Some(tokio::time::Instant::now() + KILL_GRACE);
+        }
+        // A PID 1 that does not listen any more is about to go.
+        let _ = link::send(&child.control, &order.encode(), &[]).await;
+    }
+    // What it told last may still wait in the socket.
+    while !told.closed {
+        match crate::channel::receive(child.control.get_ref(), false) {
+            Err(rustix::io::Errno::INTR) => {}
+            message => told.hear(message.map_err(std::io::Error::from)),
+        }
+    }
+    stopped
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Puts together what is known about the end.
+fn conclude(child: &Supervised, told: Told, stopped: Option<Cause>) -> Ended {
+    let mut ended = told.ended.unwrap_or_else(lost);
+    let out_of_memory = || child.group.as_ref().is_some_and(Group::memory_limit_hit);
+    if let Some(reason) = told.failed {
+        ended.cause = Cause::SetupFailed(reason);
+    } else if let Some(cause) = stopped {
+        ended.cause = cause;
+    } else if matches!(ended.cause, Cause::Own | Cause::Lost)
+        && ended.status != crate::spec::Status::Exited(0)
+        && out_of_memory()
+    {
+        ended.cause = Cause::MemoryLimit;
+    }
+    ended
+}
+
+impl Told {
+    /// Whether there is enough to tell the asker.
+    fn stands(&self, wants_egress: bool) -> bool {
+        self.closed
+            || (self.pidfd.is_some()
+                && (!wants_egress || self.egress.is_some() || self.failed.is_some()))
+    }
+
+    fn hear(&mut self, message: std::io::Result<Option<Received>>) {
+        let Ok(Some(message)) = message else {
+            self.closed = true;
+            return;
+        };
+        match Notice::decode(&message.data) {
+            Ok(Notice::Started) => self.pidfd = message.fds.into_iter().next(),
+            Ok(Notice::Network { tcp }) => self.egress = Some(sockets(message.fds, tcp)),
+            Ok(Notice::Failed(reason)) => {
+                self.failed.get_or_insert(reason);
+            }
+            Ok(Notice::Ended(ended)) => self.ended = Some(ended),
+            Ok(Notice::Prepared { .. }) | Err(_) => {}
+        }
+    }
+}
+
+fn sockets(mut fds: Vec<OwnedFd>, tcp: usize) -> EgressSockets {
+    let udp = fds.split_off(tcp.min(fds.len()));
+    EgressSockets {
+        tcp: fds.into_iter().map(TcpListener::from).collect(),
+        udp: udp.into_iter().map(UdpSocket::from).collect(),
+    }
+}

@@ -1,0 +1,389 @@
+//! What becomes of children when the server is killed or frozen, when their lease passes, and when
+//! the server is an ordinary user.
+//!
+//! A program of its own, not a set of test functions, because it is also the server that is killed.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Outcome, command, finish, script};
+use marquetry_sandbox::{Access, Cause, Config, Mode, Mount, Network, Sandbox, Spec, Status};
+use tokio::io::AsyncReadExt as _;
+
+const ROLE: &str = "MARQUETRY_TEST_ROLE";
+const NOBODY: u32 = 65534;
+
+fn main() {
+    let role = std::env::var_os(ROLE);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    match role.as_deref().and_then(|role| role.to_str()) {
+        Some("server") => runtime.block_on(serve()),
+        Some("unprivileged") => runtime.block_on(unprivileged()),
+        Some("degraded") => runtime.block_on(degraded()),
+        _ => {
+            runtime.block_on(a_lease_that_passes_ends_the_child());
+            runtime.block_on(a_lease_that_is_extended_does_not());
+            a_killed_server_leaves_nothing();
+            a_frozen_server_loses_its_children_when_their_lease_passes();
+            as_another_user("unprivileged");
+            runtime.block_on(degraded());
+            as_another_user("degraded");
+            println!("all passed");
+        }
+    }
+}
+
+/// A sandbox in a folder.
+async fn start(mode: Mode, folder: &Path, name: &str) -> Sandbox {
+    let scratch = folder.join("scratch");
+    std::fs::create_dir_all(&scratch).unwrap();
+    let config: Config = common::config(mode, name, scratch);
+    Sandbox::start(config).await.unwrap()
+}
+
+async fn run(sandbox: &Sandbox, spec: Spec) -> Outcome {
+    let child = sandbox.spawn(spec).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), finish(child))
+        .await
+        .expect("the child ends in time")
+}
+
+async fn a_lease_that_passes_ends_the_child() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [Mode::Off, Mode::Full] {
+        let sandbox = start(mode, folder.path(), "lease").await;
+        let mut spec = script("trap '' TERM; setsid sleep 3601 & sleep 3601");
+        spec.lease = Duration::from_millis(300);
+        let started = Instant::now();
+        let mut child = sandbox.spawn(spec).await.unwrap();
+        let ended = child.wait().await;
+        assert_eq!(ended.cause, Cause::LeaseEnded, "{mode:?}");
+        assert_eq!(ended.status, Status::Signalled(9));
+        assert!(started.elapsed() >= Duration::from_millis(300));
+        assert!(started.elapsed() < Duration::from_secs(5));
+        sandbox.shutdown().await;
+    }
+}
+
+async fn a_lease_that_is_extended_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [Mode::Off, Mode::Full] {
+        let sandbox = start(mode, folder.path(), "extend").await;
+        let mut spec = script("sleep 1; echo done");
+        spec.lease = Duration::from_millis(500);
+        let child = sandbox.spawn(spec).await.unwrap();
+        child.extend_lease(Duration::from_secs(60)).await;
+        let outcome = finish(child).await;
+        assert_eq!(outcome.stdout, "done\n", "{mode:?} {:?}", outcome.ended);
+        sandbox.shutdown().await;
+    }
+}
+
+/// The role of a server with some children, until it is killed.
+async fn serve() {
+    let folder = PathBuf::from(std::env::var_os("MARQUETRY_TEST_FOLDER").unwrap());
+    let word = std::env::var("MARQUETRY_TEST_WORD").unwrap();
+    let sandbox = start(Mode::Full, &folder, "server").await;
+    let mut children = Vec::new();
+    for _ in 0..3 {
+        let mut spec = script(&format!("setsid sleep {word} & echo up; sleep {word}"));
+        spec.lease = Duration::from_secs(2);
+        spec.network = Network::Relayed { ports: vec![443] };
+        let mut child = sandbox.spawn(spec).await.unwrap();
+        child.stdout.read_exact(&mut [0; 3]).await.unwrap();
+        children.push(child);
+    }
+    println!("{}", std::process::id());
+    loop {
+        for child in &children {
+            child.extend_lease(Duration::from_secs(2)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+struct Server {
+    process: std::process::Child,
+    word: String,
+    folder: tempfile::TempDir,
+}
+
+fn start_server(index: u32) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let word = format!("{}.{}", 5000 + index, std::process::id());
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .env(ROLE, "server")
+        .env("MARQUETRY_TEST_FOLDER", folder.path())
+        .env("MARQUETRY_TEST_WORD", &word)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line.trim(), process.id().to_string(), "the server is up");
+    assert_eq!(count(&word), 6);
+    Server {
+        process,
+        word,
+        folder,
+    }
+}
+
+/// Processes anywhere on the host with this word among their arguments, shells' scripts apart.
+fn count(word: &str) -> usize {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| {
+            line.split(|byte| *byte == 0)
+                .any(|part| part == word.as_bytes())
+        })
+        .count()
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} in time");
+        std::thread::yield_now();
+    }
+}
+
+fn signal(signal: &str, process: u32) {
+    let sent = Command::new("/bin/kill")
+        .args([signal, &process.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+fn a_killed_server_leaves_nothing() {
+    let mut server = start_server(1);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let id = server.process.id();
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    wait_until("all processes are gone", || count(&server.word) == 0);
+    assert!(!mounts.contains(server.folder.path().to_str().unwrap()));
+    // Its control groups are removed by the next server of its name, and no others.
+    let name = format!("marquetry-test-server-{id}");
+    let left = groups(&name);
+    let other = start_server(2);
+    assert_eq!(groups(&name), left);
+    let mut config = Config::new(
+        Mode::Full,
+        format!("test-server-{id}"),
+        server.folder.path().join("scratch"),
+    );
+    config.helper = Some(env!("CARGO_BIN_EXE_marquetry-sandbox-helper").into());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let outcome = run(&sandbox, script("echo fine")).await;
+        assert_eq!(outcome.stdout, "fine\n");
+        sandbox.shutdown().await;
+    });
+    assert_eq!(groups(&name), 0);
+    let mut other = other;
+    assert_eq!(count(&other.word), 6, "another server's children live on");
+    other.process.kill().unwrap();
+    other.process.wait().unwrap();
+    wait_until("all processes are gone", || count(&other.word) == 0);
+}
+
+/// Control group folders of this name, with those in them.
+fn groups(name: &str) -> usize {
+    fn walk(folder: &Path, name: &str, inside: bool) -> usize {
+        std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| {
+                let inside = inside || entry.file_name().to_str() == Some(name);
+                usize::from(inside) + walk(&entry.path(), name, inside)
+            })
+            .sum()
+    }
+    walk(Path::new("/sys/fs/cgroup"), name, false)
+}
+
+fn a_frozen_server_loses_its_children_when_their_lease_passes() {
+    let mut server = start_server(3);
+    signal("-STOP", server.process.id());
+    wait_until("all processes are gone", || count(&server.word) == 0);
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+}
+
+/// Plays a role as a user without privileges.
+fn as_another_user(role: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    // The programs under test may lie where that user cannot go.
+    let program = folder.path().join("server");
+    let spawner = folder.path().join("spawner");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_marquetry-sandbox-helper"), &spawner).unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    let status = Command::new(&program)
+        .env(ROLE, role)
+        .env("MARQUETRY_TEST_FOLDER", &data)
+        .env("MARQUETRY_TEST_SPAWNER", &spawner)
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{role}");
+}
+
+/// The folder of a role that is played in a process of its own, else a new one.
+fn role_folder() -> (PathBuf, Option<tempfile::TempDir>) {
+    match std::env::var_os("MARQUETRY_TEST_FOLDER") {
+        Some(folder) => (folder.into(), None),
+        None => {
+            let folder = tempfile::tempdir().unwrap();
+            (folder.path().to_path_buf(), Some(folder))
+        }
+    }
+}
+
+/// The full sandbox of a server that is an ordinary user.
+async fn unprivileged() {
+    let (folder, _keep) = role_folder();
+    let sandbox = start(Mode::Full, &folder, "unprivileged").await;
+    assert!(sandbox.report().is_full(), "{:?}", sandbox.report());
+
+    let outcome = run(&sandbox, script("id -un; cat /proc/self/status")).await;
+    assert!(
+        outcome.stdout.starts_with("integration\n"),
+        "{}",
+        outcome.stderr
+    );
+    for line in [
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
+        assert!(
+            outcome.stdout.contains(line),
+            "{line} in {}",
+            outcome.stdout
+        );
+    }
+
+    // The root belongs to the same user and is still not to be written.
+    let text = "for d in / /etc /usr /dev /run /var /.private; do touch $d/x 2>/dev/null && echo $d; done; \
+                touch /tmp/x /home/integration/x || echo private; ls /.host /root 2>/dev/null; \
+                kill -9 -1";
+    let outcome = run(&sandbox, script(text)).await;
+    assert_eq!(outcome.stdout, "", "{}", outcome.stderr);
+
+    let secret = folder.join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let mount = folder.join("mount");
+    std::fs::create_dir_all(&mount).unwrap();
+    let mut spec = script(&format!(
+        "cat {}; echo made > file; sleep 0",
+        secret.display()
+    ));
+    spec.working_dir = "/integration/mount".into();
+    spec.mounts.push(Mount {
+        source: mount.clone(),
+        target: "/integration/mount".into(),
+        access: Access::ReadWrite { max_bytes: None },
+    });
+    let outcome = run(&sandbox, spec).await;
+    assert_eq!(outcome.stdout, "");
+    assert_eq!(
+        std::fs::read_to_string(mount.join("file")).unwrap(),
+        "made\n"
+    );
+
+    let mut spec = command(&[
+        "/usr/bin/python3",
+        "-c",
+        "import time; x = bytearray(300 << 20); time.sleep(30)",
+    ]);
+    spec.limits.memory_bytes = 64 << 20;
+    let outcome = run(&sandbox, spec).await;
+    assert_eq!(
+        outcome.ended.cause,
+        Cause::MemoryLimit,
+        "{}",
+        outcome.stderr
+    );
+
+    let mut spec = script("i=0; while [ $i -lt 100 ]; do sleep 30 & i=$((i+1)); done; echo all");
+    spec.limits.processes = 20;
+    let outcome = run(&sandbox, spec).await;
+    assert_eq!(outcome.stdout, "", "{}", outcome.stderr);
+
+    let mut spec = script("true");
+    spec.network = Network::Relayed { ports: vec![443] };
+    let mut child = sandbox.spawn(spec).await.unwrap();
+    let egress = child.egress.take().expect("sockets");
+    assert_eq!(egress.tcp.len(), 2);
+    assert_eq!(child.wait().await.status, Status::Exited(0));
+    sandbox.shutdown().await;
+}
+
+/// What is left where there are no namespaces: landlock, seccomp, limits, and the reaper.
+async fn degraded() {
+    let (folder, _keep) = role_folder();
+    let scratch = folder.join("scratch");
+    std::fs::create_dir_all(&scratch).unwrap();
+    let mut config = common::config(Mode::Degraded, "degraded", scratch);
+    config.without_namespaces = true;
+    let sandbox = Sandbox::start(config).await.unwrap();
+    assert!(!sandbox.has_own_root());
+
+    let word = format!("6000.{}", std::process::id());
+    let secret = folder.join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let mount = folder.join("work");
+    std::fs::create_dir_all(&mount).unwrap();
+    let text = format!(
+        "cat {} /etc/shadow 2>/dev/null; touch /tmp/x-$$ 2>/dev/null && echo tmp; echo made > file; \
+         (setsid sh -c 'trap \"\" TERM HUP; sleep {word}' &); cat /proc/self/status",
+        secret.display()
+    );
+    let mut spec = script(&text);
+    spec.working_dir.clone_from(&mount);
+    spec.mounts.push(Mount {
+        source: mount.clone(),
+        target: "/integration/mount".into(),
+        access: Access::ReadWrite { max_bytes: None },
+    });
+    let outcome = run(&sandbox, spec).await;
+    assert!(outcome.stdout.starts_with("Name:"), "{}", outcome.stdout);
+    for line in ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(outcome.stdout.contains(line), "{line}");
+    }
+    assert_eq!(
+        std::fs::read_to_string(mount.join("file")).unwrap(),
+        "made\n"
+    );
+    assert_eq!(count(&word), 0);
+
+    let text = "import socket; socket.socket()";
+    let outcome = run(&sandbox, command(&["/usr/bin/python3", "-c", text])).await;
+    assert_eq!(outcome.ended.status, Status::Exited(1), "no network");
+
+    let mut spec = script("trap '' TERM; sleep 3600");
+    spec.lease = Duration::from_millis(300);
+    assert_eq!(run(&sandbox, spec).await.ended.cause, Cause::LeaseEnded);
+    sandbox.shutdown().await;
+}

@@ -1,0 +1,171 @@
+//! Rows that other rows need.
+
+use marquetry_model::{
+    Build, BuildId, Integration, IntegrationId, Mode, NewBuild, PageRequest, Release, ReleaseId,
+    Run, Sort, Source, Tenant, TenantId, TenantSource, Trigger, TriggerId,
+};
+use marquetry_store::runs::{Claimer, NewRun};
+use marquetry_store::{Tx, builds, integrations, releases, runs, tenants, triggers};
+
+use super::{Db, NOW, at};
+
+/// Text that trips what is careless: quotes, placeholders, LIKE signs, line ends, other scripts,
+/// characters beyond 16 bits, one that combines.
+pub(crate) const ODD: &str =
+    "a'b\"c\\d $1 ? %_ ;-- \r\n\t\u{1} Grüße 你好 \u{1F980} e\u{301}\u{feff}";
+
+pub(crate) fn integration(name: &str) -> Integration {
+    Integration::new(name.to_owned(), format!("The {name}"), NOW)
+}
+
+pub(crate) fn tenant(integration: IntegrationId, name: &str) -> Tenant {
+    Tenant {
+        id: TenantId::new(0),
+        integration_id: integration,
+        name: name.to_owned(),
+        user_name: None,
+        source: TenantSource::Api,
+        configs: serde_json::Map::new(),
+        paused: false,
+        user_schedule: None,
+        schedule: None,
+        timezone: None,
+        integration_release_id: None,
+        integration_release_channel: None,
+        dynamic_configs: serde_json::Map::new(),
+        archived_at: None,
+        created_at: NOW,
+        modified_at: NOW,
+    }
+}
+
+pub(crate) fn release(integration: IntegrationId, build: BuildId, name: &str) -> Release {
+    Release {
+        id: ReleaseId::new(0),
+        integration_id: integration,
+        build_id: build,
+        name: name.to_owned(),
+        tag: "v1".to_owned(),
+        branch: None,
+        commit_hash: None,
+        manifest_path: "PANDIUM.yaml".to_owned(),
+        config_version: "0.1".to_owned(),
+        base: "python:3.11".to_owned(),
+        run_command: "python -m sync".to_owned(),
+        config_schema: None,
+        metadata_schema: None,
+        narrowing: None,
+        artifact: "blake-1".to_owned(),
+        counts_as_latest: true,
+        created_at: NOW,
+    }
+}
+
+pub(crate) fn trigger(tenant: TenantId) -> Trigger {
+    Trigger {
+        id: TriggerId::new(0),
+        tenant_id: tenant,
+        source: Source::Api,
+        mode: Mode::Normal,
+        payload: None,
+        payload_blob: None,
+        headers: None,
+        run_id: None,
+        cancelled_at: None,
+        created_at: NOW,
+    }
+}
+
+pub(crate) async fn add_integration(tx: &mut Tx, name: &str) -> IntegrationId {
+    let row = integration(name);
+    integrations::insert(tx, &row).await.unwrap().unwrap()
+}
+
+pub(crate) async fn add_build(tx: &mut Tx, integration: IntegrationId) -> Build {
+    let wanted = NewBuild {
+        integration_id: integration,
+        tag: None,
+        branch: None,
+        latest: None,
+    };
+    builds::insert(tx, &wanted, NOW).await.unwrap()
+}
+
+pub(crate) async fn add_tenant(tx: &mut Tx, integration: IntegrationId, name: &str) -> TenantId {
+    let row = tenant(integration, name);
+    tenants::insert(tx, &row).await.unwrap().unwrap()
+}
+
+pub(crate) async fn add_trigger(tx: &mut Tx, tenant: TenantId) -> TriggerId {
+    triggers::insert(tx, &trigger(tenant)).await.unwrap()
+}
+
+/// An integration with a release and tenants.
+pub(crate) struct World {
+    pub(crate) integration: IntegrationId,
+    pub(crate) release: ReleaseId,
+    pub(crate) tenants: Vec<TenantId>,
+}
+
+impl World {
+    /// Committed; tenants are called `t0`, `t1`….
+    pub(crate) async fn make(db: &Db, tenants: usize) -> Self {
+        let mut tx = db.write().await;
+        let world = Self::make_in(&mut tx, "crm", tenants).await;
+        tx.commit().await.unwrap();
+        world
+    }
+
+    pub(crate) async fn make_in(tx: &mut Tx, name: &str, tenants: usize) -> Self {
+        let integration = add_integration(tx, name).await;
+        let build = add_build(tx, integration).await.id;
+        let release = release(integration, build, &format!("{name}-v1"));
+        let release = releases::insert(tx, &release).await.unwrap().unwrap();
+        let mut made = Vec::new();
+        for n in 0..tenants {
+            made.push(add_tenant(tx, integration, &format!("t{n}")).await);
+        }
+        Self {
+            integration,
+            release,
+            tenants: made,
+        }
+    }
+
+    pub(crate) fn run(&self, tenant: TenantId) -> NewRun {
+        NewRun {
+            tenant_id: tenant,
+            integration_id: self.integration,
+            release_id: self.release,
+            mode: Mode::Normal,
+        }
+    }
+
+    /// A run that waits.
+    pub(crate) async fn add_run(&self, tx: &mut Tx, tenant: TenantId) -> Run {
+        let made = runs::insert(tx, &self.run(tenant), None, NOW).await;
+        made.unwrap().expect("the tenant has no live run")
+    }
+
+    /// A run that `node` has for a minute.
+    pub(crate) async fn add_running(&self, tx: &mut Tx, tenant: TenantId, node: &str) -> Run {
+        let made = runs::insert(tx, &self.run(tenant), Some(&claimer(node)), NOW).await;
+        made.unwrap().expect("the tenant has no live run")
+    }
+}
+
+/// A node whose lease holds for a minute.
+pub(crate) fn claimer(node: &str) -> Claimer {
+    Claimer {
+        node: node.to_owned(),
+        lease_until: at(60_000),
+    }
+}
+
+/// A page in the order that `sort` (`name__DESC`) asks for.
+pub(crate) fn sorted(sort: &str) -> PageRequest {
+    PageRequest {
+        sort: Some(Sort::parse(sort).unwrap()),
+        ..PageRequest::default()
+    }
+}

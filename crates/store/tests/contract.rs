@@ -1,0 +1,30 @@
+//! What the store promises, on both databases.
+//!
+//! `MARQUETRY_TEST_DATABASES` lists the databases under test (`sqlite`, `postgres`; `sqlite` when
+//! it is not set), `MARQUETRY_TEST_POSTGRES` is the URL of a database of a PostgreSQL server in
+//! which further databases may be made.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy's leave for tests does not reach the functions that they share"
+)]
+
+mod common;
+
+mod api_keys;
+mod builds;
+mod claims;
+mod group_commit;
+mod integrations;
+mod kill;
+mod lists;
+mod logs;
+mod opening;
+mod releases;
+mod runs;
+mod runs_claim;
+mod schema;
+mod settings;
+mod tenant_states;
+mod tenants;
+mod transactions;
+mod triggers;

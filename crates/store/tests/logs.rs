@@ -1,0 +1,99 @@
+//! `logs`: append, list, find_last, find_blob, update_blob, delete.
+
+use marquetry_model::{BuildId, RunId};
+use marquetry_store::logs::{Chunk, LogOf};
+use marquetry_store::{builds, logs, runs};
+
+use crate::common::{Db, ODD, World, add_build, on_both};
+
+/// A run and a build with the same number, so that one is easily taken for the other.
+async fn both(db: &Db) -> [LogOf; 2] {
+    let world = World::make(db, 1).await;
+    let mut tx = db.write().await;
+    let run = world.add_run(&mut tx, world.tenants[0]).await.id;
+    assert_eq!(run.get(), 1);
+    tx.commit().await.unwrap();
+    [LogOf::Run(run), LogOf::Build(BuildId::new(1))]
+}
+
+on_both! {
+    async fn chunks_are_followed_by_number(db) {
+        for of in both(db).await {
+            let mut tx = db.write().await;
+            assert_eq!(logs::find_last(&mut tx, of).await.unwrap(), 0);
+            assert!(logs::list(&mut tx, of, 0, 9).await.unwrap().is_empty());
+            let texts = [ODD.as_bytes().to_vec(), Vec::new(), vec![0xff, 0, 0x80], b"end".to_vec()];
+            let mut expected = Vec::new();
+            for (number, bytes) in (1..).zip(texts) {
+                logs::append(&mut tx, of, number, bytes.clone()).await.unwrap();
+                expected.push(Chunk { number, bytes });
+            }
+            tx.commit().await.unwrap();
+            let mut tx = db.read().await;
+            assert_eq!(logs::list(&mut tx, of, 0, 9).await.unwrap(), expected);
+            assert_eq!(logs::list(&mut tx, of, 1, 2).await.unwrap(), expected[1..3]);
+            assert!(logs::list(&mut tx, of, 4, 9).await.unwrap().is_empty());
+            assert_eq!(logs::find_last(&mut tx, of).await.unwrap(), 4);
+        }
+    }
+
+    async fn a_number_is_used_once(db) {
+        for of in both(db).await {
+            let mut tx = db.write().await;
+            logs::append(&mut tx, of, 1, b"first".to_vec()).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut tx = db.write().await;
+            assert!(logs::append(&mut tx, of, 1, b"second".to_vec()).await.is_err());
+            drop(tx);
+            let found = logs::list(&mut *db.read().await, of, 0, 9).await.unwrap();
+            assert_eq!(found, [Chunk { number: 1, bytes: b"first".to_vec() }]);
+        }
+    }
+
+    async fn a_log_of_nothing_is_refused_and_read_as_empty(db) {
+        for of in [LogOf::Run(RunId::new(9)), LogOf::Build(BuildId::new(9))] {
+            assert!(logs::append(&mut *db.write().await, of, 1, Vec::new()).await.is_err());
+            let mut tx = db.write().await;
+            assert_eq!(logs::find_last(&mut tx, of).await.unwrap(), 0);
+            assert_eq!(logs::find_blob(&mut tx, of).await.unwrap(), None);
+            logs::delete(&mut tx, of).await.unwrap();
+            logs::update_blob(&mut tx, of, "nowhere").await.unwrap();
+        }
+    }
+
+    async fn a_moved_log_leaves_its_place_and_no_chunks(db) {
+        let [run, build] = both(db).await;
+        let mut tx = db.write().await;
+        for of in [run, build] {
+            logs::append(&mut tx, of, 1, b"x".to_vec()).await.unwrap();
+            assert_eq!(logs::find_blob(&mut tx, of).await.unwrap(), None);
+        }
+        logs::update_blob(&mut tx, run, ODD).await.unwrap();
+        assert_eq!(logs::find_blob(&mut tx, run).await.unwrap().as_deref(), Some(ODD));
+        assert!(logs::list(&mut tx, run, 0, 9).await.unwrap().is_empty());
+        assert_eq!(runs::get(&mut tx, RunId::new(1)).await.unwrap().log_blob.as_deref(), Some(ODD));
+        assert_eq!(logs::find_blob(&mut tx, build).await.unwrap(), None, "the other one stays");
+        assert_eq!(logs::find_last(&mut tx, build).await.unwrap(), 1);
+        logs::update_blob(&mut tx, build, "b").await.unwrap();
+        assert_eq!(logs::find_blob(&mut tx, build).await.unwrap().as_deref(), Some("b"));
+        assert_eq!(logs::find_last(&mut tx, build).await.unwrap(), 0);
+    }
+
+    async fn delete_removes_the_chunks_of_that_one_only(db) {
+        let [run, build] = both(db).await;
+        let mut tx = db.write().await;
+        let integration = builds::get(&mut tx, BuildId::new(1)).await.unwrap().integration_id;
+        let second = LogOf::Build(add_build(&mut tx, integration).await.id);
+        for of in [run, build, second] {
+            logs::append(&mut tx, of, 1, b"x".to_vec()).await.unwrap();
+        }
+        logs::delete(&mut tx, build).await.unwrap();
+        let mut left = Vec::new();
+        for of in [run, build, second] {
+            left.push(logs::find_last(&mut tx, of).await.unwrap());
+        }
+        assert_eq!(left, [1, 0, 1]);
+        logs::delete(&mut tx, run).await.unwrap();
+        assert_eq!(logs::find_last(&mut tx, run).await.unwrap(), 0);
+    }
+}

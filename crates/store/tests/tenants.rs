@@ -1,0 +1,193 @@
+//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name, list,
+//! update_dynamic_configs.
+
+use marquetry_model::{
+    Channel, IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, TenantSource,
+};
+use marquetry_store::tenants::TenantFilter;
+use marquetry_store::{Error, tenant_states, tenants};
+use serde_json::{Map, Value, json};
+
+use crate::common::{NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant};
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            panic!("an object is expected")
+        }
+    }
+}
+
+fn full(world: &World, name: &str) -> Tenant {
+    Tenant {
+        user_name: Some(ODD.to_owned()),
+        source: TenantSource::ExternalMarketplace,
+        configs: object(json!({"z": ODD, "a": [1, {"b": null}], "\u{0}": "\u{0}", "big": 1e300})),
+        paused: true,
+        user_schedule: Some("@daily".to_owned()),
+        schedule: Some("7 0 * * *".to_owned()),
+        timezone: Some("Europe/Berlin".to_owned()),
+        integration_release_id: Some(world.release),
+        integration_release_channel: Some(Channel::Latest),
+        dynamic_configs: object(json!({"lists": [{"label": ODD, "value": 1}]})),
+        archived_at: None,
+        created_at: at(1),
+        modified_at: at(2),
+        ..tenant(world.integration, name)
+    }
+}
+
+on_both! {
+    async fn a_tenant_comes_back_as_it_was(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 0).await;
+        for mut wanted in [full(&world, ODD), tenant(world.integration, "plain")] {
+            wanted.id = tenants::insert(&mut tx, &wanted).await.unwrap().unwrap();
+            let found = tenants::get(&mut tx, wanted.id).await.unwrap();
+            assert_eq!(
+                Value::from(found.configs.clone()).to_string(),
+                Value::from(wanted.configs.clone()).to_string(),
+                "fields keep their order"
+            );
+            assert_eq!(found, wanted);
+            assert_eq!(tenants::lock(&mut tx, wanted.id).await.unwrap(), wanted);
+            let state = tenant_states::get(&mut tx, wanted.id).await.unwrap();
+            assert_eq!((state.waiting, state.due_at, state.current_run_id), (0, None, None));
+        }
+    }
+
+    async fn update_writes_every_field_of_that_one_only(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let id = world.tenants[0];
+        let wanted = Tenant { id, archived_at: Some(at(3)), ..full(&world, "renamed") };
+        tenants::update(&mut tx, &wanted).await.unwrap();
+        assert_eq!(tenants::get(&mut tx, id).await.unwrap(), wanted);
+        let other = tenants::get(&mut tx, world.tenants[1]).await.unwrap();
+        assert_eq!(other, Tenant { id: other.id, ..tenant(world.integration, "t1") });
+    }
+
+    async fn an_absent_tenant_is_not_found(db) {
+        let mut tx = db.write().await;
+        let absent = Tenant { id: TenantId::new(9), ..tenant(IntegrationId::new(9), "x") };
+        for result in [
+            tenants::get(&mut tx, absent.id).await.map(drop),
+            tenants::lock(&mut tx, absent.id).await.map(drop),
+            tenants::update(&mut tx, &absent).await,
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::NotFound { kind: "tenant", .. }), "{error:?}");
+        }
+        tenants::update_dynamic_configs(&mut tx, absent.id, &Map::new(), NOW).await.unwrap();
+    }
+
+    async fn references_must_exist(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 0).await;
+        tx.commit().await.unwrap();
+        for broken in [
+            tenant(IntegrationId::new(99), "x"),
+            Tenant { integration_release_id: Some(ReleaseId::new(99)), ..tenant(world.integration, "x") },
+        ] {
+            assert!(tenants::insert(&mut *db.write().await, &broken).await.is_err());
+        }
+    }
+
+    async fn a_name_is_unique_among_the_unarchived_of_an_integration(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        let id = add_tenant(&mut tx, crm, "acme").await;
+        assert_eq!(tenants::insert(&mut tx, &tenant(crm, "acme")).await.unwrap(), None);
+        add_tenant(&mut tx, erp, "acme").await;
+        let nobody = TenantId::new(0);
+        assert!(tenants::find_name_taken(&mut tx, crm, "acme", nobody).await.unwrap());
+        assert!(!tenants::find_name_taken(&mut tx, crm, "acme", id).await.unwrap(), "besides itself");
+        assert!(!tenants::find_name_taken(&mut tx, crm, "ACME", nobody).await.unwrap());
+        let gone = Tenant { id, archived_at: Some(NOW), ..tenant(crm, "acme") };
+        tenants::update(&mut tx, &gone).await.unwrap();
+        assert!(!tenants::find_name_taken(&mut tx, crm, "acme", nobody).await.unwrap());
+        add_tenant(&mut tx, crm, "acme").await;
+        tx.commit().await.unwrap();
+        // The second unarchived one of the name.
+        let back = Tenant { archived_at: None, ..gone };
+        assert!(tenants::update(&mut *db.write().await, &back).await.is_err());
+    }
+
+    async fn two_who_insert_one_name_at_once_make_one(db) {
+        let world = World::make(db, 0).await;
+        let tasks: Vec<_> = (0..4).map(|_| {
+            let (store, row) = (db.store.clone(), tenant(world.integration, "acme"));
+            tokio::spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                let made = tenants::insert(&mut tx, &row).await.unwrap();
+                tx.commit().await.unwrap();
+                usize::from(made.is_some())
+            })
+        }).collect();
+        let mut made = 0;
+        for task in tasks {
+            made += task.await.unwrap();
+        }
+        assert_eq!(made, 1);
+    }
+
+    async fn of_a_users_tenants_the_newest_unarchived_is_found(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        let rows = [(crm, "a", None), (crm, "b", None), (crm, "c", Some(NOW)), (erp, "d", None)];
+        for (of, name, archived_at) in rows {
+            let row = Tenant { user_name: Some(ODD.to_owned()), archived_at, ..tenant(of, name) };
+            tenants::insert(&mut tx, &row).await.unwrap().unwrap();
+        }
+        add_tenant(&mut tx, crm, "nobody").await;
+        let found = tenants::find_by_user_name(&mut tx, crm, ODD).await.unwrap().unwrap();
+        assert_eq!(found.name, "b");
+        assert_eq!(tenants::find_by_user_name(&mut tx, crm, "").await.unwrap(), None);
+        let by_user = TenantFilter { user_name: Some(ODD.to_owned()), ..TenantFilter::default() };
+        for (filter, expected) in [
+            (by_user.clone(), vec!["a", "b", "d"]),
+            (TenantFilter { integration: Some(crm), ..by_user.clone() }, vec!["a", "b"]),
+            (TenantFilter { archived: true, ..by_user.clone() }, vec!["c"]),
+            (TenantFilter { integration: Some(erp), archived: true, ..by_user }, vec![]),
+            (TenantFilter { integration: Some(crm), ..TenantFilter::default() }, vec!["a", "b", "nobody"]),
+        ] {
+            let request = PageRequest { total: true, ..PageRequest::default() };
+            let page = tenants::list(&mut tx, &filter, &request).await.unwrap();
+            let names: Vec<_> = page.items.iter().map(|row| row.name.as_str()).collect();
+            assert_eq!(names, expected, "{filter:?}");
+            assert_eq!(page.total, i64::try_from(expected.len()).ok());
+        }
+    }
+
+    async fn tenants_without_a_value_sort_last_both_ways(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        for (name, user) in [("none", None), ("upper", Some("B")), ("lower", Some("a")), ("accent", Some("ä"))] {
+            let row = Tenant { user_name: user.map(str::to_owned), ..tenant(crm, name) };
+            tenants::insert(&mut tx, &row).await.unwrap().unwrap();
+        }
+        for (sort, expected) in [
+            ("user_name__ASC", ["upper", "lower", "accent", "none"]),
+            ("user_name__DESC", ["accent", "lower", "upper", "none"]),
+            ("timezone__DESC", ["none", "upper", "lower", "accent"]),
+        ] {
+            let page = tenants::list(&mut tx, &TenantFilter::default(), &sorted(sort)).await.unwrap();
+            let names: Vec<_> = page.items.iter().map(|row| row.name.as_str()).collect();
+            assert_eq!(names, expected, "{sort}");
+        }
+    }
+
+    async fn dynamic_configs_are_replaced(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let found = object(json!({"lists": [ODD]}));
+        tenants::update_dynamic_configs(&mut tx, world.tenants[0], &found, at(8)).await.unwrap();
+        let row = tenants::get(&mut tx, world.tenants[0]).await.unwrap();
+        assert_eq!((row.dynamic_configs, row.modified_at), (found, at(8)));
+        let other = tenants::get(&mut tx, world.tenants[1]).await.unwrap();
+        assert_eq!((other.dynamic_configs, other.modified_at), (Map::new(), NOW));
+    }
+}

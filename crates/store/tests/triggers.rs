@@ -1,0 +1,130 @@
+//! `triggers`: insert, find, list_waiting, update_taken, list_of_run, list_of_runs,
+//! cancel_waiting, cancel.
+
+use marquetry_model::{Mode, RunId, Source, TenantId, Trigger, TriggerId, Waiting};
+use marquetry_store::{Tx, triggers};
+
+use crate::common::{NOW, ODD, World, add_trigger, at, on_both, trigger};
+
+async fn waiting(tx: &mut Tx, tenant: TenantId) -> Vec<TriggerId> {
+    let rows = triggers::list_waiting(tx, tenant).await.unwrap();
+    rows.iter().map(|row| row.id).collect()
+}
+
+fn ids(rows: &[Trigger]) -> Vec<TriggerId> {
+    rows.iter().map(|row| row.id).collect()
+}
+
+on_both! {
+    async fn a_trigger_comes_back_as_it_was(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 1).await;
+        let every_byte: Vec<u8> = (0..=255).collect();
+        for payload in [None, Some(Vec::new()), Some(every_byte), Some(vec![0xff; 100_000])] {
+            for text in [None, Some(String::new()), Some(ODD.to_owned())] {
+                let mut wanted = Trigger {
+                    source: Source::Webhook, mode: Mode::Webhook, payload: payload.clone(),
+                    payload_blob: text.clone(), headers: text, created_at: at(4),
+                    ..trigger(world.tenants[0])
+                };
+                wanted.id = triggers::insert(&mut tx, &wanted).await.unwrap();
+                let found = triggers::find(&mut tx, wanted.id).await.unwrap();
+                assert_eq!(found, Some(wanted));
+            }
+        }
+        assert_eq!(triggers::find(&mut tx, TriggerId::new(999)).await.unwrap(), None);
+    }
+
+    async fn a_trigger_of_no_tenant_is_refused(db) {
+        let mut tx = db.write().await;
+        assert!(triggers::insert(&mut tx, &trigger(TenantId::new(7))).await.is_err());
+    }
+
+    async fn what_waits_comes_in_order_of_arrival(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let [one, two] = world.tenants[..] else { panic!() };
+        let mut expected = Vec::new();
+        for (source, mode, millis) in [
+            (Source::Cron, Mode::Normal, 9), (Source::Api, Mode::Init, 5), (Source::Manual, Mode::Normal, 7),
+        ] {
+            let row = Trigger { source, mode, created_at: at(millis), ..trigger(one) };
+            let id = triggers::insert(&mut tx, &row).await.unwrap();
+            expected.push(Waiting { id, source, mode, created_at: at(millis) });
+            add_trigger(&mut tx, two).await;
+        }
+        assert_eq!(triggers::list_waiting(&mut tx, one).await.unwrap(), expected);
+        assert!(triggers::list_waiting(&mut tx, TenantId::new(77)).await.unwrap().is_empty());
+    }
+
+    async fn a_run_takes_only_what_waits(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let [one, two] = world.tenants[..] else { panic!() };
+        let (first, second) = (world.add_run(&mut tx, one).await.id, world.add_run(&mut tx, two).await.id);
+        let mut made = Vec::new();
+        for _ in 0..4 {
+            made.push(add_trigger(&mut tx, one).await);
+        }
+        assert_eq!(triggers::update_taken(&mut tx, first, &made[..1]).await.unwrap(), 1);
+        assert_eq!(triggers::update_taken(&mut tx, second, &made[..1]).await.unwrap(), 0, "taken");
+        assert!(triggers::cancel(&mut tx, made[1], at(1)).await.unwrap());
+        assert_eq!(triggers::update_taken(&mut tx, second, &made[1..2]).await.unwrap(), 0, "cancelled");
+        let absent = [made[3], TriggerId::new(999), made[0], made[1], made[2]];
+        assert_eq!(triggers::update_taken(&mut tx, second, &absent).await.unwrap(), 2);
+        assert_eq!(triggers::update_taken(&mut tx, second, &[]).await.unwrap(), 0);
+        assert_eq!(ids(&triggers::list_of_run(&mut tx, first).await.unwrap()), made[..1]);
+        let of_second = triggers::list_of_run(&mut tx, second).await.unwrap();
+        assert_eq!(ids(&of_second), made[2..]);
+        assert!(of_second.iter().all(|row| row.run_id == Some(second)));
+        assert!(waiting(&mut tx, one).await.is_empty());
+    }
+
+    async fn triggers_of_several_runs(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 3).await;
+        let (mut runs, mut made) = (Vec::new(), Vec::new());
+        for &tenant in &world.tenants {
+            let run = world.add_run(&mut tx, tenant).await.id;
+            let taken = [add_trigger(&mut tx, tenant).await, add_trigger(&mut tx, tenant).await];
+            assert_eq!(triggers::update_taken(&mut tx, run, &taken).await.unwrap(), 2);
+            runs.push(run);
+            made.extend(taken);
+        }
+        let none = RunId::new(999);
+        for (of, expected) in [
+            (vec![], vec![]),
+            (vec![runs[1]], made[2..4].to_vec()),
+            (vec![runs[2], none, runs[0]], [&made[..2], &made[4..]].concat()),
+            (vec![none], vec![]),
+        ] {
+            assert_eq!(ids(&triggers::list_of_runs(&mut tx, &of).await.unwrap()), expected, "{of:?}");
+        }
+        assert!(triggers::list_of_run(&mut tx, none).await.unwrap().is_empty());
+    }
+
+    async fn only_what_waits_is_cancelled(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let [one, two] = world.tenants[..] else { panic!() };
+        let run = world.add_run(&mut tx, one).await.id;
+        let mut made = Vec::new();
+        for tenant in [one, one, one, one, two] {
+            made.push(add_trigger(&mut tx, tenant).await);
+        }
+        triggers::update_taken(&mut tx, run, &made[..1]).await.unwrap();
+        assert!(!triggers::cancel(&mut tx, made[0], NOW).await.unwrap(), "a run has it");
+        assert!(triggers::cancel(&mut tx, made[1], at(1)).await.unwrap());
+        assert!(!triggers::cancel(&mut tx, made[1], at(2)).await.unwrap(), "once");
+        assert!(!triggers::cancel(&mut tx, TriggerId::new(999), NOW).await.unwrap());
+        assert_eq!(waiting(&mut tx, one).await, made[2..4]);
+        assert_eq!(triggers::cancel_waiting(&mut tx, one, at(3)).await.unwrap(), 2);
+        assert_eq!(triggers::cancel_waiting(&mut tx, one, at(4)).await.unwrap(), 0);
+        assert_eq!(waiting(&mut tx, two).await, made[4..]);
+        let mut times = Vec::new();
+        for id in made {
+            times.push(triggers::find(&mut tx, id).await.unwrap().unwrap().cancelled_at);
+        }
+        assert_eq!(times, [None, Some(at(1)), Some(at(3)), Some(at(3)), None]);
+    }
+}

@@ -1,0 +1,88 @@
+//! Which databases a test runs on.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A database under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// A file in the server's data folder.
+    Sqlite,
+    /// A database of its own on the server that `./test` started.
+    Postgres,
+}
+
+impl Database {
+    /// Whether `./test` asked for it. PostgreSQL that is asked for and missing is a failure, not a
+    /// silent pass.
+    pub fn is_wanted(self) -> bool {
+        let wanted = std::env::var("MARQUETRY_TEST_DATABASES").unwrap_or_else(|_| "sqlite".into());
+        let name = match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        };
+        wanted.split(',').any(|one| one.trim() == name)
+    }
+}
+
+/// A database on the PostgreSQL server of `MARQUETRY_TEST_POSTGRES`, dropped at the end.
+pub struct PostgresDatabase {
+    /// How the product reaches it.
+    pub url: String,
+    name: String,
+    server: String,
+}
+
+impl PostgresDatabase {
+    /// Makes an empty one.
+    pub async fn create() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var("MARQUETRY_TEST_POSTGRES")
+            .expect("MARQUETRY_TEST_POSTGRES names a server; ./test starts one");
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("marquetry_test_{}_{number}", std::process::id());
+        run(&server, &format!("CREATE DATABASE {name}")).await;
+        let url = with_database(&server, &name);
+        Self { url, name, server }
+    }
+}
+
+/// The same server, another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (base, query) = url
+        .split_once('?')
+        .map_or((url, None), |(base, query)| (base, Some(query)));
+    let start = base.find("://").unwrap() + 3;
+    let base = base[start..]
+        .find('/')
+        .map_or(base, |slash| &base[..start + slash]);
+    query.map_or_else(
+        || format!("{base}/{name}"),
+        |query| format!("{base}/{name}?{query}"),
+    )
+}
+
+async fn run(server: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    driver.await.unwrap().unwrap();
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.clone();
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(run(&server, &sql));
+        });
+        // A test that fails already must not abort in the clean-up.
+        let _ = dropped.join();
+    }
+}

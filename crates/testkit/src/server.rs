@@ -1,0 +1,236 @@
+//! The product in its own process.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{Database, PostgresDatabase};
+
+/// The key that every test server knows.
+const KEY: &str = "mq_test_key_that_every_test_server_knows";
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The binary; in a test of its package `env!("CARGO_BIN_EXE_marquetry")`.
+    pub binary: PathBuf,
+    /// Which database.
+    pub database: Database,
+    /// Further arguments of `serve`.
+    pub arguments: Vec<String>,
+}
+
+impl ServerOptions {
+    /// The usual ones.
+    pub fn new(binary: &str, database: Database) -> Self {
+        Self {
+            binary: binary.into(),
+            database,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// One more argument of `serve`.
+    #[must_use]
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+}
+
+/// A server on a free port with a data folder of its own.
+pub struct TestServer {
+    /// Its URL, without a slash at the end.
+    pub url: String,
+    /// Its data folder.
+    pub data_dir: tempfile::TempDir,
+    options: ServerOptions,
+    postgres: Option<PostgresDatabase>,
+    process: Option<Child>,
+    http: reqwest::Client,
+}
+
+/// What a route answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// The body as JSON, of an answer that must have this status.
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        self.json()
+    }
+}
+
+impl TestServer {
+    /// Starts one and waits until it listens.
+    pub async fn start(options: ServerOptions) -> Self {
+        let postgres = match options.database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(PostgresDatabase::create().await),
+        };
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let data_dir = tempfile::tempdir().unwrap();
+        let url = String::new();
+        let mut server = Self {
+            url,
+            data_dir,
+            options,
+            postgres,
+            process: None,
+            http,
+        };
+        server.launch();
+        server
+    }
+
+    fn launch(&mut self) {
+        let mut command = Command::new(&self.options.binary);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data_dir.path());
+        if let Some(postgres) = &self.postgres {
+            command.args(["--database-url", &postgres.url]);
+        }
+        command.args(&self.options.arguments);
+        command.env("MARQUETRY_BOOTSTRAP_API_KEY", KEY);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .stdin(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (found, url) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some(start) = line.find("http://127.0.0.1:") {
+                    let url: String = line[start..]
+                        .chars()
+                        .take_while(|c| !c.is_whitespace())
+                        .collect();
+                    // Only the first line is waited for.
+                    let _ = found.send(url);
+                }
+                say(&line);
+            }
+        });
+        let url = url.recv_timeout(Duration::from_secs(60));
+        self.process = Some(process);
+        let url = url.expect("the server announces its URL");
+        url.trim_end_matches('/').clone_into(&mut self.url);
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Ends it as an operator does, and waits for its end.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut process = self.process.take().unwrap();
+        let pid = process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        process.wait().unwrap()
+    }
+
+    /// Starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.launch();
+    }
+
+    /// The API key.
+    pub fn key(&self) -> &'static str {
+        KEY
+    }
+
+    /// GET with the key.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// POST with the key.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// PATCH with the key.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Any method with the key.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.url))
+            .header("X-API-KEY", KEY);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Self::answer(request).await
+    }
+
+    /// A request that the test makes itself, relative to the server.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Sends one.
+    pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let text = response.text().await.unwrap();
+        Answer {
+            status,
+            headers,
+            text,
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended already.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// What a server says belongs to a failing test's output.
+#[expect(clippy::print_stderr, reason = "the output of tests")]
+fn say(line: &str) {
+    eprintln!("server: {line}");
+}
