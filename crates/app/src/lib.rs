@@ -15,6 +15,7 @@ mod random;
 
 pub mod builds;
 pub mod environment;
+pub mod health;
 pub mod integrations;
 pub mod keys;
 pub mod logs;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobRef, Kind, LinkError};
 use marquetry_model::{BuildId, Error, Result, RunId, Scope, TenantId};
-use marquetry_store::logs::{Chunk, LogOf};
+pub use marquetry_store::logs::{Chunk, LogOf};
 use marquetry_store::{builds, logs, runs};
 
 use crate::App;
@@ -49,6 +49,59 @@ pub fn log_link_check(app: &App, id: RunId, expires: i64, signature: &str) -> Re
         Ok(()) => Ok(()),
         Err(LinkError::Expired | LinkError::Wrong) => Err(Error::Unauthenticated),
     }
+}
+
+/// Where a reader of a log is. It counts bytes too, because a log that is moved to the blob store
+/// under its reader loses its chunk numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogCursor {
+    after: i64,
+    read: u64,
+    skip: u64,
+}
+
+impl LogCursor {
+    /// From this byte on.
+    pub fn at(offset: u64) -> Self {
+        Self {
+            skip: offset,
+            ..Self::default()
+        }
+    }
+
+    /// The byte after the last one that was read.
+    pub fn offset(&self) -> u64 {
+        self.read
+    }
+
+    /// The part of a chunk that is new to this reader.
+    fn take(&mut self, chunk: Chunk) -> Vec<u8> {
+        let mut bytes = chunk.bytes;
+        if chunk.number >= ARCHIVED && self.after < ARCHIVED {
+            // The whole log comes again.
+            self.skip = self.skip.max(self.read);
+            self.read = 0;
+        }
+        self.after = chunk.number;
+        let size = bytes.len() as u64;
+        let known = self.skip.saturating_sub(self.read).min(size);
+        self.read += size;
+        if let Ok(known) = usize::try_from(known) {
+            bytes.drain(..known);
+        }
+        bytes
+    }
+}
+
+/// The next bytes of a log, and whether more can come. Every byte comes once, also when the log
+/// is archived meanwhile.
+pub async fn log_next(ctx: &Ctx, of: LogOf, cursor: &mut LogCursor) -> Result<(Vec<u8>, bool)> {
+    let part = log_part(ctx, of, cursor.after).await?;
+    let mut bytes = Vec::new();
+    for chunk in part.chunks {
+        bytes.append(&mut cursor.take(chunk));
+    }
+    Ok((bytes, part.complete))
 }
 
 /// What a log holds after chunk number `after` (0: from the beginning). An archived log is one
@@ -138,6 +191,21 @@ async fn tenant_of(ctx: &Ctx, id: RunId) -> Result<TenantId> {
     Ok(runs::get(&mut tx, id).await.map_err(store_error)?.tenant_id)
 }
 
+/// The phase of the run, or the status of the build, that a log belongs to.
+pub async fn log_status(ctx: &Ctx, of: LogOf) -> Result<&'static str> {
+    let mut tx = ctx.read().await?;
+    match of {
+        LogOf::Run(id) => {
+            let run = runs::get(&mut tx, id).await.map_err(store_error)?;
+            Ok(run.phase.as_str())
+        }
+        LogOf::Build(id) => {
+            let build = builds::get(&mut tx, id).await.map_err(store_error)?;
+            Ok(build.status.as_str())
+        }
+    }
+}
+
 /// Moves a finished log out of the database when it is large.
 pub async fn log_archive(ctx: &Ctx, of: LogOf) -> Result<()> {
     let mut whole = Vec::new();
@@ -184,4 +252,34 @@ async fn build_exists(ctx: &Ctx, id: BuildId) -> Result<()> {
         .await
         .map(|_| ())
         .map_err(store_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(number: i64, text: &str) -> Chunk {
+        Chunk {
+            number,
+            bytes: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_archived_under_its_reader_does_not_repeat() {
+        let mut cursor = LogCursor::default();
+        assert_eq!(cursor.take(chunk(1, "one\n")), b"one\n");
+        assert_eq!(cursor.take(chunk(ARCHIVED + 8, "one\ntwo\n")), b"two\n");
+        assert_eq!(cursor.offset(), 8);
+    }
+
+    #[test]
+    fn a_reader_goes_on_in_the_middle_of_a_chunk() {
+        let mut cursor = LogCursor::at(5);
+        assert_eq!(cursor.take(chunk(1, "one\n")), b"");
+        assert_eq!(cursor.take(chunk(2, "two\n")), b"wo\n");
+        let mut cursor = LogCursor::at(5);
+        assert_eq!(cursor.take(chunk(ARCHIVED + 8, "one\ntwo\n")), b"wo\n");
+        assert_eq!(cursor.offset(), 8);
+    }
 }

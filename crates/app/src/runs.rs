@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use marquetry_model::{Error, Page, PageRequest, Result, Run, RunId, Scope, TenantId, Trigger};
-use marquetry_store::runs::RunFilter;
+pub use marquetry_store::runs::RunFilter;
 use marquetry_store::{Tx, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;

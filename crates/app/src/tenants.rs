@@ -1,6 +1,7 @@
 //! Tenants.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use marquetry_model::{
     Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
@@ -27,6 +28,8 @@ pub struct TenantView {
     pub last_run: Option<RunView>,
     /// The run that succeeded last.
     pub last_successful_run: Option<RunView>,
+    /// Whether the integration has nothing that the tenant would have to be connected to.
+    pub needs_no_connection: bool,
 }
 
 /// What a new tenant shall be.
@@ -108,12 +111,14 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         modified_at: now,
     };
     let mut faults = check(ctx, &tenant);
+    let mut needs_no_connection = false;
     let mut tx = ctx.write().await?;
     match find_live(&mut tx, tenant.integration_id).await? {
         Some(integration) => {
             if tenant.user_schedule.is_none() {
                 tenant.schedule.clone_from(&integration.default_schedule);
             }
+            needs_no_connection = integration.connectors.is_empty();
             faults.extend(check_release(&mut tx, &tenant).await?);
         }
         None => {
@@ -134,6 +139,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         current_run: None,
         last_run: None,
         last_successful_run: None,
+        needs_no_connection,
     })
 }
 
@@ -371,7 +377,7 @@ async fn view(tx: &mut Tx, tenant: Tenant) -> Result<TenantView> {
         .ok_or_else(|| Error::internal("a view of one tenant is one view"))
 }
 
-/// Three statements for the whole page, however long it is.
+/// Three statements for the whole page, however long it is, and one for each integration.
 async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
     let ids: Vec<TenantId> = found.iter().map(|tenant| tenant.id).collect();
     let states = match ids.as_slice() {
@@ -392,6 +398,13 @@ async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
         .into_iter()
         .map(|view| (view.run.id, view))
         .collect();
+    let mut connectors: HashMap<IntegrationId, bool> = HashMap::new();
+    for tenant in &found {
+        if let Entry::Vacant(unknown) = connectors.entry(tenant.integration_id) {
+            let integration = integrations::get(tx, tenant.integration_id).await;
+            unknown.insert(!integration.map_err(store_error)?.connectors.is_empty());
+        }
+    }
     let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
     let states: HashMap<TenantId, _> = states.into_iter().map(|s| (s.tenant_id, s)).collect();
     let views = found.into_iter().map(|tenant| {
@@ -400,6 +413,7 @@ async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
             current_run: run(state.and_then(|s| s.current_run_id)),
             last_run: run(state.and_then(|s| s.last_run_id)),
             last_successful_run: run(state.and_then(|s| s.last_successful_run_id)),
+            needs_no_connection: connectors.get(&tenant.integration_id) == Some(&false),
             tenant,
         }
     });

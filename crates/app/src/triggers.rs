@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marquetry_blobs::Kind;
+use marquetry_blobs::{BlobRef, Kind};
 use marquetry_model::{
     Error, FieldError, IntegrationId, Loc, Mode, Phase, Result, Scope, Source, TenantId, Trigger,
     TriggerId,
@@ -128,6 +128,20 @@ fn refused(message: String) -> Error {
         kind: "value_error",
         input: None,
     }])
+}
+
+/// A payload is never larger than the door lets in; what is larger than this is not shown.
+const LARGEST_PAYLOAD: u64 = 8 << 20;
+
+/// The raw body that came with a trigger, wherever it lies; none when there was none.
+pub async fn trigger_payload(ctx: &Ctx, trigger: &Trigger) -> Result<Option<Vec<u8>>> {
+    ctx.require(Scope::Read)?;
+    let Some(blob) = &trigger.payload_blob else {
+        return Ok(trigger.payload.clone());
+    };
+    let blob: BlobRef = blob.parse().map_err(Error::internal)?;
+    let bytes = ctx.app.blobs.get(&blob, LARGEST_PAYLOAD).await;
+    Ok(Some(bytes.map_err(blob_error)?.into()))
 }
 
 /// The longest that a status waits.

@@ -1,0 +1,87 @@
+//! Builds.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use marquetry_app::builds;
+use marquetry_model::{BuildId, IntegrationId, NewBuild};
+use marquetry_wire::v2::{Build, CreateBuild, CreatedBuild, ErrorDetail, ErrorMessage};
+
+use super::Answer;
+use super::paths::BuildPath;
+use crate::error::PlainError;
+use crate::extract::{Caller, Checked, Json, Plain, json_body, list_query};
+use crate::openapi::{InputRefusals, Refusals};
+use crate::reply;
+use crate::state::Web;
+
+json_body!(CreateBuild);
+list_query! {
+    /// What the list of builds takes.
+    BuildsQuery {
+        /// Of one integration; 0: of all.
+        #[param(default = 0)]
+        integration_id: i64,
+    }
+}
+
+/// Asks for a build.
+#[utoipa::path(post, path = "/v2/sourcecontrol/build", operation_id = "createBuild",
+    request_body = CreateBuild,
+    responses((status = 201, description = "The build", body = CreatedBuild),
+        (status = 403, description = "No valid API key", body = ErrorDetail),
+        (status = 422, description = "The input is wrong", body = ErrorMessage)))]
+pub(crate) async fn create(
+    Caller(ctx): Caller,
+    Plain(input): Plain<(), (), Json<CreateBuild>>,
+) -> Result<Response, PlainError> {
+    let Json(body) = input.body;
+    let wanted = NewBuild {
+        integration_id: IntegrationId::new(body.integration_id),
+        tag: Some(body.tag),
+        branch: body.branch,
+        latest: body.latest,
+    };
+    let made = builds::build_create(&ctx, wanted).await?;
+    Ok(reply::json(StatusCode::CREATED, &CreatedBuild::from(&made)))
+}
+
+/// The builds, newest first.
+#[utoipa::path(get, path = "/v2/builds", operation_id = "listBuilds", tag = "extension",
+    params(BuildsQuery),
+    responses((status = 200, description = "The builds", body = Vec<Build>), InputRefusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<(), BuildsQuery>,
+) -> Answer {
+    let page = input.query.page()?;
+    let integration = input.query.integration_id.filter(|id| *id != 0);
+    let integration = integration.map(IntegrationId::new);
+    let found = builds::build_list(&ctx, integration, &page).await?;
+    Ok(reply::list(
+        &web,
+        &input.uri,
+        &page,
+        &found.map(Build::from),
+    ))
+}
+
+/// A build.
+#[utoipa::path(get, path = "/v2/builds/{build_id}", operation_id = "getBuild",
+    tag = "extension", params(BuildPath),
+    responses((status = 200, description = "The build", body = Build), Refusals))]
+pub(crate) async fn get(Caller(ctx): Caller, input: Checked<BuildPath>) -> Answer {
+    let found = builds::build_get(&ctx, BuildId::new(input.path.build_id)).await?;
+    Ok(reply::ok(&Build::from(found)))
+}
+
+/// Ends a waiting build, or asks a running one to stop.
+#[utoipa::path(post, path = "/v2/builds/{build_id}/cancel", operation_id = "cancelBuild",
+    tag = "extension", params(BuildPath),
+    responses((status = 200, description = "The build", body = Build),
+        (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
+pub(crate) async fn cancel(Caller(ctx): Caller, input: Checked<BuildPath>) -> Answer {
+    let build = builds::build_cancel(&ctx, BuildId::new(input.path.build_id)).await?;
+    Ok(reply::ok(&Build::from(build)))
+}

@@ -1,0 +1,179 @@
+//! Integrations.
+
+use axum::extract::State;
+use http::StatusCode;
+use marquetry_app::integrations::{self, IntegrationInput};
+use marquetry_model::{Error, FieldError, IntegrationId};
+use marquetry_wire::v2::{
+    ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany,
+};
+
+use super::Answer;
+use super::paths::IntegrationPath;
+use crate::extract::{Caller, Checked, Json, json_body, list_query, params};
+use crate::openapi::{InputRefusals, Refusals};
+use crate::reply;
+use crate::state::Web;
+
+json_body!(IntegrationCreate, IntegrationChange);
+list_query! {
+    /// What the list of integrations takes.
+    IntegrationsQuery {
+        /// Whether to list archived ones instead.
+        #[param(default = false)]
+        archived: bool,
+    }
+}
+
+/// How an integration is archived.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ArchiveQuery {
+    /// Whether its tenants are archived too.
+    #[param(default = false)]
+    cascade: Option<bool>,
+}
+params!(ArchiveQuery);
+
+/// The integrations.
+#[utoipa::path(get, path = "/v2/integrations", operation_id = "listIntegrations",
+    params(IntegrationsQuery),
+    responses((status = 200, description = "The integrations", body = Vec<Integration>), Refusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<(), IntegrationsQuery>,
+) -> Answer {
+    let page = input.query.page()?;
+    let archived = input.query.archived.unwrap_or(false);
+    let found = integrations::integration_list(&ctx, archived, &page).await?;
+    let found = found.map(Integration::from);
+    Ok(reply::list(&web, &input.uri, &page, &found))
+}
+
+/// Makes an integration.
+#[utoipa::path(post, path = "/v2/integrations", operation_id = "createIntegration",
+    tag = "extension", request_body = IntegrationCreate,
+    responses((status = 201, description = "The integration", body = Integration),
+        (status = 409, description = "The name is taken", body = ErrorMessage), InputRefusals))]
+pub(crate) async fn create(
+    Caller(ctx): Caller,
+    input: Checked<(), (), Json<IntegrationCreate>>,
+) -> Answer {
+    let wanted = input_of_create(input.body.0)?;
+    let made = integrations::integration_create(&ctx, wanted).await?;
+    Ok(reply::json(StatusCode::CREATED, &Integration::from(made)))
+}
+
+/// An integration.
+#[utoipa::path(get, path = "/v2/integrations/{integration_id}", operation_id = "getIntegration",
+    params(IntegrationPath),
+    responses((status = 200, description = "The integration", body = Integration), Refusals))]
+pub(crate) async fn get(Caller(ctx): Caller, input: Checked<IntegrationPath>) -> Answer {
+    let id = IntegrationId::new(input.path.integration_id);
+    let found = integrations::integration_get(&ctx, id).await?;
+    Ok(reply::ok(&Integration::from(found)))
+}
+
+/// Changes what the body mentions.
+#[utoipa::path(patch, path = "/v2/integrations/{integration_id}",
+    operation_id = "updateIntegration", tag = "extension", params(IntegrationPath),
+    request_body = IntegrationChange,
+    responses((status = 200, description = "The integration", body = Integration),
+        (status = 409, description = "The name is taken", body = ErrorMessage), Refusals))]
+pub(crate) async fn update(
+    Caller(ctx): Caller,
+    input: Checked<IntegrationPath, (), Json<IntegrationChange>>,
+) -> Answer {
+    let id = IntegrationId::new(input.path.integration_id);
+    let wanted = input_of_change(input.body.0)?;
+    let changed = integrations::integration_update(&ctx, id, wanted).await?;
+    Ok(reply::ok(&Integration::from(changed)))
+}
+
+/// Archives it.
+#[utoipa::path(delete, path = "/v2/integrations/{integration_id}",
+    operation_id = "archiveIntegration", tag = "extension",
+    params(IntegrationPath, ArchiveQuery),
+    responses((status = 200, description = "The integration", body = Integration),
+        (status = 409, description = "It has live tenants", body = ErrorMessage), Refusals))]
+pub(crate) async fn archive(
+    Caller(ctx): Caller,
+    input: Checked<IntegrationPath, ArchiveQuery>,
+) -> Answer {
+    let id = IntegrationId::new(input.path.integration_id);
+    let cascade = input.query.cascade.unwrap_or(false);
+    let archived = integrations::integration_archive(&ctx, id, cascade).await?;
+    Ok(reply::ok(&Integration::from(archived)))
+}
+
+/// The two bodies have the same fields, but for what must be there.
+macro_rules! input {
+    ($body:ident, $name:expr, $long_name:expr) => {{
+        refuse_secrets(
+            $body.repository_credential.is_some(),
+            $body
+                .build_env
+                .is_some_and(|variables| !variables.is_empty()),
+        )?;
+        Ok(IntegrationInput {
+            name: $name,
+            long_name: $long_name,
+            kind: $body.kind,
+            repository_url: $body.repository_url,
+            repository_tracking_branch: $body.repository_tracking_branch,
+            repository_paths: $body.repository_path.map(|paths| match paths {
+                OneOrMany::One(path) => vec![path],
+                OneOrMany::Many(paths) => paths,
+            }),
+            connectors: $body.connectors.map(each_into),
+            default_release_id: super::release(&$body.default_release_id),
+            default_release_channel: $body.default_release_channel,
+            default_schedule: $body.default_schedule,
+            schedule_choices: $body.schedule_choices.map(each_into),
+            schedule_randomization: $body.schedule_randomization,
+            debounce_ms: $body.debounce_ms,
+            timeout_seconds: $body.timeout_seconds,
+            memory_mb: $body.memory_mb,
+            retry: $body.retry,
+            egress: $body.egress,
+            egress_ports: $body.egress_ports,
+            poll_seconds: $body.poll_seconds,
+            local_run: $body.local_run,
+            paused: $body.paused,
+            target_url: $body.target_url,
+        })
+    }};
+}
+
+fn input_of_create(body: IntegrationCreate) -> Result<IntegrationInput, Error> {
+    input!(body, Some(body.name), Some(body.long_name))
+}
+
+fn input_of_change(body: IntegrationChange) -> Result<IntegrationInput, Error> {
+    input!(body, body.name, body.long_name)
+}
+
+fn each_into<A: Into<B>, B>(all: Vec<A>) -> Vec<B> {
+    all.into_iter().map(Into::into).collect()
+}
+
+/// A secret that would be dropped in silence is worse than one that is refused.
+fn refuse_secrets(credential: bool, variables: bool) -> Result<(), Error> {
+    let why = "private repositories need credentials that this version cannot store yet; \
+               use a public repository or a local path";
+    let given = [
+        ("repository_credential", credential),
+        ("build_env", variables),
+    ];
+    let faults: Vec<FieldError> = given
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(field, _)| FieldError::body(field, why))
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(faults))
+    }
+}

@@ -1,0 +1,58 @@
+//! Keys of the API.
+
+use axum::extract::State;
+use http::StatusCode;
+use marquetry_app::keys::{self, KeyCreate};
+use marquetry_model::ApiKeyId;
+use marquetry_wire::v2::{CreateKey, CreatedKey, Key};
+
+use super::Answer;
+use super::paths::KeyPath;
+use crate::extract::{Caller, Checked, Json, json_body, list_query};
+use crate::openapi::{InputRefusals, Refusals};
+use crate::reply;
+use crate::state::Web;
+
+json_body!(CreateKey);
+list_query! {
+    /// What the list of keys takes.
+    KeysQuery {}
+}
+
+/// The keys that are not revoked.
+#[utoipa::path(get, path = "/v2/keys", operation_id = "listKeys", tag = "extension",
+    params(KeysQuery),
+    responses((status = 200, description = "The keys", body = Vec<Key>), InputRefusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<(), KeysQuery>,
+) -> Answer {
+    let page = input.query.page()?;
+    let found = keys::key_list(&ctx, &page).await?.map(Key::from);
+    Ok(reply::list(&web, &input.uri, &page, &found))
+}
+
+/// Makes a key; its text is answered only here.
+#[utoipa::path(post, path = "/v2/keys", operation_id = "createKey", tag = "extension",
+    request_body = CreateKey,
+    responses((status = 201, description = "The key", body = CreatedKey), InputRefusals))]
+pub(crate) async fn create(Caller(ctx): Caller, input: Checked<(), (), Json<CreateKey>>) -> Answer {
+    let Json(body) = input.body;
+    let wanted = KeyCreate {
+        name: body.name,
+        scopes: body.scopes,
+        expires_at: body.expires_date,
+    };
+    let made = keys::key_create(&ctx, wanted).await?;
+    Ok(reply::json(StatusCode::CREATED, &CreatedKey::from(made)))
+}
+
+/// Takes a key's power away.
+#[utoipa::path(delete, path = "/v2/keys/{key_id}", operation_id = "revokeKey",
+    tag = "extension", params(KeyPath),
+    responses((status = 200, description = "The key", body = Key), Refusals))]
+pub(crate) async fn revoke(Caller(ctx): Caller, input: Checked<KeyPath>) -> Answer {
+    let key = keys::key_revoke(&ctx, ApiKeyId::new(input.path.key_id)).await?;
+    Ok(reply::ok(&Key::from(key)))
+}

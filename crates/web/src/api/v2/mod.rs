@@ -1,0 +1,31 @@
+//! Version 2, one file per resource: read the input, call one use case, render.
+
+pub(crate) mod builds;
+pub(crate) mod integrations;
+pub(crate) mod keys;
+pub(crate) mod logs;
+mod paths;
+pub(crate) mod releases;
+pub(crate) mod runs;
+mod sse;
+pub(crate) mod tenants;
+pub(crate) mod triggers;
+
+use marquetry_model::{Patch, ReleaseId};
+
+/// What a handler answers.
+pub(crate) type Answer = Result<axum::response::Response, crate::error::ApiError>;
+
+/// A name as an error may repeat it.
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// A release as a change mentions it.
+fn release(id: &Patch<i64>) -> Patch<ReleaseId> {
+    match *id {
+        Patch::Keep => Patch::Keep,
+        Patch::Clear => Patch::Clear,
+        Patch::Set(id) => Patch::Set(ReleaseId::new(id)),
+    }
+}

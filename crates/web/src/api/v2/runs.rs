@@ -1,0 +1,171 @@
+//! Runs.
+
+use axum::extract::State;
+use marquetry_app::Ctx;
+use marquetry_app::runs::{self, RunFilter, RunView};
+use marquetry_app::triggers::trigger_payload;
+use marquetry_model::{
+    Error, IntegrationId, Mode, Page, Phase, RunId, Source, TenantId, Timestamp, Trigger,
+};
+use marquetry_wire::v2::{ErrorMessage, Run, RunStatus, RunTrigger, words};
+use serde_json::{Map, Value};
+
+use super::Answer;
+use super::paths::{RunPath, TenantPath};
+use crate::extract::{Caller, Checked, list_query};
+use crate::openapi::{InputRefusals, Refusals};
+use crate::reply;
+use crate::state::Web;
+
+/// Payloads of one answer, in bytes; those beyond are shown as `{}`.
+const PAYLOADS: usize = 32 << 20;
+
+list_query! {
+    /// What the list of runs takes.
+    RunsQuery {
+        /// For one tenant; 0: for all.
+        tenant_id: i64,
+        /// Of one integration; 0: of all.
+        integration_id: i64,
+        /// In one phase.
+        #[param(inline, value_type = Option<words::Phase>)]
+        phase: Phase,
+        /// In one mode.
+        #[param(inline, value_type = Option<words::Mode>)]
+        mode: Mode,
+        /// With a trigger from this source.
+        #[param(inline, value_type = Option<words::Source>)]
+        source: Source,
+        /// Made at this time or later.
+        #[param(value_type = Option<String>, format = DateTime)]
+        from: Timestamp,
+        /// Made before this time.
+        #[param(value_type = Option<String>, format = DateTime)]
+        to: Timestamp,
+    }
+}
+list_query! {
+    /// What the list of a tenant's runs takes.
+    TenantRunsQuery {}
+}
+
+/// The runs, newest first.
+#[utoipa::path(get, path = "/v2/runs", operation_id = "listRuns", tag = "extension",
+    params(RunsQuery),
+    responses((status = 200, description = "The runs", body = Vec<Run>), InputRefusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<(), RunsQuery>,
+) -> Answer {
+    let query = input.query;
+    let page = query.page()?;
+    let wanted = RunFilter {
+        tenant: query.tenant_id.filter(|id| *id != 0).map(TenantId::new),
+        integration: query
+            .integration_id
+            .filter(|id| *id != 0)
+            .map(IntegrationId::new),
+        phase: query.phase,
+        mode: query.mode,
+        source: query.source,
+        from: query.from,
+        to: query.to,
+    };
+    let found = runs::run_list(&ctx, &wanted, &page).await?;
+    let found = render_page(&ctx, found).await?;
+    Ok(reply::list(&web, &input.uri, &page, &found))
+}
+
+/// The runs of a tenant, newest first.
+#[utoipa::path(get, path = "/v2/tenants/{tenant_id}/runs", operation_id = "listTenantRuns",
+    params(TenantPath, TenantRunsQuery),
+    responses((status = 200, description = "The runs", body = Vec<Run>), Refusals))]
+pub(crate) async fn list_of_tenant(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<TenantPath, TenantRunsQuery>,
+) -> Answer {
+    let page = input.query.page()?;
+    let id = TenantId::new(input.path.tenant_id);
+    let found = runs::run_list_of_tenant(&ctx, id, &page).await?;
+    let found = render_page(&ctx, found).await?;
+    Ok(reply::list(&web, &input.uri, &page, &found))
+}
+
+/// A run.
+#[utoipa::path(get, path = "/v2/runs/{run_id}", operation_id = "getRun", tag = "extension",
+    params(RunPath),
+    responses((status = 200, description = "The run", body = Run), Refusals))]
+pub(crate) async fn get(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+    let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
+    Ok(reply::ok(&render(&ctx, found, &mut 0).await?))
+}
+
+/// Where a run is.
+#[utoipa::path(get, path = "/v2/runs/{run_id}/status", operation_id = "getRunStatus",
+    tag = "extension", params(RunPath),
+    responses((status = 200, description = "Where it is", body = RunStatus), Refusals))]
+pub(crate) async fn status(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+    let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
+    Ok(reply::ok(&RunStatus::from(&found.run)))
+}
+
+/// The triggers that a run took, in order of arrival.
+#[utoipa::path(get, path = "/v2/runs/{run_id}/triggers", operation_id = "listRunTriggers",
+    tag = "extension", params(RunPath),
+    responses((status = 200, description = "The triggers", body = Vec<RunTrigger>), Refusals))]
+pub(crate) async fn triggers(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+    let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
+    Ok(reply::ok(&render(&ctx, found, &mut 0).await?.triggers))
+}
+
+/// Ends a waiting run, or asks a running one to stop.
+#[utoipa::path(post, path = "/v2/runs/{run_id}/cancel", operation_id = "cancelRun",
+    tag = "extension", params(RunPath),
+    responses((status = 200, description = "The run", body = Run),
+        (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
+pub(crate) async fn cancel(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+    let run = runs::run_cancel(&ctx, RunId::new(input.path.run_id)).await?;
+    Ok(reply::ok(&render(&ctx, run, &mut 0).await?))
+}
+
+async fn render_page(ctx: &Ctx, page: Page<RunView>) -> Result<Page<Run>, Error> {
+    let mut items = Vec::with_capacity(page.items.len());
+    let mut shown = 0;
+    for view in page.items {
+        items.push(render(ctx, view, &mut shown).await?);
+    }
+    Ok(Page {
+        items,
+        has_more: page.has_more,
+        total: page.total,
+    })
+}
+
+/// The JSON of a run; `shown` counts the bytes of payloads in the answer so far.
+pub(super) async fn render(ctx: &Ctx, view: RunView, shown: &mut usize) -> Result<Run, Error> {
+    let mut triggers = Vec::with_capacity(view.triggers.len());
+    for trigger in view.triggers {
+        let payload = payload(ctx, &trigger, shown).await?;
+        triggers.push(RunTrigger::from((trigger, payload)));
+    }
+    Ok(Run::from((view.run, triggers)))
+}
+
+async fn payload(
+    ctx: &Ctx,
+    trigger: &Trigger,
+    shown: &mut usize,
+) -> Result<Map<String, Value>, Error> {
+    let known = trigger.payload.is_none() && trigger.payload_blob.is_none();
+    if known || *shown >= PAYLOADS {
+        return Ok(Map::new());
+    }
+    let Some(bytes) = trigger_payload(ctx, trigger).await? else {
+        return Ok(Map::new());
+    };
+    *shown += bytes.len();
+    // What is no JSON object is shown as an empty one; the run itself sees the raw body.
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}

@@ -1,0 +1,194 @@
+//! Tenants.
+
+use axum::extract::State;
+use marquetry_app::Ctx;
+use marquetry_app::runs::RunView;
+use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, TenantView};
+use marquetry_model::{Error, IntegrationId, ReleaseId, TenantId, TenantSource};
+use marquetry_wire::v2::{CreateTenant, Run, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant};
+
+use super::Answer;
+use super::paths::TenantPath;
+use super::runs::render as render_run;
+use crate::extract::{Caller, Checked, Json, json_body, list_query};
+use crate::openapi::{InputRefusals, Refusals};
+use crate::reply;
+use crate::state::Web;
+
+json_body!(CreateTenant, UpdateTenant);
+list_query! {
+    /// What the list of tenants takes.
+    TenantsQuery {
+        /// Of one integration; 0: of all.
+        #[param(default = 0)]
+        integration_id: i64,
+        /// Of one user of the host product; empty: of all.
+        #[param(default = "")]
+        user_name: String,
+        /// Whether to list archived ones instead.
+        #[param(default = false)]
+        archived: bool,
+    }
+}
+
+/// The tenants.
+#[utoipa::path(get, path = "/v2/tenants", operation_id = "listTenants", params(TenantsQuery),
+    responses((status = 200, description = "The tenants", body = Vec<Tenant>), Refusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx): Caller,
+    input: Checked<(), TenantsQuery>,
+) -> Answer {
+    let query = input.query;
+    let page = query.page()?;
+    let wanted = TenantListing {
+        integration: query
+            .integration_id
+            .filter(|id| *id != 0)
+            .map(IntegrationId::new),
+        user_name: query.user_name.filter(|name| !name.is_empty()),
+        archived: query.archived.unwrap_or(false),
+    };
+    let found = tenants::tenant_list(&ctx, wanted, &page).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    let mut shown = 0;
+    for view in found.items {
+        items.push(render(&ctx, view, &mut shown).await?);
+    }
+    let found = marquetry_model::Page {
+        items,
+        has_more: found.has_more,
+        total: found.total,
+    };
+    Ok(reply::list(&web, &input.uri, &page, &found))
+}
+
+/// Makes a tenant, paused and not connected.
+#[utoipa::path(post, path = "/v2/tenants", operation_id = "createTenant",
+    request_body = CreateTenant,
+    responses((status = 200, description = "The tenant", body = Tenant), InputRefusals))]
+pub(crate) async fn create(
+    Caller(ctx): Caller,
+    input: Checked<(), (), Json<CreateTenant>>,
+) -> Answer {
+    let Json(body) = input.body;
+    let wanted = TenantCreate {
+        name: body.name,
+        integration_id: IntegrationId::new(body.integration_id),
+        user_name: body.user_name,
+        source: TenantSource::Api,
+        user_schedule: body.user_schedule,
+        timezone: body.timezone,
+        integration_release_id: body.integration_release_id.map(ReleaseId::new),
+        integration_release_channel: body.integration_release_channel,
+        configs: body.configs,
+        paused: body.paused,
+    };
+    let made = tenants::tenant_create(&ctx, wanted).await?;
+    answer(&ctx, made).await
+}
+
+/// A tenant.
+#[utoipa::path(get, path = "/v2/tenants/{tenant_id}", operation_id = "getTenant",
+    tag = "extension", params(TenantPath),
+    responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
+pub(crate) async fn get(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answer {
+    let found = tenants::tenant_get(&ctx, TenantId::new(input.path.tenant_id)).await?;
+    answer(&ctx, found).await
+}
+
+/// Changes what the body mentions; settings are merged.
+#[utoipa::path(patch, path = "/v2/tenants/{tenant_id}", operation_id = "updateTenant",
+    params(TenantPath), request_body = UpdateTenant,
+    responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
+pub(crate) async fn update(
+    Caller(ctx): Caller,
+    input: Checked<TenantPath, (), Json<UpdateTenant>>,
+) -> Answer {
+    change(&ctx, input, false).await
+}
+
+/// Changes what the body mentions; settings are replaced.
+#[utoipa::path(put, path = "/v2/tenants/{tenant_id}", operation_id = "replaceTenantConfigs",
+    tag = "extension", params(TenantPath), request_body = UpdateTenant,
+    responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
+pub(crate) async fn replace(
+    Caller(ctx): Caller,
+    input: Checked<TenantPath, (), Json<UpdateTenant>>,
+) -> Answer {
+    change(&ctx, input, true).await
+}
+
+/// Archives it.
+#[utoipa::path(delete, path = "/v2/tenants/{tenant_id}", operation_id = "archiveTenant",
+    params(TenantPath),
+    responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
+pub(crate) async fn archive(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answer {
+    let archived = tenants::tenant_archive(&ctx, TenantId::new(input.path.tenant_id)).await?;
+    answer(&ctx, archived).await
+}
+
+async fn change(
+    ctx: &Ctx,
+    input: Checked<TenantPath, (), Json<UpdateTenant>>,
+    replace: bool,
+) -> Answer {
+    let Json(body) = input.body;
+    let patch = TenantPatch {
+        name: body.name,
+        user_name: body.user_name,
+        replace_configs: replace && body.configs.is_some(),
+        configs: body.configs,
+        user_schedule: body.user_schedule,
+        timezone: body.timezone,
+        paused: body.paused,
+        integration_release_id: super::release(&body.integration_release_id),
+        integration_release_channel: body.integration_release_channel,
+    };
+    let id = TenantId::new(input.path.tenant_id);
+    let changed = tenants::tenant_update(ctx, id, patch).await?;
+    answer(ctx, changed).await
+}
+
+async fn answer(ctx: &Ctx, view: TenantView) -> Answer {
+    Ok(reply::ok(&render(ctx, view, &mut 0).await?))
+}
+
+async fn render(ctx: &Ctx, view: TenantView, shown: &mut usize) -> Result<Tenant, Error> {
+    let tenant = view.tenant;
+    let status = TenantStatus {
+        last_run: run(ctx, view.last_run, shown).await?,
+        current_run: run(ctx, view.current_run, shown).await?,
+        last_successful_run: run(ctx, view.last_successful_run, shown).await?,
+        dynamic_configs: tenant.dynamic_configs,
+        auth: TenantAuthStatus {
+            connected: view.needs_no_connection,
+            connectors: Vec::new(),
+        },
+    };
+    Ok(Tenant {
+        id: tenant.id.get(),
+        name: tenant.name,
+        archived: tenant.archived_at.is_some(),
+        integration_id: tenant.integration_id.get(),
+        configs: tenant.configs,
+        created_date: tenant.created_at,
+        modified_date: tenant.modified_at,
+        paused: tenant.paused,
+        user_schedule: tenant.user_schedule,
+        schedule: tenant.schedule,
+        source: tenant.source,
+        integration_release_id: tenant.integration_release_id.map(Into::into),
+        integration_release_channel: tenant.integration_release_channel,
+        status,
+        user_name: tenant.user_name,
+        timezone: tenant.timezone,
+    })
+}
+
+async fn run(ctx: &Ctx, view: Option<RunView>, shown: &mut usize) -> Result<Option<Run>, Error> {
+    match view {
+        Some(view) => Ok(Some(render_run(ctx, view, shown).await?)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,67 @@
+//! Who asks.
+
+use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+use marquetry_app::{Ctx, authenticate};
+use marquetry_model::Error;
+
+use crate::error::ApiError;
+use crate::state::Web;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The caller of an API route. It is the first argument of a handler, so that nothing else of the
+/// request is looked at without a key.
+pub(crate) struct Caller(pub(crate) Ctx);
+
+impl FromRequestParts<Web> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
+        let key = api_key(&parts.headers).ok_or(Error::Unauthenticated)?;
+        Ok(Self(authenticate(web.app(), key).await?))
+    }
+}
+
+/// The caller of a page for people: the header, or the key as the password of a browser's own
+/// form, which is asked for when there is neither.
+pub(crate) async fn browser_caller(web: &Web, headers: &HeaderMap) -> Result<Ctx, ApiError> {
+    if let Some(key) = api_key(headers) {
+        return Ok(authenticate(web.app(), key).await?);
+    }
+    let found = match basic_password(headers) {
+        Some(key) => authenticate(web.app(), &key).await,
+        None => Err(Error::Unauthenticated),
+    };
+    found.map_err(|error| {
+        if matches!(error, Error::Unauthenticated) && is_browser(headers) {
+            ApiError::Prompt
+        } else {
+            error.into()
+        }
+    })
+}
+
+fn api_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get(API_KEY)?.to_str().ok()
+}
+
+fn basic_password(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, coded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(coded.trim()).ok()?).ok()?;
+    text.split_once(':')
+        .map(|(_, password)| password.to_owned())
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|kinds| kinds.contains("text/html"))
+}

@@ -1,0 +1,16 @@
+//! From requests to typed input: who asks, and what for.
+
+mod body;
+mod caller;
+mod checked;
+pub(crate) mod cursor;
+mod paging;
+mod params;
+mod shape;
+
+pub(crate) use body::{Json, JsonBody, Payload};
+pub(crate) use caller::{Caller, browser_caller};
+pub(crate) use checked::{Checked, Plain};
+pub(crate) use paging::{list_query, page};
+pub(crate) use params::{Params, params};
+pub(crate) use shape::{Fields, Shape, json_body};

@@ -1,0 +1,129 @@
+//! Objects with known names: bodies, and the parameters of path and query.
+
+use marquetry_wire::v2::{LocPart, ValidationError};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+
+use super::compile::{compile, to_json};
+use super::{Shape, fault, finish};
+
+/// The fields of an object.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    known: Vec<Field>,
+    /// Whether other names are refused instead of ignored.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    required: bool,
+    shape: Shape,
+}
+
+impl Fields {
+    /// The parameters that a type describes.
+    pub(crate) fn of_params<T: IntoParams>() -> Self {
+        let known = T::into_params(|| None).into_iter().map(|parameter| {
+            let schema = parameter.schema.as_ref().map_or(Value::Null, to_json);
+            Field {
+                required: matches!(parameter.required, Required::True),
+                shape: compile(&schema, &Map::new()),
+                name: parameter.name,
+            }
+        });
+        Self {
+            known: known.collect(),
+            closed: false,
+        }
+    }
+
+    pub(super) fn of_object(schema: &Value, parts: &Map<String, Value>) -> Self {
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let known = properties.map(|(name, schema)| Field {
+            name: name.clone(),
+            required: required.contains(&name.as_str()),
+            shape: compile(schema, parts),
+        });
+        Self {
+            known: known.collect(),
+            closed: schema["additionalProperties"] == Value::Bool(false),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.known.iter().any(|field| field.name == name)
+    }
+
+    /// Reads parameters of `part` (`path` or `query`) from texts.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        part: &str,
+        found: Map<String, Value>,
+        faults: &mut Vec<ValidationError>,
+    ) -> Option<T> {
+        let mut loc = vec![LocPart::Name(part.to_owned())];
+        if self.is_empty() {
+            return finish(Value::Null, loc, faults);
+        }
+        let value = self.check(found, Some(Value::Null), &mut loc, faults)?;
+        finish(value, loc, faults)
+    }
+
+    /// Checks every field; `absent` is what a missing one says that was sent instead, none: the
+    /// object itself, as pydantic does.
+    pub(super) fn check(
+        &self,
+        mut found: Map<String, Value>,
+        absent: Option<Value>,
+        loc: &mut Vec<LocPart>,
+        faults: &mut Vec<ValidationError>,
+    ) -> Option<Value> {
+        let before = faults.len();
+        let missing = self
+            .known
+            .iter()
+            .any(|field| field.required && !found.contains_key(&field.name));
+        let absent = absent.or_else(|| missing.then(|| Value::Object(found.clone())));
+        let mut fitting = Map::new();
+        for field in &self.known {
+            loc.push(LocPart::Name(field.name.clone()));
+            // Order of what is left does not matter: it is reported or dropped.
+            match found.swap_remove(&field.name) {
+                Some(value) => {
+                    if let Some(value) = field.shape.check(value, loc, faults) {
+                        fitting.insert(field.name.clone(), value);
+                    }
+                }
+                None if field.required => {
+                    let input = absent.clone();
+                    faults.push(fault(loc.clone(), "missing", "Field required", input));
+                }
+                None => {}
+            }
+            loc.pop();
+        }
+        if self.closed {
+            for (name, value) in found {
+                loc.push(LocPart::Name(name));
+                let text = "Extra inputs are not permitted";
+                faults.push(fault(loc.clone(), "extra_forbidden", text, Some(value)));
+                loc.pop();
+            }
+        }
+        (faults.len() == before).then_some(Value::Object(fitting))
+    }
+}

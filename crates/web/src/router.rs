@@ -1,0 +1,80 @@
+//! All routes, on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use marquetry_app::App;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::v2::{builds, integrations, keys, logs, releases, runs, tenants, triggers};
+use crate::error::{no_method, no_route, panicked};
+use crate::state::{Web, WebConfig};
+use crate::{docs, health, openapi};
+
+/// Every route with its description.
+pub(crate) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(integrations::list, integrations::create))
+        .routes(routes!(
+            integrations::get,
+            integrations::update,
+            integrations::archive
+        ))
+        .routes(routes!(releases::list))
+        .routes(routes!(releases::get_default, releases::set_default))
+        .routes(routes!(releases::get_latest))
+        .routes(routes!(releases::get))
+        .routes(routes!(triggers::sync_by_integration))
+        .routes(routes!(builds::create))
+        .routes(routes!(builds::list))
+        .routes(routes!(builds::get))
+        .routes(routes!(builds::cancel))
+        .routes(routes!(logs::build_log))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(
+            tenants::get,
+            tenants::update,
+            tenants::replace,
+            tenants::archive
+        ))
+        .routes(routes!(releases::of_tenant))
+        .routes(routes!(releases::of_tenant_alias))
+        .routes(routes!(runs::list_of_tenant))
+        .routes(routes!(triggers::sync))
+        .routes(routes!(triggers::run))
+        .routes(routes!(triggers::status))
+        .routes(routes!(triggers::cancel))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::status))
+        .routes(routes!(runs::triggers))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(logs::run_log))
+        .routes(routes!(logs::run_log_stream))
+        .routes(routes!(logs::signed_log))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(docs::document))
+}
+
+/// The whole door.
+pub fn router(app: Arc<App>, config: WebConfig) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    let document = document.to_json().expect("the document is JSON");
+    let web = Web::new(app, config, Bytes::from(document));
+    routes
+        .route("/docs", get(docs::page))
+        .route("/docs/{file}", get(docs::file))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        // One layer only: every layer costs each request an allocation. Limits and headers are
+        // the extractors' and the answers' own business.
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(web)
+}

@@ -1,0 +1,51 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use marquetry_app::App;
+
+/// What the operator chose for this door.
+#[derive(Debug, Clone, Default)]
+pub struct WebConfig {
+    /// Where clients reach the API, without a slash at the end; none: answers hold paths only.
+    pub public_url: Option<String>,
+}
+
+/// The state of the router. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Web(Arc<Inner>);
+
+struct Inner {
+    app: Arc<App>,
+    public_url: String,
+    openapi: Bytes,
+}
+
+impl Web {
+    pub(crate) fn new(app: Arc<App>, config: WebConfig, openapi: Bytes) -> Self {
+        let mut public_url = config.public_url.unwrap_or_default();
+        while public_url.ends_with('/') {
+            public_url.pop();
+        }
+        Self(Arc::new(Inner {
+            app,
+            public_url,
+            openapi,
+        }))
+    }
+
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.0.app
+    }
+
+    /// Prefix of links to ourselves; empty when it is not known.
+    pub(crate) fn public_url(&self) -> &str {
+        &self.0.public_url
+    }
+
+    /// The OpenAPI document, rendered once.
+    pub(crate) fn openapi(&self) -> Bytes {
+        self.0.openapi.clone()
+    }
+}

@@ -1,0 +1,25 @@
+//! Version 2, one file per resource.
+
+mod builds;
+mod errors;
+mod integrations;
+mod keys;
+mod releases;
+mod runs;
+mod tenants;
+mod triggers;
+pub mod words;
+
+pub use builds::{Build, CreateBuild, CreatedBuild};
+pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
+pub use integrations::{
+    Category, Connector, Flag, Integration, IntegrationChange, IntegrationCreate, OneOrMany,
+    RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
+};
+pub use keys::{CreateKey, CreatedKey, Key};
+pub use releases::IntegrationRelease;
+pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
+pub use tenants::{
+    ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant,
+};
+pub use triggers::{Trigger, TriggerDetails, TriggerStatus};
