@@ -1,0 +1,194 @@
+//! The server is killed in the middle of everything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use marquetry_testkit::{Scenario, TestServer, both_databases, eventually, manifest};
+use serde_json::{Value, json};
+
+use crate::{options, server};
+
+/// A word that stands in the command line of every process that the integration starts.
+const MARK: &str = "marquetry-crash-test";
+
+fn slow_manifest(build: &str) -> String {
+    let run = format!("python3 main.py {MARK}");
+    manifest(&run).replace("build: 'true'", &format!("build: {}", json!(build)))
+}
+
+const SLOW: &str = r#"
+import os, subprocess, sys, time
+stay = os.environ.get("PAN_CFG_STAY")
+if stay:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]], start_new_session=True)
+    print("begun", file=sys.stderr, flush=True)
+    time.sleep(600)
+print("{}")
+"#;
+
+both_databases! {
+    async fn ten_runs_and_a_build(database) {
+        let mut server = TestServer::start(options(database).with("--run-slots=16")).await;
+        let (integration, tenants, accepted, build) = set_the_scene(&server).await;
+        server.kill();
+        // The kernel ends the children when it has noticed; nobody else does.
+        eventually("no process is left over", || async { processes(MARK).is_empty().then_some(()) }).await;
+        server.restart();
+
+        let after = Story { server: &server, integration };
+        after.check_interrupted(&accepted).await;
+        let ended = after.build_end(build).await;
+        assert_eq!(ended["status"], "Succeeded", "a build is begun again: {ended}");
+        // What waited behind the interrupted runs goes on by itself, and nothing doubled.
+        after.check_each_once(&accepted).await;
+        for tenant in tenants {
+            let runs = server.get(&format!("/v2/tenants/{tenant}/runs")).await.expect(200);
+            let live = runs.as_array().unwrap().iter().filter(|run| {
+                matches!(run["status"]["phase"].as_str(), Some("Pending" | "Running"))
+            });
+            assert!(live.count() <= 1);
+        }
+        server.stop();
+        assert!(processes(MARK).is_empty());
+        check_nothing_left(server.data_dir.path());
+    }
+}
+
+/// Ten tenants with a live run each and one trigger waiting behind it, and a build at work.
+async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, String)>, i64) {
+    let quick = slow_manifest("true");
+    let files = [("PANDIUM.yaml", quick.as_str()), ("main.py", SLOW)];
+    let scenario = Scenario::new(server, "crash", &files, json!({})).await;
+    scenario.release("v1").await;
+    let mut tenants = Vec::new();
+    let mut accepted = Vec::new();
+    for n in 0..10 {
+        let tenant = scenario.tenant(&format!("t{n}")).await;
+        let stay = json!({"configs": {"stay": "yes"}});
+        server.patch(&format!("/v2/tenants/{tenant}"), stay).await.expect(200);
+        tenants.push(tenant);
+        let live = scenario.sync(tenant).await;
+        eventually("the run is live", || async {
+            let runs = server.get(&format!("/v2/tenants/{tenant}/runs")).await.expect(200);
+            (runs[0]["status"]["phase"] == "Running").then_some(())
+        })
+        .await;
+        accepted.push((live, scenario.sync(tenant).await));
+    }
+    eventually("twenty processes", || async { (processes(MARK).len() >= 20).then_some(()) }).await;
+    // What is begun after the restart ends at once.
+    for tenant in &tenants {
+        let gone = json!({"configs": {"stay": null}});
+        server.patch(&format!("/v2/tenants/{tenant}"), gone).await.expect(200);
+    }
+    // Stays for a while the first time: the package cache outlives the attempt.
+    let once = format!("test -e $npm_config_cache-tried || {{ touch $npm_config_cache-tried; python3 -c 'import time; time.sleep(600)' {MARK}; }}");
+    scenario.repository.commit(&[("PANDIUM.yaml", &slow_manifest(&once))]);
+    let body = json!({"integration_id": scenario.integration, "tag": "v2"});
+    let build = server.post("/v2/sourcecontrol/build", body).await.expect(201)["id"].as_i64().unwrap();
+    eventually("the build is at work", || async { (processes(MARK).len() >= 22).then_some(()) }).await;
+    (scenario.integration, tenants, accepted, build)
+}
+
+struct Story<'a> {
+    server: &'a TestServer,
+    integration: i64,
+}
+
+impl Story<'_> {
+    async fn runs(&self) -> Vec<Value> {
+        let path = format!("/v2/runs?integration_id={}&limit=500", self.integration);
+        self.server.get(&path).await.expect(200).as_array().unwrap().clone()
+    }
+
+    async fn check_interrupted(&self, accepted: &[(String, String)]) {
+        for (live, _) in accepted {
+            let path = format!("/v2/runs/triggers/{live}/status");
+            let status = self.server.get(&path).await.expect(200);
+            assert_eq!(status["status"], "Failed (Platform Issue)");
+        }
+    }
+
+    async fn check_each_once(&self, accepted: &[(String, String)]) {
+        for (_, waiting) in accepted {
+            eventually("the waiting trigger's run ends", || async {
+                let path = format!("/v2/runs/triggers/{waiting}/status?wait=5");
+                let answer = self.server.get(&path).await;
+                (answer.status == 200 && answer.json()["status"] == "Succeeded").then_some(())
+            })
+            .await;
+        }
+        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        for run in self.runs().await {
+            for trigger in run["triggers"].as_array().unwrap() {
+                *taken.entry(trigger["id"].to_string()).or_default() += 1;
+            }
+        }
+        for (live, waiting) in accepted {
+            assert_eq!((taken.get(live), taken.get(waiting)), (Some(&1), Some(&1)));
+        }
+    }
+
+    async fn build_end(&self, id: i64) -> Value {
+        eventually("the build ends", || async {
+            let build = self.server.get(&format!("/v2/builds/{id}")).await.expect(200);
+            let open = matches!(build["status"].as_str(), Some("Pending" | "Running"));
+            (!open).then_some(build)
+        })
+        .await
+    }
+}
+
+/// Processes with a word in their command line, whoever's they are.
+fn processes(word: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.contains(word) && pid != std::process::id()).then_some(line)
+    });
+    lines.collect()
+}
+
+fn check_nothing_left(data: &Path) {
+    let work: Vec<_> = std::fs::read_dir(data.join("work")).unwrap().flatten().collect();
+    assert!(work.is_empty(), "{work:?}");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(data.to_str().unwrap()), "{mounts}");
+    let node = std::fs::read_to_string(data.join("node")).unwrap();
+    for controller in ["memory", "pids", "unified"] {
+        let root = Path::new("/sys/fs/cgroup").join(controller);
+        assert!(!contains_folder(&root, node.trim(), 3), "a control group is left in {root:?}");
+    }
+}
+
+fn contains_folder(root: &Path, word: &str, depth: usize) -> bool {
+    let Ok(entries) = std::fs::read_dir(root) else { return false };
+    entries.flatten().filter(|e| e.path().is_dir()).any(|entry| {
+        entry.file_name().to_string_lossy().contains(word)
+            || (depth > 0 && contains_folder(&entry.path(), word, depth - 1))
+    })
+}
+
+both_databases! {
+    async fn an_accepted_trigger_survives_at_once(database) {
+        let mut server = server(database).await;
+        let files = [("PANDIUM.yaml", &*manifest("true"))];
+        let scenario = Scenario::new(&server, "durable", &files, json!({})).await;
+        scenario.release("v1").await;
+        let integration = scenario.integration;
+        let tenant = scenario.tenant("t").await;
+        let trigger = scenario.sync(tenant).await;
+        server.kill();
+        server.restart();
+        let story = Story { server: &server, integration };
+        eventually("the run of the accepted trigger ends", || async {
+            let answer = server.get(&format!("/v2/runs/triggers/{trigger}/status")).await;
+            (answer.status == 200 && answer.json()["status"] != "Running").then_some(())
+        })
+        .await;
+        let count = story.runs().await.len();
+        assert_eq!(count, 1);
+    }
+}
