@@ -6,8 +6,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a measurement for people, of starting processes"
+    reason = "a measurement for people"
 )]
 
 use std::ffi::OsString;
@@ -177,7 +176,7 @@ fn sandboxed(sandbox: &Sandbox, network: Network) -> impl Future<Output = ()> + 
             disk_bytes: 512 << 20,
         },
         network,
-        lease: Duration::from_secs(60),
+        lease: Duration::from_mins(1),
     };
     async move {
         let mut child = sandbox.spawn(spec).await.unwrap();

@@ -131,15 +131,13 @@ impl Groups {
         }
     }
 
-    /// Removes the folder of the instance; nothing may be running.
+    /// Removes the idle groups, and the folder of the instance where nothing is left in it.
     pub(crate) fn remove(&self) {
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        self.clear();
         for base in self.bases() {
-            // Another server of the same instance name may still use it.
             let _ = fs::remove_dir(base);
         }
     }
@@ -228,6 +226,12 @@ impl Group {
             .map_err(failed(path))?;
         self.fds.push(file.into());
         Ok(())
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

@@ -12,7 +12,9 @@ use crate::report::{Part, PartName, Report};
 ///
 /// Blocks for some milliseconds. Needs the same [`Config::helper`] as [`crate::Sandbox::start`].
 pub fn detect(config: &Config) -> Report {
-    let groups = Groups::find(Path::new("/proc/self"), &config.instance);
+    // A name of its own: a server of this instance may be running.
+    let name = format!("{}-probe-{}", config.instance, std::process::id());
+    let groups = Groups::find(Path::new("/proc/self"), &name);
     report(config, &groups)
 }
 

@@ -35,10 +35,6 @@ impl Link {
             source,
         };
         let (ours, theirs) = channel::pair().map_err(Error::system("make a socket"))?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this crate is where processes are started"
-        )]
         let mut command = Command::new(&program);
         let process = command
             .args(&config.helper_args)

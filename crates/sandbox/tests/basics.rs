@@ -278,3 +278,20 @@ async fn many_at_once_have_users_of_their_own() {
         assert_eq!(outcome.stdout, format!("{index}\n"), "{}", outcome.stderr);
     }
 }
+
+#[tokio::test]
+async fn the_report_names_every_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = common::config(Mode::Full, "report", folder.path().to_path_buf());
+    let report = marquetry_sandbox::detect(&config);
+    assert!(report.is_full(), "{report:?}");
+    let broken = marquetry_sandbox::Config {
+        helper: Some("/nonexistent".into()),
+        ..config
+    };
+    let report = marquetry_sandbox::detect(&broken);
+    assert_eq!(report.missing().count(), 7);
+    assert!(report.missing().all(|part| part.remedy.is_some()));
+    let refused = marquetry_sandbox::Sandbox::start(broken).await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+}

@@ -1,5 +1,7 @@
 //! The network of children.
 
+#![expect(clippy::unwrap_used, reason = "functions that tests share")]
+
 mod common;
 
 use std::io::{Read as _, Write as _};
@@ -163,6 +165,10 @@ print(open('/etc/resolv.conf').readline().strip())
 
 /// Answers one datagram from the address it was sent to.
 #[expect(unsafe_code, reason = "the standard library has no ancillary data")]
+#[expect(
+    clippy::cast_ptr_alignment,
+    reason = "the kernel aligns control messages, and the buffer is aligned"
+)]
 fn answer_once(socket: &UdpSocket) {
     use std::os::fd::AsRawFd as _;
     socket.set_nonblocking(false).unwrap();

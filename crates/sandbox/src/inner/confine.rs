@@ -92,6 +92,7 @@ pub(crate) fn restrict(setup: &Setup, body: &Body, own_root: bool) -> Step<ABI> 
     rules.enforce()
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     Read,
     Write,

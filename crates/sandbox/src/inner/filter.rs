@@ -271,7 +271,7 @@ mod tests {
         let refused = |errno: i32| ERRNO | errno.cast_unsigned();
         let user = libc::CLONE_NEWUSER.cast_unsigned();
         assert_eq!(
-            call(libc::SYS_clone, [user | 17, 0, 0]),
+            call(libc::SYS_clone, [user | 0x11, 0, 0]),
             refused(libc::EPERM)
         );
         assert_eq!(call(libc::SYS_clone, [0x0120_0011, 0, 0]), ALLOW);

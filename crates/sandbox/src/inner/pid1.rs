@@ -21,9 +21,8 @@ const MEMORY_WATCH_MS: i64 = 100;
 
 /// Runs one child; ends when everything of it has ended.
 pub(crate) fn main(prepared: &Prepared, identity: Option<Identity<'_>>, mut request: Request) -> ! {
-    let control = match request.control.try_clone() {
-        Ok(control) => control,
-        Err(_) => sys::exit(1),
+    let Ok(control) = request.control.try_clone() else {
+        sys::exit(1)
     };
     let mounts = std::mem::take(&mut request.mounts);
     let notice = match set_up(prepared, identity, request, mounts) {

@@ -28,10 +28,10 @@ pub(crate) fn main() -> ! {
             PartName::ControlGroups => continue,
         };
         let (sign, detail) = match in_child(test) {
-            Ok(detail) => ('+', detail),
-            Err(detail) => ('-', detail),
+            Ok(detail) => ("+", detail),
+            Err(detail) => ("-", detail),
         };
-        out.push_str(&format!("{}\t{sign}\t{detail}\n", name.as_str()));
+        out.push_str(&[name.as_str(), "\t", sign, "\t", &detail, "\n"].concat());
     }
     let written = std::io::stdout().write_all(out.as_bytes());
     sys::exit(i32::from(written.is_err()))
@@ -52,13 +52,13 @@ fn in_child(test: fn() -> Step<String>) -> Step<String> {
         }
         sys::Side::Parent { .. } => {
             drop(writer);
-            let mut text = String::new();
+            let mut answer = String::new();
             fs::File::from(reader)
-                .read_to_string(&mut text)
+                .read_to_string(&mut answer)
                 .map_err(at("read the answer"))?;
-            match text.strip_prefix('+') {
+            match answer.strip_prefix('+') {
                 Some(detail) => Ok(detail.to_owned()),
-                None => Err(text.trim_start_matches('-').to_owned()),
+                None => Err(answer.trim_start_matches('-').to_owned()),
             }
         }
     }

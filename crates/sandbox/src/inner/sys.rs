@@ -43,7 +43,7 @@ pub(crate) enum Side {
 pub(crate) fn clone3(flags: libc::c_int, group: Option<&OwnedFd>) -> io::Result<Side> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
-        flags: u64::from(flags.cast_unsigned()) | libc::CLONE_PIDFD.cast_unsigned() as u64,
+        flags: u64::from(flags.cast_unsigned()) | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
         pidfd: (&raw mut pidfd) as u64,
         exit_signal: libc::SIGCHLD.cast_unsigned().into(),
         ..CloneArgs::default()

@@ -60,7 +60,7 @@ pub fn command(words: &[&str]) -> Spec {
             disk_bytes: 32 << 20,
         },
         network: Network::None,
-        lease: Duration::from_secs(60),
+        lease: Duration::from_mins(1),
     }
 }
 
@@ -90,7 +90,7 @@ pub async fn finish(mut child: Child) -> Outcome {
 impl Fixture {
     pub async fn run(&self, spec: Spec) -> Outcome {
         let child = self.sandbox.spawn(spec).await.expect("the child starts");
-        tokio::time::timeout(Duration::from_secs(60), finish(child))
+        tokio::time::timeout(Duration::from_mins(1), finish(child))
             .await
             .expect("the child ends in time")
     }
