@@ -220,12 +220,23 @@ impl TestServer {
 }
 
 impl Drop for TestServer {
+    /// Asks it to end first, so that it takes its control groups with it.
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // It may have ended already.
-            let _ = process.kill();
-            let _ = process.wait();
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        let pid = process.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        let until = std::time::Instant::now() + Duration::from_secs(5);
+        while asked.is_ok() && std::time::Instant::now() < until {
+            if matches!(process.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
+        // It may have ended already.
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }
 

@@ -86,7 +86,8 @@ async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, Stri
     scenario.repository.commit(&[("PANDIUM.yaml", &slow_manifest(&once))]);
     let body = json!({"integration_id": scenario.integration, "tag": "v2"});
     let build = server.post("/v2/sourcecontrol/build", body).await.expect(201)["id"].as_i64().unwrap();
-    eventually("the build is at work", || async { (processes(MARK).len() >= 22).then_some(()) }).await;
+    let tried = server.data_dir.path().join(format!("cache/{}/npm-tried", scenario.integration));
+    eventually("the build is at work", || async { tried.exists().then_some(()) }).await;
     (scenario.integration, tenants, accepted, build)
 }
 
