@@ -1,0 +1,154 @@
+//! The table of settings.
+
+/// How often a setting may be said, and how it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One value.
+    One,
+    /// Several; in a variable with commas between them.
+    Many,
+    /// Yes or no.
+    Switch,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spec {
+    /// Its name in the file; a dot stands between table and key.
+    pub(super) key: &'static str,
+    /// Its flag without dashes; empty: none.
+    pub(super) flag: &'static str,
+    /// Its variable.
+    pub(super) variable: &'static str,
+    pub(super) kind: Kind,
+    /// Whether its value is never shown.
+    pub(super) secret: bool,
+    /// Whether something in this version reads it.
+    pub(super) has_effect: bool,
+}
+
+const fn spec(key: &'static str, flag: &'static str, variable: &'static str, kind: Kind) -> Spec {
+    Spec {
+        key,
+        flag,
+        variable,
+        kind,
+        secret: false,
+        has_effect: true,
+    }
+}
+
+const fn secret(spec: Spec) -> Spec {
+    Spec {
+        secret: true,
+        ..spec
+    }
+}
+
+const fn later(spec: Spec) -> Spec {
+    Spec {
+        has_effect: false,
+        ..spec
+    }
+}
+
+use Kind::{Many, One, Switch};
+
+/// All settings, in the order in which `config check` shows them.
+pub(super) const SPECS: &[Spec] = &[
+    spec("listen", "listen", "MARQUETRY_LISTEN", One),
+    spec("data_dir", "data-dir", "MARQUETRY_DATA_DIR", One),
+    secret(spec(
+        "database_url",
+        "database-url",
+        "MARQUETRY_DATABASE_URL",
+        One,
+    )),
+    spec("blobs", "blobs", "MARQUETRY_BLOBS", One),
+    spec("s3.endpoint", "", "MARQUETRY_S3_ENDPOINT", One),
+    spec("s3.region", "", "MARQUETRY_S3_REGION", One),
+    spec("s3.access_key", "", "MARQUETRY_S3_ACCESS_KEY", One),
+    secret(spec("s3.secret", "", "MARQUETRY_S3_SECRET", One)),
+    spec("s3.path_style", "", "MARQUETRY_S3_PATH_STYLE", Switch),
+    spec("s3.allow_http", "", "MARQUETRY_S3_ALLOW_HTTP", Switch),
+    spec("roles", "roles", "MARQUETRY_ROLES", Many),
+    spec("run_slots", "run-slots", "MARQUETRY_RUN_SLOTS", One),
+    spec("build_slots", "build-slots", "MARQUETRY_BUILD_SLOTS", One),
+    spec("sandbox", "sandbox", "MARQUETRY_SANDBOX", One),
+    spec(
+        "local_repositories",
+        "local-repositories",
+        "MARQUETRY_LOCAL_REPOSITORIES",
+        One,
+    ),
+    spec(
+        "outbound_allow",
+        "outbound-allow",
+        "MARQUETRY_OUTBOUND_ALLOW",
+        Many,
+    ),
+    spec(
+        "allow_host_network",
+        "allow-host-network",
+        "MARQUETRY_ALLOW_HOST_NETWORK",
+        Switch,
+    ),
+    spec(
+        "build.allow_hosts",
+        "build-allow-hosts",
+        "MARQUETRY_BUILD_ALLOW_HOSTS",
+        Many,
+    ),
+    spec(
+        "toolchain_path",
+        "toolchain-path",
+        "MARQUETRY_TOOLCHAIN_PATH",
+        Many,
+    ),
+    spec("public_url", "public-url", "MARQUETRY_PUBLIC_URL", One),
+    later(spec(
+        "marketplace_url",
+        "marketplace-url",
+        "MARQUETRY_MARKETPLACE_URL",
+        One,
+    )),
+    later(spec(
+        "exmart_url",
+        "exmart-url",
+        "MARQUETRY_EXMART_URL",
+        One,
+    )),
+    later(spec(
+        "admin_listen",
+        "admin-listen",
+        "MARQUETRY_ADMIN_LISTEN",
+        One,
+    )),
+    later(spec(
+        "trusted_proxies",
+        "trusted-proxies",
+        "MARQUETRY_TRUSTED_PROXIES",
+        Many,
+    )),
+    later(spec(
+        "master_key_file",
+        "master-key-file",
+        "MARQUETRY_MASTER_KEY_FILE",
+        One,
+    )),
+    spec("environment", "environment", "MARQUETRY_ENVIRONMENT", One),
+    spec("log", "log", "MARQUETRY_LOG", One),
+];
+
+/// Variables with our prefix that are no settings of the server's file.
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "MARQUETRY_API_KEY",
+    "MARQUETRY_BOOTSTRAP_API_KEY",
+    "MARQUETRY_CONFIG",
+    "MARQUETRY_URL",
+];
+
+/// The setting with this name.
+pub(super) fn find(key: &str) -> Option<&'static Spec> {
+    SPECS.iter().find(|spec| spec.key == key)
+}
