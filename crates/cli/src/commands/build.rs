@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use marquetry_model::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use super::{builds, show};
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) struct BuildArgs {
     /// The integration's id or name.
     integration: String,
-    /// The label of the release, or a Git tag to build [default: the short commit].
+    /// The label of the release, or a Git tag to build [default: the time, as 20260131-140509].
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
     /// The branch to build [default: the tracking branch].
@@ -51,7 +52,7 @@ pub(super) async fn run(args: BuildArgs, to: &mut Printer) -> anyhow::Result<u8>
     let client = args.connection.client()?;
     let as_json = args.connection.json;
     let integration = find_integration(&client, &args.integration).await?;
-    let body = body(&args, integration);
+    let body = body(&args, integration, &default_tag(SystemClock.now()));
     let asked = client
         .post("/v2/sourcecontrol/build", &[], Some(&body))
         .await?;
@@ -91,11 +92,9 @@ pub(super) async fn run(args: BuildArgs, to: &mut Printer) -> anyhow::Result<u8>
     }
 }
 
-fn body(args: &BuildArgs, integration: i64) -> Value {
-    let mut body = json!({ "integration_id": integration });
-    if let Some(tag) = &args.tag {
-        body["tag"] = json!(tag);
-    }
+fn body(args: &BuildArgs, integration: i64, default_tag: &str) -> Value {
+    let tag = args.tag.as_deref().unwrap_or(default_tag);
+    let mut body = json!({ "integration_id": integration, "tag": tag });
     if let Some(branch) = &args.branch {
         body["branch"] = json!(branch);
     }
@@ -103,6 +102,14 @@ fn body(args: &BuildArgs, integration: i64) -> Value {
         body["latest"] = json!(true);
     }
     body
+}
+
+/// The API asks for a label: one that sorts by time and is no name of a Git tag.
+fn default_tag(now: Timestamp) -> String {
+    let digits = now.to_string().replace(['-', ':'], "");
+    let mut parts = digits.split(['T', '.']);
+    let day = parts.next().unwrap_or_default();
+    format!("{day}-{}", parts.next().unwrap_or_default())
 }
 
 /// The build once it has ended.
@@ -128,4 +135,15 @@ fn report(build: &Answer, as_json: bool, to: &mut Printer) -> u8 {
     let took = show::between(&build.value["started_date"], &build.value["completed_date"]);
     to.note(format!("{word} {took}").trim_end());
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_a_tag_is_labelled_by_its_time() {
+        let now = Timestamp::parse("2026-01-31T14:05:09.123Z").unwrap();
+        assert_eq!(default_tag(now), "20260131-140509");
+    }
 }

@@ -93,7 +93,7 @@ enum Command {
     Runs(runs::RunsArgs),
     /// The log of a run.
     Logs(logs::LogsArgs),
-    /// Versions of this program and of the server.
+    /// Versions of this program and of the server's API.
     Version(version::VersionArgs),
 }
 

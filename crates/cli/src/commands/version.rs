@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::client::{ClientError, ConnectionArgs};
 use crate::printer::Printer;
 
-/// Versions of this program and of the server.
+/// Versions of this program and of the server's API.
 #[derive(Debug, Args)]
 pub(crate) struct VersionArgs {
     #[command(flatten)]
@@ -24,14 +24,14 @@ pub(super) async fn run(args: &VersionArgs, to: &mut Printer) -> anyhow::Result<
     };
     let own = env!("CARGO_PKG_VERSION");
     if args.connection.json {
-        let line = json!({ "client": own, "server": server.as_ref().ok() });
+        let line = json!({ "client": own, "server_api": server.as_ref().ok() });
         to.line(&line.to_string());
         return Ok(0);
     }
     to.line(&format!("marquetry {own}"));
     let base = client.base();
     match server {
-        Ok(version) => to.line(&format!("server    {version} at {base}")),
+        Ok(version) => to.line(&format!("server    API {version} at {base}")),
         Err(why) => to.note(&format!("the server at {base}: {why}")),
     }
     Ok(0)

@@ -128,7 +128,8 @@ impl Journey<'_> {
                 .done(&format!("{releases} is of this commit, as before"));
             return Ok(());
         }
-        let wanted = json!({ "integration_id": integration });
+        let tag = short(&repository.commit);
+        let wanted = json!({ "integration_id": integration, "tag": tag });
         let asked = self
             .client
             .post("/v2/sourcecontrol/build", &[], Some(&wanted))
