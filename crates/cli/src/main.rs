@@ -1,24 +1,72 @@
-#![allow(dead_code, unused_imports)]
-mod client; mod config; mod printer; mod suggest; mod failure; mod server;
-#[global_allocator]
-static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+//! The binary `marquetry`: server and client in one.
+
+mod client;
+mod commands;
+mod config;
+mod demo;
+mod doctor;
+mod failure;
+mod interrupt;
+mod printer;
+mod programs;
+mod server;
+mod suggest;
+
+use std::process::ExitCode;
+
 use clap::Parser;
-#[derive(Parser)]
-struct Cli { #[command(subcommand)] command: Command }
-#[derive(clap::Subcommand)]
-enum Command { Serve(config::ServerFlags) }
-fn main() -> anyhow::Result<()> {
-    if std::env::args_os().nth(1).is_some_and(|a| a == "__sandbox") { marquetry_sandbox::helper_main() }
-    let cli = Cli::parse();
-    let environment: config::Environment = std::env::vars().collect();
-    let Command::Serve(flags) = cli.command;
-    let config = match config::ServerConfig::load(&flags, &environment) { Ok(c) => c, Err(e) => { for f in &e.0 { eprintln!("{f}"); } std::process::exit(1) } };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    tokio::runtime::Runtime::new()?.block_on(async move {
-        let server = server::Server::start(&config, server::Choices::default(), environment.get("PATH").map_or("/usr/bin:/bin", String::as_str)).await?;
-        eprintln!("listening on {}", server.url);
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        term.recv().await;
-        server.stop().await
-    })
+
+use crate::commands::CommandLine;
+use crate::printer::Printer;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    if let Some(code) = sandbox_process() {
+        return code;
+    }
+    let line = CommandLine::parse();
+    let environment: config::Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut printer = Printer::new(wants_colours(&environment));
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.error(&format!("cannot start threads: {error}"), &[], None);
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(line, &environment, &mut printer)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            failure::print(&error, &mut printer);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The sandbox starts this same binary again, with a word that no person types, as the first
+/// process of a run. That must be noticed before there are threads, an allocator's arenas or an
+/// open file.
+fn sandbox_process() -> Option<ExitCode> {
+    let word = std::env::args_os().nth(1)?;
+    if word != "__sandbox" {
+        return None;
+    }
+    server::sandbox_main()
+}
+
+fn wants_colours(environment: &config::Environment) -> bool {
+    let said = |name: &str| {
+        environment
+            .get(name)
+            .map(String::as_str)
+            .unwrap_or_default()
+    };
+    said("NO_COLOR").is_empty() && said("TERM") != "dumb"
 }

@@ -13,7 +13,7 @@ pub(crate) use table::{Block, Table};
 
 /// What a piece of text means; the printer decides how that looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// A heading.
     Strong,
     /// Of lesser interest.
@@ -45,6 +45,10 @@ impl Style {
 const CLEAR_LINE: &str = "\r\u{1b}[2K";
 
 /// One of the two streams.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not hang together"
+)]
 struct Stream {
     sink: Box<dyn Write + Send>,
     terminal: bool,
@@ -82,7 +86,7 @@ impl Stream {
 }
 
 /// Writes for people or for programs.
-pub struct Printer {
+pub(crate) struct Printer {
     out: Stream,
     err: Stream,
 }
@@ -90,7 +94,7 @@ pub struct Printer {
 impl Printer {
     /// Writes to the process's own stdout and stderr; `colours_wanted` is false where the
     /// environment says `NO_COLOR` or `TERM=dumb`.
-    pub fn new(colours_wanted: bool) -> Self {
+    pub(crate) fn new(colours_wanted: bool) -> Self {
         let stream = |sink: Box<dyn Write + Send>, terminal: bool| Stream {
             sink,
             terminal,
@@ -105,33 +109,33 @@ impl Printer {
     }
 
     /// Whether a person looks at stdout.
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.out.terminal
     }
 
     /// Whether nobody reads stdout any more.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.out.closed
     }
 
     /// `text` as it looks on stdout.
-    pub fn paint(&self, style: Style, text: &str) -> String {
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         self.out.paint(style, text)
     }
 
     /// `text` as it looks on stderr.
-    pub fn paint_note(&self, style: Style, text: &str) -> String {
+    pub(crate) fn paint_note(&self, style: Style, text: &str) -> String {
         self.err.paint(style, text)
     }
 
     /// One line of the result.
-    pub fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         self.out.write(&format!("{text}\n"));
     }
 
     /// What is going on right now: a line that the next one takes the place of. Only a terminal
     /// gets it.
-    pub fn passing(&mut self, text: &str) {
+    pub(crate) fn passing(&mut self, text: &str) {
         if self.out.terminal {
             self.out.write(text);
             self.out.passing = true;
@@ -140,7 +144,7 @@ impl Printer {
 
     /// A part of the result as it is, such as a log: a file or a pipe gets it unchanged; a
     /// terminal gets no control characters that could rewrite the screen.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         if self.out.terminal {
             self.out.write(&safe(text));
         } else {
@@ -149,7 +153,7 @@ impl Printer {
     }
 
     /// As [`Self::text`], on stderr.
-    pub fn note_text(&mut self, text: &str) {
+    pub(crate) fn note_text(&mut self, text: &str) {
         if self.err.terminal {
             self.err.write(&safe(text));
         } else {
@@ -158,18 +162,18 @@ impl Printer {
     }
 
     /// A line about the result, on stderr.
-    pub fn note(&mut self, text: &str) {
+    pub(crate) fn note(&mut self, text: &str) {
         self.err.write(&format!("{text}\n"));
     }
 
     /// A line that tells what may surprise, on stderr.
-    pub fn warn(&mut self, text: &str) {
+    pub(crate) fn warn(&mut self, text: &str) {
         let word = self.err.paint(Style::Warn, "warning:");
         self.note(&format!("{word} {text}"));
     }
 
     /// What went wrong, on stderr: one sentence, its details, and what to do.
-    pub fn error(&mut self, sentence: &str, details: &[String], remedy: Option<&str>) {
+    pub(crate) fn error(&mut self, sentence: &str, details: &[String], remedy: Option<&str>) {
         let word = self.err.paint(Style::Bad, "error:");
         self.note(&format!("{word} {}", safe(sentence)));
         for detail in details {

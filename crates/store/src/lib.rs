@@ -28,4 +28,4 @@ pub mod triggers;
 
 pub use error::{Error, Result};
 pub use query::Filter;
-pub use store::{Options, ReadTx, Store, Tx, WriteTx};
+pub use store::{Options, ReadTx, Store, Tx, WriteTx, probe};

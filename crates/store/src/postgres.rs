@@ -150,3 +150,17 @@ fn value(row: &tokio_postgres::Row, n: usize, ty: &Type) -> Result<Value> {
         _ => return Err(Error::BadRow { column: n }),
     })
 }
+
+/// Asks a server for its version, without touching anything in it.
+pub(crate) async fn version(url: &str) -> Result<String> {
+    let mut tx = PgStore::connect(url, 1)?.read().await?;
+    let rows = tx
+        .rows(
+            "SELECT CAST(current_setting('server_version') AS TEXT)",
+            &[],
+        )
+        .await?;
+    rows.into_iter()
+        .next()
+        .map_or(Ok(String::new()), |row| row.reader().text())
+}

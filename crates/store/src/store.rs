@@ -218,3 +218,8 @@ impl DerefMut for ReadTx {
         &mut self.0
     }
 }
+
+/// Whether a PostgreSQL server answers: its version. Changes nothing there.
+pub async fn probe(url: &str) -> Result<String> {
+    crate::postgres::version(url).await
+}

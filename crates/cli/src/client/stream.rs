@@ -1,7 +1,7 @@
 //! Following a log that is still being written.
 //!
-//! The data of each event is a piece of the log, to be printed as it is; the event `end` says that
-//! no more will come. A connection that breaks is taken up again where it was, by the last event's
+//! The data of each event is one or more whole lines of the log, without the end of the last one;
+//! the event `end` says that no more will come. A connection that breaks is taken up again where it was, by the last event's
 //! id.
 
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(crate) async fn follow(
             Ok(Some(how)) => return Ok(how),
             Err(error) if !worth_another_try(&error) => return Err(error),
             Err(error) if failed >= ATTEMPTS => return Err(error),
+            // Nobody was there from the start: no use in waiting.
+            Err(error @ ClientError::Unreachable { .. }) if last_id.is_none() => return Err(error),
             Ok(None) | Err(_) => {}
         }
         failed = if last_id == before { failed + 1 } else { 0 };
@@ -86,11 +88,13 @@ async fn once(
     {
         let fed = parser.feed(&bytes, &mut events);
         for event in events.drain(..) {
-            last_id.clone_from(&event.id);
             if event.name == "end" {
                 return Ok(Some(Followed::ToTheEnd));
             }
-            if !take(&event.data) {
+            *last_id = event.id;
+            let mut lines = event.data;
+            lines.push('\n');
+            if !take(&lines) {
                 return Ok(Some(Followed::Stopped));
             }
         }

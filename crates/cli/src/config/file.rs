@@ -57,13 +57,19 @@ pub(super) fn parse(path: &Path, text: &str) -> (Said, Vec<Fault>) {
         said: Said::new(),
         faults: Vec::new(),
     };
-    match DeTable::parse(text) {
-        Ok(table) => reader.table("", table.get_ref()),
-        Err(error) => {
-            let at = error.span().map_or(0, |span| span.start);
-            reader.fault("config", at, error.message().to_owned(), "mend the TOML");
-        }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        reader.table("", table.get_ref());
     }
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        reader.fault("config", at, error.message().to_owned(), "mend the TOML");
+    }
+    // Tables are kept by name; people read a file from above.
+    reader.faults.sort_by_key(|fault| match fault.origin {
+        Origin::File { line, .. } => line,
+        Origin::Flag(_) | Origin::Variable(_) | Origin::Default => 0,
+    });
     (reader.said, reader.faults)
 }
 
@@ -80,11 +86,10 @@ impl Reader<'_> {
             let at = name.span().start;
             let key = format!("{prefix}{}", name.get_ref());
             let inner = format!("{key}.");
-            match value.get_ref() {
-                DeValue::Table(table) if SPECS.iter().any(|s| s.key.starts_with(&inner)) => {
-                    self.table(&inner, table);
-                }
-                _ => self.setting(&key, at, value),
+            let holds_settings = SPECS.iter().any(|spec| spec.key.starts_with(&inner));
+            match value.get_ref().as_table() {
+                Some(table) if holds_settings => self.table(&inner, table),
+                Some(_) | None => self.setting(&key, at, value),
             }
         }
     }

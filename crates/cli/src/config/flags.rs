@@ -9,7 +9,7 @@ use clap::Args;
 /// a TOML file (as run_slots = 4); flags win over the environment, the environment over the file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Server settings")]
-pub struct ServerFlags {
+pub(crate) struct ServerFlags {
     /// A TOML file with settings.
     #[arg(long, value_name = "FILE", env = "MARQUETRY_CONFIG")]
     pub(super) config: Option<PathBuf>,

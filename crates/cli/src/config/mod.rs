@@ -24,11 +24,11 @@ pub(crate) use flags::ServerFlags;
 pub(crate) use report::{print_effective, print_faults};
 
 /// The variables of the process's environment, handed in by `main`.
-pub type Environment = BTreeMap<String, String>;
+pub(crate) type Environment = BTreeMap<String, String>;
 
 /// What runs on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub(crate) enum Role {
     /// Answers HTTP.
     Api,
     /// Bundles triggers into runs and minds the schedules.
@@ -41,7 +41,7 @@ pub enum Role {
 
 /// How much of the sandbox must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SandboxMode {
+pub(crate) enum SandboxMode {
     /// Refuses to run code where a part is missing.
     Full,
     /// Runs with what there is, and says so in every log.
@@ -52,7 +52,7 @@ pub enum SandboxMode {
 
 /// Where artifacts, large logs and payloads are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobsLocation {
+pub(crate) enum BlobsLocation {
     /// A folder of this node.
     Folder(PathBuf),
     /// `s3://BUCKET/PREFIX`, as it was written.
@@ -61,16 +61,20 @@ pub enum BlobsLocation {
 
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
+pub(crate) struct Hidden(String);
 
 impl Hidden {
     /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// The text itself; not for logs or messages.
-    pub fn reveal(&self) -> &str {
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read where the server is wired in")
+    )]
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -83,7 +87,7 @@ impl fmt::Debug for Hidden {
 
 /// How to reach an S3-compatible bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Config {
+pub(crate) struct S3Config {
     /// The server's URL; none means Amazon's for the region.
     pub endpoint: Option<Url>,
     /// The region.
@@ -101,8 +105,9 @@ pub struct S3Config {
 }
 
 /// Everything the operator chose. Paths are as written, relative ones to the current folder.
+#[expect(dead_code, reason = "read where the server is wired in")]
 #[derive(Debug, Clone)]
-pub struct ServerConfig {
+pub(crate) struct ServerConfig {
     /// Where HTTP is answered.
     pub listen: SocketAddr,
     /// Where the node keeps its files: database, key, repositories, scratch space.
@@ -157,7 +162,7 @@ pub struct ServerConfig {
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A flag of the command line.
     Flag(&'static str),
     /// A variable of the environment.
@@ -196,7 +201,7 @@ struct Effective {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The setting's name in the file, as `build.allow_hosts`.
     pub setting: String,
     /// Where it was said.
@@ -222,14 +227,17 @@ impl fmt::Display for Fault {
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} {}", .0.len(), if .0.len() == 1 { "fault" } else { "faults" })]
-pub struct ConfigError(pub Vec<Fault>);
+pub(crate) struct ConfigError(pub Vec<Fault>);
 
 impl ServerConfig {
     /// Reads flags over environment over file, and finds all faults at once.
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the settings.
-    pub fn load(flags: &ServerFlags, environment: &Environment) -> Result<Self, ConfigError> {
+    pub(crate) fn load(
+        flags: &ServerFlags,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
         let (layers, faults) = layers::Layers::gather(flags, environment);
         read::read(&layers, environment, faults)
     }

@@ -12,7 +12,7 @@ pub(super) enum Kind {
 }
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Spec {
     /// Its name in the file; a dot stands between table and key.
     pub(super) key: &'static str,

@@ -19,12 +19,19 @@ pub(super) struct DataFolder {
 impl DataFolder {
     /// Makes it, readable for its owner alone, and takes it for this process.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path);
         made.with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let path = path.canonicalize().context("cannot open the data folder")?;
         let lock = lock(&path)?;
         let node = node_name(&path).context("cannot keep the node's name in the data folder")?;
-        Ok(Self { path, node, _lock: lock })
+        Ok(Self {
+            path,
+            node,
+            _lock: lock,
+        })
     }
 
     /// A folder in it, made if it is missing.
@@ -78,8 +85,12 @@ fn node_name(path: &Path) -> anyhow::Result<String> {
         }
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String =
-        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(40)
+        .collect();
     let mut chance = [0; 4];
     std::io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut chance)?;
     let name = format!("{host}-{:08x}", u32::from_be_bytes(chance));

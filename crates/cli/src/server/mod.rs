@@ -2,9 +2,11 @@
 
 mod folder;
 pub(crate) mod parts;
+mod serving;
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Role, SandboxMode, ServerConfig};
 use folder::DataFolder;
+pub(crate) use serving::{sandbox_main, serve, start_for_demo};
 
 /// Live runs get this long to end when the server is stopped.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -39,7 +42,7 @@ pub(crate) struct Server {
     engine: Option<Engine>,
     stop: oneshot::Sender<()>,
     web: JoinHandle<std::io::Result<()>>,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Server {
@@ -48,15 +51,22 @@ impl Server {
     pub(crate) async fn start(
         config: &ServerConfig,
         choices: Choices,
-        host_path: &str,
+        host_path: OsString,
     ) -> anyhow::Result<Self> {
         let folder = DataFolder::open(&config.data_dir)?;
         let listener = bind(config.listen, choices.next_free_port)?;
         let app = parts::app(config, &folder).await?;
-        app.blobs.check().await.context("the blob store does not work")?;
+        app.blobs
+            .check()
+            .await
+            .context("the blob store does not work")?;
         let new_key = first_key(config, &folder, &app).await?;
         let works = config.roles.iter().any(|role| *role != Role::Api);
-        let sandbox = if works { Some(start_sandbox(config, &folder, choices).await?) } else { None };
+        let sandbox = if works {
+            Some(start_sandbox(config, &folder, choices).await?)
+        } else {
+            None
+        };
         let engine = match &sandbox {
             Some(sandbox) => {
                 let app = Arc::clone(&app);
@@ -67,13 +77,27 @@ impl Server {
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
         let public_url = app.settings.public_url.clone();
-        let router = marquetry_web::router(Arc::clone(&app), marquetry_web::WebConfig { public_url });
+        let router =
+            marquetry_web::router(Arc::clone(&app), marquetry_web::WebConfig { public_url });
         let (stop, stopped) = oneshot::channel::<()>();
         let web = tokio::spawn(marquetry_web::serve(listener, router, async {
             // Dropped or sent, both mean: stop.
             let _ = stopped.await;
         }));
-        Ok(Self { url, new_key, sandbox, engine, stop, web, _folder: folder })
+        Ok(Self {
+            url,
+            new_key,
+            sandbox,
+            engine,
+            stop,
+            web,
+            folder,
+        })
+    }
+
+    /// Where the node keeps its files.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Takes no more requests, lets live runs end for a while, stops.
@@ -106,7 +130,9 @@ fn bind(wanted: SocketAddr, next_free_port: bool) -> anyhow::Result<TcpListener>
                 address.set_port(address.port() + 1);
             }
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                anyhow::bail!("{wanted} is in use by another program; choose another with --listen");
+                anyhow::bail!(
+                    "{wanted} is in use by another program; choose another with --listen"
+                );
             }
             Err(error) => return Err(error).with_context(|| format!("cannot listen on {wanted}")),
         }
@@ -118,8 +144,13 @@ async fn first_key(
     folder: &DataFolder,
     app: &App,
 ) -> anyhow::Result<Option<(String, PathBuf)>> {
-    let given = config.bootstrap_api_key.as_ref().map(crate::config::Hidden::reveal);
-    let Some(key) = bootstrap_key(app, given).await? else { return Ok(None) };
+    let given = config
+        .bootstrap_api_key
+        .as_ref()
+        .map(crate::config::Hidden::reveal);
+    let Some(key) = bootstrap_key(app, given).await? else {
+        return Ok(None);
+    };
     let file = folder.keep_key(&key)?;
     Ok(Some((key, file)))
 }
@@ -130,8 +161,15 @@ async fn start_sandbox(
     choices: Choices,
 ) -> anyhow::Result<Sandbox> {
     // A node that only schedules runs no code.
-    let runs_code = config.roles.iter().any(|role| matches!(role, Role::Runner | Role::Builder));
-    let wanted = if runs_code { config.sandbox } else { SandboxMode::Off };
+    let runs_code = config
+        .roles
+        .iter()
+        .any(|role| matches!(role, Role::Runner | Role::Builder));
+    let wanted = if runs_code {
+        config.sandbox
+    } else {
+        SandboxMode::Off
+    };
     match parts::sandbox(config, folder, wanted).await {
         Err(error) if choices.best_sandbox && wanted == SandboxMode::Full => {
             tracing::warn!("the full sandbox is not to be had here: {error:#}");

@@ -1,5 +1,6 @@
 //! From the configuration to the parts that the server is made of.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,21 +26,30 @@ const LEASE: Duration = Duration::from_secs(30);
 
 pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::Result<Arc<App>> {
     let options = match &config.database_url {
-        Some(url) => {
-            Options::Postgres { url: url.reveal().to_owned(), connections: CONNECTIONS }
-        }
-        None => Options::Sqlite { folder: folder.path.clone(), readers: READERS },
+        Some(url) => Options::Postgres {
+            url: url.reveal().to_owned(),
+            connections: CONNECTIONS,
+        },
+        None => Options::Sqlite {
+            folder: folder.path.clone(),
+            readers: READERS,
+        },
     };
     let clock = Arc::new(SystemClock);
     let now = marquetry_model::Clock::now(&*clock);
-    let store = Store::open(&options, now).await.context("cannot open the database")?;
+    let store = Store::open(&options, now)
+        .await
+        .context("cannot open the database")?;
     let repositories = &config.local_repositories;
     std::fs::create_dir_all(repositories)
         .with_context(|| format!("cannot make {}", repositories.display()))?;
     let settings = Settings {
         environment: config.environment.clone(),
         local_repositories: repositories.canonicalize()?,
-        public_url: config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        public_url: config
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         host_network_allowed: config.allow_host_network,
         limits: Limits::default(),
     };
@@ -70,9 +80,15 @@ pub(super) async fn sandbox(
     folder: &DataFolder,
     mode: SandboxMode,
 ) -> anyhow::Result<Sandbox> {
-    Sandbox::start(sandbox_config(config, folder.path.clone(), &folder.node, mode, folder.below("sandbox")?))
-        .await
-        .context("cannot start the sandbox; `marquetry doctor` explains each part")
+    Sandbox::start(sandbox_config(
+        config,
+        folder.path.clone(),
+        &folder.node,
+        mode,
+        folder.below("sandbox")?,
+    ))
+    .await
+    .context("cannot start the sandbox; `marquetry doctor` explains each part")
 }
 
 pub(crate) fn sandbox_config(
@@ -101,9 +117,12 @@ pub(super) async fn engine(
     folder: &DataFolder,
     app: Arc<App>,
     sandbox: Sandbox,
-    host_path: &str,
+    host_path: OsString,
 ) -> anyhow::Result<Engine> {
-    let limits = ExtractLimits { links: marquetry_engine::toolchain_links(), ..ExtractLimits::default() };
+    let limits = ExtractLimits {
+        links: marquetry_engine::toolchain_links(),
+        ..ExtractLimits::default()
+    };
     let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;
     let has = |role| config.roles.contains(&role);
     let settings = Config {
@@ -117,7 +136,7 @@ pub(super) async fn engine(
         build_slots: config.build_slots,
         work_dir: folder.below("work")?,
         cache_dir: folder.below("cache")?,
-        host_path: host_path.into(),
+        host_path,
         lease: LEASE,
         policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),
         resolver: Arc::new(Resolver::system()),

@@ -18,7 +18,10 @@ print(json.dumps({"ids": ids, "began": began, "ended": time.clock_gettime(time.C
 "#;
 
 fn files() -> Vec<(&'static str, String)> {
-    vec![("PANDIUM.yaml", manifest("python3 main.py")), ("main.py", SLOW.to_owned())]
+    vec![
+        ("PANDIUM.yaml", manifest("python3 main.py")),
+        ("main.py", SLOW.to_owned()),
+    ]
 }
 
 async fn scenario<'a>(server: &'a marquetry_testkit::TestServer, name: &str) -> Scenario<'a> {
@@ -101,7 +104,11 @@ async fn all_at_once<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
                     }
                 }
             }
-            if open { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            if open {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
         })
         .await;
         done.extend(answers.into_iter().flatten());
@@ -118,7 +125,11 @@ fn check_exactly_once(accepted: &[(i64, String)], runs: &[Value]) {
         }
     }
     for (tenant, trigger) in accepted {
-        assert_eq!(taken.get(trigger), Some(&1), "trigger {trigger} of tenant {tenant}");
+        assert_eq!(
+            taken.get(trigger),
+            Some(&1),
+            "trigger {trigger} of tenant {tenant}"
+        );
     }
     assert_eq!(taken.len(), accepted.len());
 }
@@ -128,13 +139,22 @@ fn check_never_two(runs: &[Value]) {
     let mut spans: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
     for run in runs {
         let output: Value = serde_json::from_str(run["std_out"].as_str().unwrap()).unwrap();
-        let span = (output["began"].as_f64().unwrap(), output["ended"].as_f64().unwrap());
-        spans.entry(run["tenant_id"].as_i64().unwrap()).or_default().push(span);
+        let span = (
+            output["began"].as_f64().unwrap(),
+            output["ended"].as_f64().unwrap(),
+        );
+        spans
+            .entry(run["tenant_id"].as_i64().unwrap())
+            .or_default()
+            .push(span);
     }
     for (tenant, mut spans) in spans {
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         for pair in spans.windows(2) {
-            assert!(pair[0].1 <= pair[1].0, "two runs of tenant {tenant} at once: {pair:?}");
+            assert!(
+                pair[0].1 <= pair[1].0,
+                "two runs of tenant {tenant} at once: {pair:?}"
+            );
         }
     }
 }

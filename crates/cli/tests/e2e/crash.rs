@@ -65,29 +65,56 @@ async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, Stri
     for n in 0..10 {
         let tenant = scenario.tenant(&format!("t{n}")).await;
         let stay = json!({"configs": {"stay": "yes"}});
-        server.patch(&format!("/v2/tenants/{tenant}"), stay).await.expect(200);
+        server
+            .patch(&format!("/v2/tenants/{tenant}"), stay)
+            .await
+            .expect(200);
         tenants.push(tenant);
         let live = scenario.sync(tenant).await;
         eventually("the run is live", || async {
-            let runs = server.get(&format!("/v2/tenants/{tenant}/runs")).await.expect(200);
+            let runs = server
+                .get(&format!("/v2/tenants/{tenant}/runs"))
+                .await
+                .expect(200);
             (runs[0]["status"]["phase"] == "Running").then_some(())
         })
         .await;
         accepted.push((live, scenario.sync(tenant).await));
     }
-    eventually("twenty processes", || async { (processes(MARK).len() >= 20).then_some(()) }).await;
+    eventually("twenty processes", || async {
+        (processes(MARK).len() >= 20).then_some(())
+    })
+    .await;
     // What is begun after the restart ends at once.
     for tenant in &tenants {
         let gone = json!({"configs": {"stay": null}});
-        server.patch(&format!("/v2/tenants/{tenant}"), gone).await.expect(200);
+        server
+            .patch(&format!("/v2/tenants/{tenant}"), gone)
+            .await
+            .expect(200);
     }
     // Stays for a while the first time: the package cache outlives the attempt.
-    let once = format!("test -e $npm_config_cache-tried || {{ touch $npm_config_cache-tried; python3 -c 'import time; time.sleep(600)' {MARK}; }}");
-    scenario.repository.commit(&[("PANDIUM.yaml", &slow_manifest(&once))]);
+    let once = format!(
+        "test -e $npm_config_cache-tried || {{ touch $npm_config_cache-tried; python3 -c 'import time; time.sleep(600)' {MARK}; }}"
+    );
+    scenario
+        .repository
+        .commit(&[("PANDIUM.yaml", &slow_manifest(&once))]);
     let body = json!({"integration_id": scenario.integration, "tag": "v2"});
-    let build = server.post("/v2/sourcecontrol/build", body).await.expect(201)["id"].as_i64().unwrap();
-    let tried = server.data_dir.path().join(format!("cache/{}/npm-tried", scenario.integration));
-    eventually("the build is at work", || async { tried.exists().then_some(()) }).await;
+    let build = server
+        .post("/v2/sourcecontrol/build", body)
+        .await
+        .expect(201)["id"]
+        .as_i64()
+        .unwrap();
+    let tried = server
+        .data_dir
+        .path()
+        .join(format!("cache/{}/npm-tried", scenario.integration));
+    eventually("the build is at work", || async {
+        tried.exists().then_some(())
+    })
+    .await;
     (scenario.integration, tenants, accepted, build)
 }
 
@@ -99,7 +126,13 @@ struct Story<'a> {
 impl Story<'_> {
     async fn runs(&self) -> Vec<Value> {
         let path = format!("/v2/runs?integration_id={}&limit=500", self.integration);
-        self.server.get(&path).await.expect(200).as_array().unwrap().clone()
+        self.server
+            .get(&path)
+            .await
+            .expect(200)
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     async fn check_interrupted(&self, accepted: &[(String, String)]) {
@@ -132,7 +165,11 @@ impl Story<'_> {
 
     async fn build_end(&self, id: i64) -> Value {
         eventually("the build ends", || async {
-            let build = self.server.get(&format!("/v2/builds/{id}")).await.expect(200);
+            let build = self
+                .server
+                .get(&format!("/v2/builds/{id}"))
+                .await
+                .expect(200);
             let open = matches!(build["status"].as_str(), Some("Pending" | "Running"));
             (!open).then_some(build)
         })
@@ -153,23 +190,34 @@ fn processes(word: &str) -> Vec<String> {
 }
 
 fn check_nothing_left(data: &Path) {
-    let work: Vec<_> = std::fs::read_dir(data.join("work")).unwrap().flatten().collect();
+    let work: Vec<_> = std::fs::read_dir(data.join("work"))
+        .unwrap()
+        .flatten()
+        .collect();
     assert!(work.is_empty(), "{work:?}");
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(data.to_str().unwrap()), "{mounts}");
     let node = std::fs::read_to_string(data.join("node")).unwrap();
     for controller in ["memory", "pids", "unified"] {
         let root = Path::new("/sys/fs/cgroup").join(controller);
-        assert!(!contains_folder(&root, node.trim(), 3), "a control group is left in {root:?}");
+        assert!(
+            !contains_folder(&root, node.trim(), 3),
+            "a control group is left in {root:?}"
+        );
     }
 }
 
 fn contains_folder(root: &Path, word: &str, depth: usize) -> bool {
-    let Ok(entries) = std::fs::read_dir(root) else { return false };
-    entries.flatten().filter(|e| e.path().is_dir()).any(|entry| {
-        entry.file_name().to_string_lossy().contains(word)
-            || (depth > 0 && contains_folder(&entry.path(), word, depth - 1))
-    })
+    let Ok(entries) = std::fs::read_dir(root) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .filter(|e| e.path().is_dir())
+        .any(|entry| {
+            entry.file_name().to_string_lossy().contains(word)
+                || (depth > 0 && contains_folder(&entry.path(), word, depth - 1))
+        })
 }
 
 both_databases! {

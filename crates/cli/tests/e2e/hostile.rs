@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::server;
 
 async fn run(server: &TestServer, name: &str, code: &str, settings: Value) -> (Value, String) {
-    let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", code)];
+    let files = [
+        ("PANDIUM.yaml", &*manifest("python3 main.py")),
+        ("main.py", code),
+    ];
     let scenario = Scenario::new(server, name, &files, settings).await;
     scenario.release("v1").await;
     let tenant = scenario.tenant("t").await;

@@ -5,8 +5,16 @@ use serde_json::{Value, json};
 
 use crate::server;
 
-async fn scenario<'a>(server: &'a marquetry_testkit::TestServer, name: &str, code: &str, settings: Value) -> (Scenario<'a>, i64) {
-    let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", code)];
+async fn scenario<'a>(
+    server: &'a marquetry_testkit::TestServer,
+    name: &str,
+    code: &str,
+    settings: Value,
+) -> (Scenario<'a>, i64) {
+    let files = [
+        ("PANDIUM.yaml", &*manifest("python3 main.py")),
+        ("main.py", code),
+    ];
     let scenario = Scenario::new(server, name, &files, settings).await;
     scenario.release("v1").await;
     let tenant = scenario.tenant("t").await;

@@ -1,5 +1,6 @@
 //! The product as its users meet it: a real process, real HTTP, real repositories, on both
 //! databases.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bundling;
 mod crash;

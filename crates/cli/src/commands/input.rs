@@ -1,0 +1,126 @@
+//! Arguments that hold JSON or secrets.
+
+use std::fs;
+use std::io::{self, Read};
+
+use serde_json::{Map, Value};
+
+use crate::failure::Failure;
+
+/// The content of `-` (stdin) or of a file.
+pub(super) fn file(name: &str) -> anyhow::Result<String> {
+    let read = if name == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(name)
+    };
+    read.map_err(|error| {
+        let what = if name == "-" { "stdin" } else { name };
+        Failure::new(format!("{what} cannot be read: {error}"))
+            .remedy("name a file with text, or - for stdin")
+            .into()
+    })
+}
+
+/// JSON, given as it is, by a file's name, or as `-` for stdin.
+pub(super) fn json(argument: &str) -> anyhow::Result<Value> {
+    let inline = argument.trim_start().starts_with(['{', '[', '"']);
+    let text = if inline {
+        argument.to_owned()
+    } else {
+        file(argument)?
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let place = if inline { "the argument" } else { argument };
+        Failure::new(format!("{place} is not JSON: {error}"))
+            .remedy(
+                "give JSON such as '{\"add\": 5}', the name of a file with JSON, or - for stdin",
+            )
+            .into()
+    })
+}
+
+/// `NAME=VALUE` pairs as an object. A value that is JSON is taken as JSON (`5`, `true`), any other
+/// as text.
+pub(super) fn settings(pairs: &[String]) -> anyhow::Result<Map<String, Value>> {
+    let mut found = Map::new();
+    for pair in pairs {
+        let (name, text) = split(pair)?;
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        found.insert(name.to_owned(), value);
+    }
+    Ok(found)
+}
+
+/// A file of `NAME=VALUE` lines as an object of texts; empty lines and `#` comments are skipped.
+pub(super) fn variables(name: &str) -> anyhow::Result<Map<String, Value>> {
+    let mut found = Map::new();
+    for line in file(name)?.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line may hold a secret, so no message shows it.
+        let Some((key, value)) = line.split_once('=') else {
+            return Err(Failure::new(format!("{name} has a line without `=`"))
+                .remedy("write one NAME=VALUE in each line")
+                .into());
+        };
+        found.insert(key.trim().to_owned(), Value::String(value.to_owned()));
+    }
+    Ok(found)
+}
+
+fn split(pair: &str) -> anyhow::Result<(&str, &str)> {
+    match pair.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
+        _ => Err(Failure::new(format!("`{pair}` is no NAME=VALUE"))
+            .remedy("write it as step=2")
+            .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pairs_become_values() {
+        let pairs = ["step=2", "loud=true", "name=a=b", "empty="].map(str::to_owned);
+        let found = Value::Object(settings(&pairs).unwrap());
+        let wanted = json!({"step": 2, "loud": true, "name": "a=b", "empty": ""});
+        assert_eq!(found, wanted);
+        assert!(settings(&["=x".to_owned()]).is_err());
+        assert!(settings(&["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn json_comes_inline_or_from_a_file() {
+        assert_eq!(json(r#" {"a": 1}"#).unwrap(), json!({"a": 1}));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json").display().to_string();
+        fs::write(&path, "[1]").unwrap();
+        assert_eq!(json(&path).unwrap(), json!([1]));
+        fs::write(&path, "nonsense").unwrap();
+        assert!(json(&path).unwrap_err().to_string().contains("is not JSON"));
+        assert!(
+            json("/nowhere")
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+    }
+
+    #[test]
+    fn a_file_of_variables_is_read_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env").display().to_string();
+        fs::write(&path, "# note\n\nTOKEN=a=b \nB=\n").unwrap();
+        let found = Value::Object(variables(&path).unwrap());
+        assert_eq!(found, json!({"TOKEN": "a=b", "B": ""}));
+        fs::write(&path, "geheim\n").unwrap();
+        assert!(!variables(&path).unwrap_err().to_string().contains("geheim"));
+    }
+}

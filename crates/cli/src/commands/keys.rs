@@ -1,0 +1,140 @@
+//! `marquetry keys`.
+
+use base64::Engine;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::show;
+use crate::client::{ConnectionArgs, PageArgs, list};
+use crate::failure::Failure;
+use crate::printer::{Printer, Style};
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// The keys that are not revoked.
+    List(PageArgs),
+    /// Make a key; its text is shown once.
+    #[command(after_long_help = "Examples:\n  \
+        marquetry keys create ci --scope write --scope sync\n  \
+        marquetry keys create reports --scope read --expires 2027-01-01T00:00:00Z")]
+    Create {
+        /// What to call it.
+        name: String,
+        /// What it may do: read, sync, write, credentials, proxy, local_run, admin; may be repeated
+        /// [default: admin].
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// When it stops working, as 2027-01-01T00:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Take a key's power away.
+    Revoke {
+        /// Its id.
+        id: i64,
+    },
+    /// Print a new master key: 32 random bytes in base64. Needs no server.
+    #[command(after_long_help = "Example:\n  (umask 077; marquetry keys master > master.key)")]
+    Master,
+}
+
+pub(super) async fn run(args: KeysArgs, to: &mut Printer) -> anyhow::Result<u8> {
+    let as_json = args.connection.json;
+    match args.command {
+        KeysCommand::Master => master(to)?,
+        KeysCommand::List(pages) => {
+            let client = args.connection.client()?;
+            let found = list(&client, "/v2/keys", &[], &pages).await?;
+            show::answer(&found, as_json, to, |value, to| {
+                let empty = "no keys; make one: marquetry keys create NAME";
+                let headings = ["ID", "NAME", "PREFIX", "SCOPES", "CREATED", "LAST USED"];
+                show::rows(value, &headings, row, empty, to);
+            });
+        }
+        KeysCommand::Create {
+            name,
+            scopes,
+            expires,
+        } => {
+            let body = body(&name, &scopes, expires.as_deref());
+            let client = args.connection.client()?;
+            let made = client.post("/v2/keys", &[], Some(&body)).await?;
+            show::answer(&made, as_json, to, created);
+        }
+        KeysCommand::Revoke { id } => {
+            let client = args.connection.client()?;
+            let gone = client.delete(&format!("/v2/keys/{id}"), &[]).await?;
+            show::answer(&gone, as_json, to, |_, to| {
+                to.line(&format!("key {id} is revoked"));
+            });
+        }
+    }
+    Ok(0)
+}
+
+fn body(name: &str, scopes: &[String], expires: Option<&str>) -> Value {
+    let mut body = json!({ "name": name });
+    if !scopes.is_empty() {
+        body["scopes"] = json!(scopes);
+    }
+    if let Some(expires) = expires {
+        body["expires_date"] = json!(expires);
+    }
+    body
+}
+
+fn created(key: &Value, to: &mut Printer) {
+    to.line(&show::text(key, "key"));
+    let note = format!(
+        "key {} ({}) is made; this is the only time that its text is shown",
+        show::text(key, "id"),
+        show::text(key, "name")
+    );
+    let note = to.paint_note(Style::Faint, &note);
+    to.note(&note);
+}
+
+fn row(key: &Value) -> Vec<String> {
+    vec![
+        show::text(key, "id"),
+        show::text(key, "name"),
+        show::text(key, "prefix"),
+        show::text(key, "scopes"),
+        show::time(key, "created_date"),
+        show::time(key, "last_used_date"),
+    ]
+}
+
+fn master(to: &mut Printer) -> anyhow::Result<()> {
+    let mut bytes = [0_u8; 32];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| Failure::new("the system gives no random bytes"))?;
+    to.line(&base64::engine::general_purpose::STANDARD.encode(bytes));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::captured::printer;
+
+    #[test]
+    fn a_master_key_is_32_bytes_and_never_the_same() {
+        let (mut to, out, _) = printer(false);
+        master(&mut to).unwrap();
+        master(&mut to).unwrap();
+        let text = out.text();
+        let keys: Vec<_> = text.lines().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(keys[0]);
+        assert_eq!(bytes.unwrap().len(), 32);
+        assert_ne!(keys[0], keys[1]);
+    }
+}

@@ -1,0 +1,150 @@
+//! `marquetry runs`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::show;
+use crate::client::{ConnectionArgs, PageArgs, find_integration, find_tenant, list};
+use crate::printer::{Block, Printer};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// Runs, newest first.
+    #[command(after_long_help = "Examples:\n  \
+        marquetry runs list --tenant crm-sync/acme\n  \
+        marquetry runs list --phase 'Failed (Integration Issue)' --from 2026-01-01T00:00:00Z")]
+    List(Filter),
+    /// One run.
+    Get {
+        /// Its id.
+        run: i64,
+    },
+    /// Stop a run.
+    Cancel {
+        /// Its id.
+        run: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Filter {
+    /// Only those of this tenant (id, name, or integration/tenant).
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// Only those of this integration (id or name).
+    #[arg(long, value_name = "INTEGRATION")]
+    integration: Option<String>,
+    /// Only those in this phase, as Succeeded or 'Failed (Timeout)'.
+    #[arg(long, value_name = "PHASE")]
+    phase: Option<String>,
+    /// Only those of this mode: init, normal or webhook.
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+    /// Only those started by this: api, cron, webhook, …
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+    /// Only those made at this instant or later, as 2026-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Only those made before this instant.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    #[command(flatten)]
+    pages: PageArgs,
+}
+
+pub(super) async fn run(args: RunsArgs, to: &mut Printer) -> anyhow::Result<u8> {
+    let as_json = args.connection.json;
+    let client = args.connection.client()?;
+    match args.command {
+        RunsCommand::List(filter) => {
+            let mut query = Vec::new();
+            if let Some(name) = &filter.tenant {
+                query.push(("tenant_id", find_tenant(&client, name).await?.to_string()));
+            }
+            if let Some(name) = &filter.integration {
+                let id = find_integration(&client, name).await?;
+                query.push(("integration_id", id.to_string()));
+            }
+            query.extend(filter.phase.map(|phase| ("phase", phase)));
+            query.extend(filter.mode.map(|mode| ("mode", mode)));
+            query.extend(filter.source.map(|source| ("source", source)));
+            query.extend(filter.from.map(|from| ("from", from)));
+            query.extend(filter.to.map(|until| ("to", until)));
+            let found = list(&client, "/v2/runs", &query, &filter.pages).await?;
+            show::answer(&found, as_json, to, |value, to| {
+                let empty = "no runs; start one: marquetry sync TENANT --wait";
+                let headings = [
+                    "ID", "TENANT", "MODE", "PHASE", "TRIGGERS", "STARTED", "TOOK",
+                ];
+                show::rows(value, &headings, row, empty, to);
+            });
+        }
+        RunsCommand::Get { run } => {
+            let found = client.get(&format!("/v2/runs/{run}"), &[]).await?;
+            show::answer(&found, as_json, to, one);
+        }
+        RunsCommand::Cancel { run } => {
+            let path = format!("/v2/runs/{run}/cancel");
+            let found = client.post(&path, &[], None).await?;
+            show::answer(&found, as_json, to, one);
+        }
+    }
+    Ok(0)
+}
+
+/// One run for people.
+pub(super) fn one(run: &Value, to: &mut Printer) {
+    let mut block = Block::default();
+    block
+        .add("id", show::text(run, "id"))
+        .add("phase", show::phase(run))
+        .add("message", show::text(run, "message"))
+        .add("mode", show::text(run, "mode"))
+        .add("tenant", show::text(run, "tenant_id"))
+        .add("integration", show::text(run, "integration_id"))
+        .add("release", show::text(run, "release_id"))
+        .add("started", show::time(run, "started_date"))
+        .add(
+            "took",
+            show::between(&run["started_date"], &run["completed_date"]),
+        )
+        .add("exit code", show::text(run, "exit_code"))
+        .add("triggers", triggers(run))
+        .add("output", show::text(run, "std_out"))
+        .add("rerun of", show::text(run, "rerun_of"));
+    block.print(to);
+}
+
+fn triggers(run: &Value) -> String {
+    let list = run["triggers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let words = list.iter().map(|trigger| {
+        let id = show::text(trigger, "id");
+        format!("{id} ({})", show::text(trigger, "source"))
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn row(run: &Value) -> Vec<String> {
+    let triggers = run["triggers"].as_array().map_or(0, Vec::len);
+    vec![
+        show::text(run, "id"),
+        show::text(run, "tenant_id"),
+        show::text(run, "mode"),
+        show::phase(run),
+        triggers.to_string(),
+        show::time(run, "started_date"),
+        show::between(&run["started_date"], &run["completed_date"]),
+    ]
+}
