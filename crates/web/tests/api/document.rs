@@ -45,7 +45,17 @@ fn it_is_the_stored_one() {
 }
 
 #[test]
-fn operation_ids_are_unique_and_ours_are_tagged() {
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(marquetry_web::openapi()).unwrap();
+    let text = document.to_string();
+    for part in text.split("\"$ref\":\"#").skip(1) {
+        let place = part.split('"').next().unwrap();
+        assert!(document.pointer(place).is_some(), "{place}");
+    }
+}
+
+#[test]
+fn operation_ids_are_unique() {
     let mut ids: Vec<String> = operations()
         .iter()
         .map(|(_, _, operation)| operation["operationId"].as_str().unwrap().to_owned())

@@ -228,7 +228,7 @@ async fn on_two_routes_every_422_is_one_sentence() {
     let build = "/v2/sourcecontrol/build";
     let sync = "/v2/integrations/1/sync";
     for (path, body, wanted) in [
-        (build, "{", "JSON decode error"),
+        (build, "{", "the body is not JSON"),
         (build, "", "Field required"),
         (
             build,
@@ -249,7 +249,7 @@ async fn on_two_routes_every_422_is_one_sentence() {
         (
             "/v2/integrations/1/sync?mode=normal&user_name=u",
             "nope",
-            "JSON decode error",
+            "the body is not JSON",
         ),
     ] {
         let answer = client.raw(Method::POST, path, body).await;
