@@ -32,6 +32,7 @@ const LIST: List = List {
         ("branch", "branch"),
         ("commit", "commit_hash"),
         ("status", "status"),
+        ("message", "message"),
         ("created_date", "created_at"),
         ("started_date", "started_at"),
         ("completed_date", "completed_at"),

@@ -62,6 +62,7 @@ const LIST: List = List {
         ("local_run", "local_run"),
         ("paused", "paused"),
         ("target_url", "target_url"),
+        ("archived", "archived_at"),
         ("created_date", "created_at"),
         ("modified_date", "modified_at"),
     ],

@@ -37,6 +37,12 @@ const LIST: List = List {
         ("config_version", "config_version"),
         ("created_date", "created_at"),
         ("modified_date", "created_at"),
+        ("integration_id", "integration_id"),
+        ("commit", "commit_hash"),
+        ("base", "base"),
+        ("manifest_path", "manifest_path"),
+        ("build_id", "build_id"),
+        ("counts_as_latest", "counts_as_latest"),
     ],
     order: "id",
 };

@@ -9,12 +9,14 @@
 )]
 
 mod database;
+mod inside;
 mod repository;
 mod scenario;
 mod server;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
+pub use inside::{Inside, RunClaim};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};

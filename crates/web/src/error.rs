@@ -165,6 +165,10 @@ fn sentence(faults: &[ValidationError]) -> String {
         if !text.is_empty() {
             text.push_str("; ");
         }
+        if fault.kind == "json_invalid" {
+            text.push_str("the body is not JSON");
+            continue;
+        }
         let mut place = String::new();
         for part in fault.loc.iter().skip(1) {
             let dot = if place.is_empty() { "" } else { "." };
@@ -241,4 +245,97 @@ pub(crate) async fn no_route() -> ApiError {
 /// A method that the route does not take; the router adds `Allow`.
 pub(crate) async fn no_method() -> ApiError {
     ApiError::Method
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Status, the only field of the body, and `Retry-After`.
+    async fn shown(response: Response) -> (u16, String, Option<String>) {
+        let status = response.status().as_u16();
+        let retry = response.headers().get(RETRY_AFTER);
+        let retry = retry.map(|value| value.to_str().unwrap().to_owned());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&bytes).unwrap();
+        let fields: Vec<&str> = body
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        (status, fields.join(","), retry)
+    }
+
+    #[tokio::test]
+    async fn the_table() {
+        let invalid = || Error::invalid("name", "must not be empty");
+        let table = [
+            (Error::not_found("run", 7).into(), 404, "message", None),
+            (Error::conflict("x", "x").into(), 409, "message", None),
+            (invalid().into(), 422, "detail", None),
+            (Error::Unauthenticated.into(), 403, "detail", None),
+            (Error::Forbidden.into(), 403, "detail", None),
+            (
+                Error::RateLimited {
+                    retry_after_s: 10,
+                    message: String::new(),
+                }
+                .into(),
+                429,
+                "message",
+                Some("10"),
+            ),
+            (
+                Error::Unavailable {
+                    message: String::new(),
+                    cause: None,
+                }
+                .into(),
+                503,
+                "message",
+                Some("1"),
+            ),
+            (Error::internal("secret cause").into(), 500, "message", None),
+            (ApiError::Shape(Vec::new()), 422, "detail", None),
+            (ApiError::TooLarge, 413, "message", None),
+            (ApiError::BodyTimeout, 408, "message", None),
+            (ApiError::BodyBroken, 400, "message", None),
+            (ApiError::NoRoute, 404, "message", None),
+            (ApiError::Method, 405, "message", None),
+            (ApiError::Prompt, 401, "detail", None),
+            (ApiError::Panicked, 500, "message", None),
+        ];
+        for (error, status, field, retry) in table {
+            let name = format!("{error:?}");
+            let found = shown(error.into_response()).await;
+            let wanted = (status, field.to_owned(), retry.map(str::to_owned));
+            assert_eq!(found, wanted, "{name}");
+        }
+        let plain = PlainError::from(invalid()).into_response();
+        assert_eq!(shown(plain).await.1, "message");
+    }
+
+    #[tokio::test]
+    async fn causes_stay_inside() {
+        for error in [
+            Error::internal("secret cause"),
+            Error::Unavailable {
+                message: "try again".into(),
+                cause: Some("secret cause".into()),
+            },
+        ] {
+            let logged = chain(&error);
+            assert!(logged.ends_with(": secret cause"), "{logged}");
+            let response = ApiError::from(error).into_response();
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(!text.contains("secret"), "{text}");
+        }
+        let response = panicked(Box::new("secret cause"));
+        assert_eq!(response.status(), 500);
+    }
 }

@@ -1,6 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
-use marquetry_wire::v2::{ErrorDetail, ErrorMessage, HttpValidationError};
+use marquetry_wire::v2::{
+    ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError,
+};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement,
@@ -27,6 +29,12 @@ pub(crate) fn head() -> OpenApi {
         .components(Some(
             ComponentsBuilder::new()
                 .security_scheme("apiKey", key)
+                // What `Refusals` refer to, which no handler brings along.
+                .schema_from::<ErrorDetail>()
+                .schema_from::<ErrorMessage>()
+                .schema_from::<HttpValidationError>()
+                .schema_from::<ValidationError>()
+                .schema_from::<LocPart>()
                 .build(),
         ))
         .security(Some([SecurityRequirement::new("apiKey", [] as [&str; 0])]))

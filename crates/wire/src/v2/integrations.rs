@@ -21,8 +21,19 @@ pub enum OneOrMany {
 }
 
 /// A system that the integration talks to.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Connector {
+    /// Its name, as `slack-oauth`.
+    pub name: String,
+    /// Whether all tenants share one connection.
+    #[serde(rename = "isGlobal")]
+    pub is_global: bool,
+}
+
+/// A system that the integration shall talk to.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConnector {
     /// Its name, as `slack-oauth`.
     pub name: String,
     /// Whether all tenants share one connection.
@@ -73,7 +84,7 @@ macro_rules! bodies {
             /// The manifest's place; several give a release each.
             pub repository_path: Option<OneOrMany>,
             /// Systems it talks to.
-            pub connectors: Option<Vec<Connector>>,
+            pub connectors: Option<Vec<NewConnector>>,
             /// The fixed default release.
             #[serde(default)]
             #[schema(value_type = Option<i64>)]
@@ -322,8 +333,8 @@ impl From<marquetry_model::Connector> for Connector {
     }
 }
 
-impl From<Connector> for marquetry_model::Connector {
-    fn from(connector: Connector) -> Self {
+impl From<NewConnector> for marquetry_model::Connector {
+    fn from(connector: NewConnector) -> Self {
         Self {
             name: connector.name,
             is_global: connector.is_global,

@@ -13,8 +13,8 @@ pub mod words;
 pub use builds::{Build, CreateBuild, CreatedBuild};
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
 pub use integrations::{
-    Category, Connector, Flag, Integration, IntegrationChange, IntegrationCreate, OneOrMany,
-    RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
+    Category, Connector, Flag, Integration, IntegrationChange, IntegrationCreate, NewConnector,
+    OneOrMany, RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
 };
 pub use keys::{CreateKey, CreatedKey, Key};
 pub use releases::IntegrationRelease;

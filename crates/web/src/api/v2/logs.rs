@@ -10,7 +10,6 @@ use http::{HeaderValue, StatusCode};
 use marquetry_app::Ctx;
 use marquetry_app::logs::{self, LogCursor, LogOf};
 use marquetry_model::{BuildId, Error, RunId};
-use marquetry_wire::v2::{ErrorDetail, ErrorMessage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -93,8 +92,7 @@ pub(crate) async fn run_log_stream(Caller(ctx): Caller, input: Checked<RunPath>)
     tag = "extension", security(()), params(RunPath, SignatureQuery),
     responses((status = 200, description = "The log", body = String,
             content_type = "text/plain"),
-        (status = 403, description = "Wrong or expired link", body = ErrorDetail),
-        (status = 404, description = "Not found", body = ErrorMessage)))]
+        Refusals))]
 pub(crate) async fn signed_log(
     State(web): State<Web>,
     input: Checked<RunPath, SignatureQuery>,

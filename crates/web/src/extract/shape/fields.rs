@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
+use utoipa::openapi::path::ParameterIn;
 
 use super::compile::{compile, to_json};
 use super::{Shape, fault, finish};
@@ -29,9 +30,14 @@ impl Fields {
     pub(crate) fn of_params<T: IntoParams>() -> Self {
         let known = T::into_params(|| None).into_iter().map(|parameter| {
             let schema = parameter.schema.as_ref().map_or(Value::Null, to_json);
+            let mut shape = compile(&schema, &Map::new());
+            if matches!(shape, Shape::Text) && matches!(parameter.parameter_in, ParameterIn::Path) {
+                // A text in a path names something or nothing; no text is wrong there.
+                shape = Shape::Any;
+            }
             Field {
                 required: matches!(parameter.required, Required::True),
-                shape: compile(&schema, &Map::new()),
+                shape,
                 name: parameter.name,
             }
         });

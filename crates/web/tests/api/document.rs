@@ -1,0 +1,127 @@
+//! The OpenAPI document, and what it lets one say of all operations at once.
+
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+fn operations() -> Vec<(Method, String, Value)> {
+    let document = serde_json::to_value(marquetry_web::openapi()).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_uppercase().parse().unwrap();
+            all.push((method, path.clone(), operation.clone()));
+        }
+    }
+    all
+}
+
+fn is_open(operation: &Value) -> bool {
+    operation["security"] == json!([{}]) || operation["security"] == json!([])
+}
+
+/// A path with something that is wrong in every way in place of the parameters.
+fn fill(path: &str) -> String {
+    let parts = path.split('/').map(|part| {
+        if part.starts_with('{') {
+            "not-a-number"
+        } else {
+            part
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn it_is_the_stored_one() {
+    let document = marquetry_web::openapi();
+    assert!(
+        document == marquetry_web::openapi(),
+        "the same on every call"
+    );
+    insta::assert_json_snapshot!("openapi", document);
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = serde_json::to_value(marquetry_web::openapi()).unwrap();
+    let text = document.to_string();
+    for part in text.split("\"$ref\":\"#").skip(1) {
+        let place = part.split('"').next().unwrap();
+        assert!(document.pointer(place).is_some(), "{place}");
+    }
+}
+
+#[test]
+fn operation_ids_are_unique() {
+    let mut ids: Vec<String> = operations()
+        .iter()
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+#[tokio::test]
+async fn nothing_but_the_key_is_looked_at_without_a_key() {
+    let client = Client::new().await;
+    let revoked = revoked_key(&client).await;
+    for (method, path, operation) in operations() {
+        if is_open(&operation) {
+            continue;
+        }
+        let path = format!("{}?limit=x&mode=x", fill(&path));
+        for key in [None, Some("wrong"), Some(revoked.as_str())] {
+            let mut request = Request::builder().method(method.clone()).uri(&path);
+            if let Some(key) = key {
+                request = request.header("x-api-key", key);
+            }
+            let request = request.body(Body::from("{")).unwrap();
+            let answer = client.send(request).await;
+            let body = answer.expect(403);
+            assert_eq!(body, json!({"detail": "Not authorized"}), "{method} {path}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.contains_key("403"), "{method} {path}");
+        }
+    }
+}
+
+async fn revoked_key(client: &Client) -> String {
+    let made = client
+        .post("/v2/keys", json!({"name": "old"}))
+        .await
+        .expect(201);
+    client
+        .delete(&format!("/v2/keys/{}", made["id"]))
+        .await
+        .expect(200);
+    made["key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_operation_answers_only_what_it_declares() {
+    let client = Client::new().await;
+    for (method, path, operation) in operations() {
+        for place in [
+            "not-a-number",
+            "999999",
+            "99999999999999999999",
+            "-1",
+            "%ff",
+        ] {
+            let filled = fill(&path).replace("not-a-number", place);
+            for body in ["", "null", "{}", "[]", "{\"a\":", "\"\\ud800\""] {
+                let answer = client.raw(method.clone(), &filled, body).await;
+                let status = answer.status.as_str();
+                let declared = operation["responses"].get(status).is_some();
+                // A path that is no UTF-8 names no route at all.
+                let nothing = place == "%ff" && status == "404";
+                assert!(declared || nothing, "{method} {filled} {body}: {status}");
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Pages of lists.
+
+use serde_json::Value;
+
+use crate::client::Client;
+
+/// All pages from here on, by their links.
+async fn walk(client: &Client, first: &str) -> Vec<Vec<i64>> {
+    let mut pages = Vec::new();
+    let mut next = Some(first.to_owned());
+    while let Some(path) = next {
+        let answer = client.get(&path).await;
+        let items = answer.expect(200);
+        let ids = items.as_array().unwrap().iter();
+        pages.push(ids.map(|item| item["id"].as_i64().unwrap()).collect());
+        next = answer.headers.get("link").map(|link| {
+            let link = link.to_str().unwrap();
+            let path = link.strip_prefix('<').unwrap();
+            path.strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+        });
+        assert!(pages.len() < 50, "the pages end");
+    }
+    pages
+}
+
+#[tokio::test]
+async fn the_links_visit_each_object_once() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        ids.push(client.tenant(integration, &format!("t{n}")).await);
+    }
+    let pages = walk(&client, "/v2/tenants?limit=3&integration_id=1").await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+    assert_eq!(pages.concat(), ids);
+    let backwards = walk(&client, "/v2/tenants?limit=2&sort_by=name__DESC&skip=1").await;
+    ids.reverse();
+    assert_eq!(backwards.concat(), ids[1..]);
+    assert_eq!(walk(&client, "/v2/tenants?limit=7").await.len(), 1);
+    assert_eq!(walk(&client, "/v2/tenants?limit=0").await, [[0_i64; 0]]);
+}
+
+#[tokio::test]
+async fn the_total_is_told_when_it_is_asked_for() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    for n in 0..3 {
+        client.tenant(integration, &format!("t{n}")).await;
+    }
+    let with = client.get("/v2/tenants?limit=1&total=true").await;
+    assert_eq!(with.header("x-total-count"), "3");
+    let without = client.get("/v2/tenants?limit=1").await;
+    assert!(!without.headers.contains_key("x-total-count"));
+}
+
+#[tokio::test]
+async fn archived_ones_are_listed_apart() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let gone = client.tenant(integration, "gone").await;
+    let kept = client.tenant(integration, "kept").await;
+    client
+        .delete(&format!("/v2/tenants/{gone}"))
+        .await
+        .expect(200);
+    assert_eq!(walk(&client, "/v2/tenants").await, [[kept]]);
+    assert_eq!(walk(&client, "/v2/tenants?archived=true").await, [[gone]]);
+    assert_eq!(
+        walk(&client, "/v2/tenants?integration_id=99").await,
+        [[0_i64; 0]]
+    );
+}
+
+#[tokio::test]
+async fn every_scalar_field_sorts() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let sync = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    client.post(&sync, Value::Null).await.expect(202);
+    let (run, claim) = client.inside.take_run().await;
+    client.inside.end_run(&run, &claim, "{}").await;
+    let lists = [
+        "/v2/integrations",
+        "/v2/integrations/1/releases",
+        "/v2/tenants",
+        "/v2/builds",
+        "/v2/keys",
+        "/v2/runs",
+        "/v2/tenants/1/runs",
+    ];
+    // Lists and objects are no scalars; they are what a field of the answer shows.
+    for list in lists {
+        let found = client.get(list).await.expect(200);
+        let object = found[0].as_object().unwrap();
+        for (field, value) in object {
+            if value.is_object() || value.is_array() || NOT_SORTED.contains(&field.as_str()) {
+                continue;
+            }
+            for direction in ["ASC", "DESC"] {
+                let path = format!("{list}?sort_by={field}__{direction}");
+                let answer = client.get(&path).await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            }
+        }
+    }
+}
+
+/// Constants of this version, and nulls that will be objects.
+const NOT_SORTED: [&str; 3] = ["flag", "rerun_of", "metadata_schema"];

@@ -1,0 +1,18 @@
+//! The door as its clients meet it, without an engine behind it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod client;
+mod contract;
+mod docs;
+mod document;
+mod errors;
+mod hostile;
+mod journey;
+mod keys;
+mod lists;
+mod logs;
+mod server;
+mod tenants;
+mod triggers;
+mod validation;

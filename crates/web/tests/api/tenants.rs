@@ -1,0 +1,131 @@
+//! Tenants and integrations.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+#[tokio::test]
+async fn a_new_tenant_has_every_field_of_the_contract() {
+    let client = Client::new().await;
+    client.integration("shop").await;
+    let body = json!({"name": "acme", "integration_id": "1", "ignored": [1]});
+    let made = client.post("/v2/tenants", body).await.expect(200);
+    assert_eq!(
+        made,
+        json!({
+            "id": 1,
+            "name": "acme",
+            "archived": false,
+            "integration_id": 1,
+            "configs": {},
+            "created_date": "2026-11-23T20:00:00.000Z",
+            "modified_date": "2026-11-23T20:00:00.000Z",
+            "paused": true,
+            "user_schedule": null,
+            "schedule": null,
+            "source": "api",
+            "integration_release_id": null,
+            "integration_release_channel": "Default",
+            "status": {
+                "last_run": {},
+                "current_run": {},
+                "last_successful_run": {},
+                "dynamic_configs": {},
+                "auth": {"connected": true, "connectors": []},
+            },
+            "user_name": null,
+            "timezone": null,
+        })
+    );
+    assert_eq!(client.get("/v2/tenants/1").await.expect(200), made);
+    assert_eq!(client.get("/v2/tenants").await.expect(200), json!([made]));
+}
+
+#[tokio::test]
+async fn patch_merges_and_put_replaces() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    let body = json!({"configs": {"a": 1, "b": 2}, "user_schedule": "*/5 * * * *"});
+    client.patch(&path, body).await.expect(200);
+    let body = json!({"configs": {"a": null, "c": {"d": []}}, "paused": "no"});
+    let merged = client.patch(&path, body).await.expect(200);
+    assert_eq!(merged["configs"], json!({"b": 2, "c": {"d": []}}));
+    assert_eq!(merged["paused"], false);
+    assert_eq!(merged["user_schedule"], "*/5 * * * *");
+    let body = json!({"configs": {"e": 1}, "user_schedule": null});
+    let replaced = client
+        .raw(Method::PUT, &path, body.to_string())
+        .await
+        .expect(200);
+    assert_eq!(replaced["configs"], json!({"e": 1}));
+    assert_eq!(replaced["user_schedule"], Value::Null);
+    let untouched = client.raw(Method::PUT, &path, "{}").await.expect(200);
+    assert_eq!(untouched["configs"], json!({"e": 1}));
+}
+
+#[tokio::test]
+async fn an_archived_tenant_is_shown_and_nothing_else() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    let archived = client.delete(&path).await.expect(200);
+    assert_eq!(archived["archived"], true);
+    assert_eq!(client.get(&path).await.expect(200)["archived"], true);
+    client.delete(&path).await.expect(404);
+    client
+        .patch(&path, json!({"paused": true}))
+        .await
+        .expect(404);
+    client
+        .post(&format!("{path}/sync?mode=normal"), Value::Null)
+        .await
+        .expect(404);
+}
+
+#[tokio::test]
+async fn an_integration_takes_and_shows_its_settings() {
+    let client = Client::new().await;
+    let body = json!({
+        "name": "shop",
+        "long_name": "Shop",
+        "type": "Internal",
+        "repository_path": ["a", "b/PANDIUM.yaml"],
+        "connectors": [{"name": "slack", "isGlobal": true}],
+        "schedule_choices": [{"label": "hourly", "cron": "0 * * * *"}],
+        "egress_ports": [9000],
+        "timeout_seconds": "30",
+    });
+    let made = client.post("/v2/integrations", body).await.expect(201);
+    assert_eq!(made["repository_path"], "a");
+    assert_eq!(made["repository_paths"], json!(["a", "b/PANDIUM.yaml"]));
+    assert_eq!(
+        made["connectors"],
+        json!([{"name": "slack", "isGlobal": true}])
+    );
+    assert_eq!(made["timeout_seconds"], 30);
+    assert_eq!(made["categories"], json!([]));
+    assert_eq!(made["flag"], Value::Null);
+    assert_eq!(made["default_release_channel"], "Latest");
+    let id = made["id"].as_i64().unwrap();
+    let path = format!("/v2/integrations/{id}");
+    let tenant = client.tenant(id, "acme").await;
+    let tenant = client
+        .get(&format!("/v2/tenants/{tenant}"))
+        .await
+        .expect(200);
+    assert_eq!(tenant["status"]["auth"]["connected"], false);
+    let changed = client
+        .patch(&path, json!({"repository_path": "c"}))
+        .await
+        .expect(200);
+    assert_eq!(changed["repository_paths"], json!(["c"]));
+    let gone = client
+        .delete(&format!("{path}?cascade=true"))
+        .await
+        .expect(200);
+    assert_eq!(gone["archived"], true);
+    let found = client.get("/v2/integrations?archived=1").await.expect(200);
+    assert_eq!(found, json!([gone]));
+}

@@ -1,0 +1,133 @@
+//! Asking for runs.
+
+use axum::body::Body;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+#[tokio::test]
+async fn a_sync_takes_an_object_or_nothing() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    for body in ["", " \n", "null", "{}", "{\"a\": [1, {}]}"] {
+        let answer = client.raw(Method::POST, &path, body).await.expect(202);
+        assert!(answer["trigger_id"].is_string(), "{body}");
+    }
+    let form = client.request(Method::POST, &path);
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let form = form.body(Body::from("{\"b\": 1}")).unwrap();
+    client.send(form).await.expect(202);
+    for body in ["1", "\"a\"", "[]", "true"] {
+        client.raw(Method::POST, &path, body).await.expect(422);
+    }
+    let (run, _) = client.inside.take_run().await;
+    let shown = client
+        .get(&format!("/v2/runs/{}/triggers", run.id))
+        .await
+        .expect(200);
+    let payloads: Vec<&Value> = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trigger| &trigger["payload"])
+        .collect();
+    let nothing = json!({});
+    let (first, last) = (json!({"a": [1, {}]}), json!({"b": 1}));
+    assert_eq!(
+        payloads,
+        [&nothing, &nothing, &nothing, &nothing, &first, &last]
+    );
+}
+
+#[tokio::test]
+async fn a_large_payload_is_kept_as_it_came() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let text = "x".repeat(1 << 20);
+    let path = format!("/v2/tenants/{tenant}/run?mode=init");
+    client.post(&path, json!({"text": text})).await.expect(202);
+    let (run, _) = client.inside.take_run().await;
+    let shown = client
+        .get(&format!("/v2/runs/{}", run.id))
+        .await
+        .expect(200);
+    assert_eq!(shown["mode"], "init");
+    assert_eq!(shown["triggers"][0]["payload"], json!({"text": text}));
+}
+
+#[tokio::test]
+async fn headers_reach_the_run_without_those_that_open_something() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let request = client
+        .request(Method::POST, &path)
+        .header("X-Shop", "one")
+        .header("x-shop", "two")
+        .header("authorization", "Bearer hush")
+        .header("cookie", "hush")
+        .body(Body::empty())
+        .unwrap();
+    client.send(request).await.expect(202);
+    let (run, _) = client.inside.take_run().await;
+    let view = marquetry_app::runs::run_get(&client.inside.system(), run.id)
+        .await
+        .unwrap();
+    let headers = view.triggers[0].headers.as_deref().unwrap();
+    let headers: Value = serde_json::from_str(headers).unwrap();
+    assert_eq!(headers, json!({"x-shop": "one, two"}));
+}
+
+#[tokio::test]
+async fn by_integration_the_users_tenant_runs() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    client
+        .patch(&path, json!({"user_name": "u 1"}))
+        .await
+        .expect(200);
+    let path = "/v2/integrations/1/sync?mode=normal&user_name=";
+    client
+        .post(&format!("{path}u+1"), json!({}))
+        .await
+        .expect(202);
+    client
+        .post(&format!("{path}other"), json!({}))
+        .await
+        .expect(404);
+    let (run, _) = client.inside.take_run().await;
+    assert_eq!(run.tenant_id.get(), tenant);
+}
+
+#[tokio::test]
+async fn without_a_release_a_sync_is_refused() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let tenant = client.tenant(integration, "acme").await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let refused = client.post(&path, Value::Null).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["path", "tenant_id"]));
+    assert_eq!(refused["detail"][0]["type"], "value_error");
+}
+
+#[tokio::test]
+async fn a_waiting_trigger_can_be_cancelled_once() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let made = client.post(&path, Value::Null).await.expect(202);
+    let trigger = made["trigger_id"].as_str().unwrap();
+    let path = format!("/v2/runs/triggers/{trigger}/cancel");
+    let cancelled = client.post(&path, Value::Null).await.expect(200);
+    assert_eq!(cancelled["trigger_id"], trigger);
+    assert!(cancelled["cancelled_date"].is_string());
+    client.post(&path, Value::Null).await.expect(409);
+    let status = format!("/v2/runs/triggers/{trigger}/status");
+    assert_eq!(
+        client.get(&status).await.expect(200),
+        json!({"status": "Cancelled"})
+    );
+}

@@ -1,0 +1,275 @@
+//! 422, in the words and shapes that clients of the original know.
+
+use axum::body::Body;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+#[tokio::test]
+async fn all_faults_of_path_query_and_body_at_once() {
+    let client = Client::new().await;
+    let answer = client
+        .raw(Method::POST, "/v2/tenants/x/sync?mode=sometimes", "[1]")
+        .await;
+    assert_eq!(
+        answer.expect(422),
+        json!({"detail": [
+            {
+                "loc": ["path", "tenant_id"],
+                "msg": "Input should be a valid integer, unable to parse string as an integer",
+                "type": "int_parsing",
+                "input": "x",
+            },
+            {
+                "loc": ["query", "mode"],
+                "msg": "Input should be 'init' or 'normal'",
+                "type": "enum",
+                "input": "sometimes",
+                "ctx": {"expected": "'init' or 'normal'"},
+            },
+            {
+                "loc": ["body"],
+                "msg": "Input should be a valid dictionary",
+                "type": "dict_type",
+                "input": [1],
+            },
+        ]})
+    );
+}
+
+/// `loc` and `type` of each fault.
+fn faults(body: &Value) -> Vec<(String, String)> {
+    let detail = body["detail"].as_array().unwrap();
+    detail
+        .iter()
+        .map(|fault| {
+            let loc = fault["loc"].as_array().unwrap();
+            let loc: Vec<String> = loc
+                .iter()
+                .map(|part| {
+                    part.as_str()
+                        .map_or_else(|| part.to_string(), str::to_owned)
+                })
+                .collect();
+            (loc.join("."), fault["type"].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_faults(body: &Value, wanted: &[(&str, &str)]) {
+    let found = faults(body);
+    let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (&**a, &**b)).collect();
+    assert_eq!(found, wanted, "{body}");
+}
+
+#[tokio::test]
+async fn bodies() {
+    let client = Client::new().await;
+    let cases: [(Value, &[(&str, &str)]); 6] = [
+        (
+            json!({}),
+            &[("body.name", "missing"), ("body.integration_id", "missing")],
+        ),
+        (
+            json!({"name": 1, "integration_id": "x", "configs": [], "paused": "maybe"}),
+            &[
+                ("body.name", "string_type"),
+                ("body.integration_id", "int_parsing"),
+                ("body.configs", "dict_type"),
+                ("body.paused", "bool_parsing"),
+            ],
+        ),
+        (
+            json!({"name": "a", "integration_id": 1.5, "integration_release_channel": "Newest"}),
+            &[
+                ("body.integration_id", "int_from_float"),
+                ("body.integration_release_channel", "enum"),
+            ],
+        ),
+        (
+            json!({"name": "a", "integration_id": null, "configs": null}),
+            &[
+                ("body.integration_id", "int_type"),
+                ("body.configs", "dict_type"),
+            ],
+        ),
+        (json!([]), &[("body", "model_attributes_type")]),
+        (
+            json!({"name": "A B", "integration_id": "7", "unknown": true}),
+            &[
+                ("body.name", "value_error"),
+                ("body.integration_id", "value_error"),
+            ],
+        ),
+    ];
+    for (body, wanted) in cases {
+        assert_faults(&client.post("/v2/tenants", body).await.expect(422), wanted);
+    }
+    let empty = client.raw(Method::POST, "/v2/tenants", "").await;
+    assert_eq!(
+        empty.expect(422),
+        json!({"detail": [
+            {"loc": ["body"], "msg": "Field required", "type": "missing", "input": null}
+        ]})
+    );
+}
+
+#[tokio::test]
+async fn extensions_refuse_fields_that_they_do_not_know() {
+    let client = Client::new().await;
+    let body = json!({
+        "name": "shop",
+        "long_name": "Shop",
+        "colour": "red",
+        "connectors": [{"isGlobal": 3}],
+        "repository_path": 5,
+        "egress_ports": [0, 70000, 80],
+    });
+    assert_faults(
+        &client.post("/v2/integrations", body).await.expect(422),
+        &[
+            ("body.repository_path.str", "string_type"),
+            ("body.repository_path.list[str]", "list_type"),
+            ("body.connectors.0.name", "missing"),
+            ("body.connectors.0.isGlobal", "bool_parsing"),
+            ("body.egress_ports.0", "greater_than_equal"),
+            ("body.egress_ports.1", "less_than_equal"),
+            ("body.colour", "extra_forbidden"),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn secrets_are_not_echoed_and_not_dropped_in_silence() {
+    let client = Client::new().await;
+    let body = json!({"repository_credential": {"token": "hush"}, "build_env": {"A": "hush"}});
+    let answer = client.post("/v2/integrations", body).await;
+    assert!(!answer.text().contains("hush"), "{}", answer.text());
+    assert_faults(
+        &answer.expect(422),
+        &[("body.name", "missing"), ("body.long_name", "missing")],
+    );
+    let body = json!({"repository_credential": {"token": ["hush"]}});
+    let answer = client.patch("/v2/integrations/1", body).await;
+    assert!(!answer.text().contains("hush"), "{}", answer.text());
+    let id = client.integration("shop").await;
+    let body = json!({"build_env": {"A": "hush"}});
+    let answer = client.patch(&format!("/v2/integrations/{id}"), body).await;
+    let fault = &answer.expect(422)["detail"][0];
+    assert_eq!(fault["loc"], json!(["body", "build_env"]));
+    assert!(fault["msg"].as_str().unwrap().contains("cannot store yet"));
+}
+
+#[tokio::test]
+async fn queries() {
+    let client = Client::new().await;
+    for (query, wanted) in [
+        ("limit=-1", ("query.limit", "greater_than_equal")),
+        ("skip=-1", ("query.skip", "greater_than_equal")),
+        ("limit=ten", ("query.limit", "int_parsing")),
+        ("limit=", ("query.limit", "int_parsing")),
+        ("archived=perhaps", ("query.archived", "bool_parsing")),
+        ("sort_by=colour__ASC", ("query.sort_by", "value_error")),
+        ("sort_by=name", ("query.sort_by", "value_error")),
+        ("sort_by=name__UP", ("query.sort_by", "value_error")),
+        ("cursor=nonsense", ("query.cursor", "value_error")),
+    ] {
+        let answer = client.get(&format!("/v2/tenants?{query}")).await;
+        assert_faults(&answer.expect(422), &[wanted]);
+    }
+    let text = client.get("/v2/tenants?limit=-1").await.expect(422);
+    assert_eq!(
+        text["detail"][0],
+        json!({
+            "loc": ["query", "limit"],
+            "msg": "Input should be greater than or equal to 0",
+            "type": "greater_than_equal",
+            "input": "-1",
+            "ctx": {"ge": 0},
+        })
+    );
+    for query in [
+        "limit=%2B5&archived=Yes&skip=0",
+        "limit=100000&unknown=1&unknown=2",
+        "limit=0&archived=off&total=1",
+        "integration_id=0&user_name=",
+        "&&=&limit=1&limit=2",
+    ] {
+        client
+            .get(&format!("/v2/tenants?{query}"))
+            .await
+            .expect(200);
+    }
+}
+
+#[tokio::test]
+async fn waits() {
+    let client = Client::new().await;
+    for (wait, kind) in [
+        ("-1", "greater_than_equal"),
+        ("soon", "float_parsing"),
+        ("nan", "finite_number"),
+        ("inf", "finite_number"),
+        ("", "float_parsing"),
+    ] {
+        let path = format!("/v2/runs/triggers/1/status?wait={wait}");
+        assert_faults(
+            &client.get(&path).await.expect(422),
+            &[("query.wait", kind)],
+        );
+    }
+}
+
+#[tokio::test]
+async fn on_two_routes_every_422_is_one_sentence() {
+    let client = Client::new().await;
+    let build = "/v2/sourcecontrol/build";
+    let sync = "/v2/integrations/1/sync";
+    for (path, body, wanted) in [
+        (build, "{", "the body is not JSON"),
+        (build, "", "Field required"),
+        (
+            build,
+            "[]",
+            "Input should be a valid dictionary or object to extract fields from",
+        ),
+        (
+            build,
+            "{}",
+            "tag: Field required; integration_id: Field required",
+        ),
+        (
+            build,
+            r#"{"tag":"v1","integration_id":9}"#,
+            "integration_id: there is no integration 9",
+        ),
+        (sync, "", "mode: Field required; user_name: Field required"),
+        (
+            "/v2/integrations/1/sync?mode=normal&user_name=u",
+            "nope",
+            "the body is not JSON",
+        ),
+    ] {
+        let answer = client.raw(Method::POST, path, body).await;
+        assert_eq!(
+            answer.expect(422),
+            json!({"message": wanted}),
+            "{path} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_json_says_where() {
+    let client = Client::new().await;
+    let answer = client
+        .raw(Method::POST, "/v2/tenants", Body::from("{\n \"a\": nope}"))
+        .await;
+    let fault = &answer.expect(422)["detail"][0];
+    assert_eq!(fault["type"], "json_invalid");
+    assert_eq!(fault["msg"], "JSON decode error");
+    assert_eq!(fault["loc"], json!(["body", 9]));
+    assert!(fault["ctx"]["error"].is_string());
+}
