@@ -70,10 +70,6 @@ impl Hidden {
     }
 
     /// The text itself; not for logs or messages.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "read where the server is wired in")
-    )]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

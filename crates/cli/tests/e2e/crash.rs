@@ -202,7 +202,8 @@ fn check_nothing_left(data: &Path) {
         let root = Path::new("/sys/fs/cgroup").join(controller);
         assert!(
             !contains_folder(&root, node.trim(), 3),
-            "a control group is left in {root:?}"
+            "a control group is left in {}",
+            root.display()
         );
     }
 }

@@ -108,7 +108,7 @@ both_databases! {
         for n in 0..600 {
             let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
             let answer = server.post(&path, json!({"n": n})).await.expect(202);
-            last = answer["trigger_id"].as_str().unwrap().to_owned();
+            answer["trigger_id"].as_str().unwrap().clone_into(&mut last);
         }
         let run = scenario.end(&last).await;
         assert_eq!(run["status"]["phase"], "Succeeded", "{}", scenario.log(&run).await);
