@@ -10,7 +10,8 @@ use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use hyper_util::rt::TokioTimer;
 
-/// How long a client may take for the head of a request.
+/// How long a client may take for the head of a request; the server's clock runs from the end of
+/// the answer before, so it is also how long a connection may stand idle.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long requests in flight may take once the server shall end.
 const DRAIN: Duration = Duration::from_secs(10);

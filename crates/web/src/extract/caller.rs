@@ -1,5 +1,7 @@
 //! Who asks.
 
+use std::marker::PhantomData;
+
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,23 +9,54 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use marquetry_app::{Ctx, authenticate};
-use marquetry_model::Error;
+use marquetry_model::{Error, Scope};
 
 use crate::error::ApiError;
 use crate::state::Web;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The caller of an API route. It is the first argument of a handler, so that nothing else of the
-/// request is looked at without a key.
-pub(crate) struct Caller(pub(crate) Ctx);
+/// What a route lets its caller do.
+pub(crate) trait Permission: Send {
+    /// The scope that stands for it.
+    const SCOPE: Scope;
+}
 
-impl FromRequestParts<Web> for Caller {
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident),+) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+
+        impl Permission for $name {
+            const SCOPE: Scope = Scope::$name;
+        }
+    )+};
+}
+
+permissions! {
+    /// To read.
+    Read,
+    /// To ask for runs.
+    Sync,
+    /// To change integrations, tenants, builds.
+    Write,
+    /// To manage keys.
+    Admin
+}
+
+/// The caller of an API route. It is the first argument of a handler, so that nothing else of the
+/// request is looked at without a key that may do this. The use case asks again: other doors have
+/// no such argument.
+pub(crate) struct Caller<P = Read>(pub(crate) Ctx, pub(crate) PhantomData<P>);
+
+impl<P: Permission> FromRequestParts<Web> for Caller<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
         let key = api_key(&parts.headers).ok_or(Error::Unauthenticated)?;
-        Ok(Self(authenticate(web.app(), key).await?))
+        let ctx = authenticate(web.app(), key).await?;
+        ctx.require(P::SCOPE)?;
+        Ok(Self(ctx, PhantomData))
     }
 }
 

@@ -9,7 +9,7 @@ mod params;
 mod shape;
 
 pub(crate) use body::{Json, JsonBody, Payload};
-pub(crate) use caller::{Caller, browser_caller};
+pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};
 pub(crate) use params::{Params, params};

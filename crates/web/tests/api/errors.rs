@@ -136,7 +136,22 @@ async fn a_key_without_the_scope_is_not_authorized() {
     };
     let list = request(Method::GET, "/v2/tenants", "");
     client.send(list).await.expect(200);
-    let sync = request(Method::POST, "/v2/tenants/1/sync?mode=normal", "");
-    let answer = client.send(sync).await;
-    assert_eq!(answer.expect(403), json!({"detail": "Not authorized"}));
+    // The scope comes before everything else that may be wrong.
+    for (method, path) in [
+        (Method::POST, "/v2/tenants/x/sync?mode=x"),
+        (Method::POST, "/v2/integrations/x/sync"),
+        (Method::POST, "/v2/runs/x/cancel"),
+        (Method::POST, "/v2/sourcecontrol/build"),
+        (Method::POST, "/v2/tenants"),
+        (Method::DELETE, "/v2/tenants/x"),
+        (Method::PATCH, "/v2/integrations/x"),
+        (Method::GET, "/v2/keys?limit=x"),
+    ] {
+        let answer = client.send(request(method, path, "{")).await;
+        assert_eq!(
+            answer.expect(403),
+            json!({"detail": "Not authorized"}),
+            "{path}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use marquetry_wire::v2::{Build, CreateBuild, CreatedBuild, ErrorDetail, ErrorMes
 use super::Answer;
 use super::paths::BuildPath;
 use crate::error::PlainError;
-use crate::extract::{Caller, Checked, Json, Plain, json_body, list_query};
+use crate::extract::{Caller, Checked, Json, Plain, Write, json_body, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -32,7 +32,7 @@ list_query! {
         (status = 403, description = "No valid API key", body = ErrorDetail),
         (status = 422, description = "The input is wrong", body = ErrorMessage)))]
 pub(crate) async fn create(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     Plain(input): Plain<(), (), Json<CreateBuild>>,
 ) -> Result<Response, PlainError> {
     let Json(body) = input.body;
@@ -52,7 +52,7 @@ pub(crate) async fn create(
     responses((status = 200, description = "The builds", body = Vec<Build>), InputRefusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<(), BuildsQuery>,
 ) -> Answer {
     let page = input.query.page()?;
@@ -71,7 +71,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v2/builds/{build_id}", operation_id = "getBuild",
     tag = "extension", params(BuildPath),
     responses((status = 200, description = "The build", body = Build), Refusals))]
-pub(crate) async fn get(Caller(ctx): Caller, input: Checked<BuildPath>) -> Answer {
+pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<BuildPath>) -> Answer {
     let found = builds::build_get(&ctx, BuildId::new(input.path.build_id)).await?;
     Ok(reply::ok(&Build::from(found)))
 }
@@ -81,7 +81,7 @@ pub(crate) async fn get(Caller(ctx): Caller, input: Checked<BuildPath>) -> Answe
     tag = "extension", params(BuildPath),
     responses((status = 200, description = "The build", body = Build),
         (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
-pub(crate) async fn cancel(Caller(ctx): Caller, input: Checked<BuildPath>) -> Answer {
+pub(crate) async fn cancel(Caller(ctx, _): Caller<Write>, input: Checked<BuildPath>) -> Answer {
     let build = builds::build_cancel(&ctx, BuildId::new(input.path.build_id)).await?;
     Ok(reply::ok(&Build::from(build)))
 }

@@ -10,7 +10,7 @@ use marquetry_wire::v2::{
 
 use super::Answer;
 use super::paths::IntegrationPath;
-use crate::extract::{Caller, Checked, Json, json_body, list_query, params};
+use crate::extract::{Caller, Checked, Json, Write, json_body, list_query, params};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -41,7 +41,7 @@ params!(ArchiveQuery);
     responses((status = 200, description = "The integrations", body = Vec<Integration>), Refusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<(), IntegrationsQuery>,
 ) -> Answer {
     let page = input.query.page()?;
@@ -57,7 +57,7 @@ pub(crate) async fn list(
     responses((status = 201, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), InputRefusals))]
 pub(crate) async fn create(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
     let wanted = input_of_create(input.body.0)?;
@@ -69,7 +69,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}", operation_id = "getIntegration",
     params(IntegrationPath),
     responses((status = 200, description = "The integration", body = Integration), Refusals))]
-pub(crate) async fn get(Caller(ctx): Caller, input: Checked<IntegrationPath>) -> Answer {
+pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<IntegrationPath>) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let found = integrations::integration_get(&ctx, id).await?;
     Ok(reply::ok(&Integration::from(found)))
@@ -82,7 +82,7 @@ pub(crate) async fn get(Caller(ctx): Caller, input: Checked<IntegrationPath>) ->
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), Refusals))]
 pub(crate) async fn update(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, (), Json<IntegrationChange>>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
@@ -98,7 +98,7 @@ pub(crate) async fn update(
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "It has live tenants", body = ErrorMessage), Refusals))]
 pub(crate) async fn archive(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, ArchiveQuery>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);

@@ -8,7 +8,7 @@ use marquetry_wire::v2::{CreateKey, CreatedKey, Key};
 
 use super::Answer;
 use super::paths::KeyPath;
-use crate::extract::{Caller, Checked, Json, json_body, list_query};
+use crate::extract::{Admin, Caller, Checked, Json, json_body, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -25,7 +25,7 @@ list_query! {
     responses((status = 200, description = "The keys", body = Vec<Key>), InputRefusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Admin>,
     input: Checked<(), KeysQuery>,
 ) -> Answer {
     let page = input.query.page()?;
@@ -37,7 +37,10 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/v2/keys", operation_id = "createKey", tag = "extension",
     request_body = CreateKey,
     responses((status = 201, description = "The key", body = CreatedKey), InputRefusals))]
-pub(crate) async fn create(Caller(ctx): Caller, input: Checked<(), (), Json<CreateKey>>) -> Answer {
+pub(crate) async fn create(
+    Caller(ctx, _): Caller<Admin>,
+    input: Checked<(), (), Json<CreateKey>>,
+) -> Answer {
     let Json(body) = input.body;
     let wanted = KeyCreate {
         name: body.name,
@@ -52,7 +55,7 @@ pub(crate) async fn create(Caller(ctx): Caller, input: Checked<(), (), Json<Crea
 #[utoipa::path(delete, path = "/v2/keys/{key_id}", operation_id = "revokeKey",
     tag = "extension", params(KeyPath),
     responses((status = 200, description = "The key", body = Key), Refusals))]
-pub(crate) async fn revoke(Caller(ctx): Caller, input: Checked<KeyPath>) -> Answer {
+pub(crate) async fn revoke(Caller(ctx, _): Caller<Admin>, input: Checked<KeyPath>) -> Answer {
     let key = keys::key_revoke(&ctx, ApiKeyId::new(input.path.key_id)).await?;
     Ok(reply::ok(&Key::from(key)))
 }

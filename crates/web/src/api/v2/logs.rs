@@ -49,7 +49,7 @@ params!(FollowQuery, SignatureQuery);
     responses((status = 200, description = "The log", body = String,
         content_type = "text/plain"), Refusals))]
 pub(crate) async fn build_log(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<BuildPath, FollowQuery>,
 ) -> Answer {
     let of = LogOf::Build(BuildId::new(input.path.build_id));
@@ -65,7 +65,7 @@ pub(crate) async fn build_log(
     responses((status = 302, description = "In the header Location"), Refusals))]
 pub(crate) async fn run_log(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<RunPath>,
 ) -> Answer {
     let link = logs::log_link(&ctx, RunId::new(input.path.run_id)).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn run_log(
     tag = "extension", params(RunPath),
     responses((status = 200, description = "Events: lines of the log, then `end`",
         body = String, content_type = "text/event-stream"), Refusals))]
-pub(crate) async fn run_log_stream(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+pub(crate) async fn run_log_stream(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let of = LogOf::Run(RunId::new(input.path.run_id));
     logs::log_exists(&ctx, of).await?;
     Ok(sse::follow(ctx, of, &input.headers).await?)

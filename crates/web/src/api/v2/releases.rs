@@ -7,7 +7,7 @@ use marquetry_wire::v2::{Integration, IntegrationRelease, SetDefaultRelease};
 
 use super::Answer;
 use super::paths::{IntegrationPath, IntegrationTextPath, ReleasePath, TenantPath};
-use crate::extract::{Caller, Checked, Json, json_body, list_query};
+use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
 use crate::openapi::Refusals;
 use crate::reply;
 use crate::state::Web;
@@ -25,7 +25,7 @@ list_query! {
         Refusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<IntegrationPath, ReleasesQuery>,
 ) -> Answer {
     let page = input.query.page()?;
@@ -39,7 +39,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}/releases/default",
     operation_id = "getDefaultRelease", params(IntegrationPath),
     responses((status = 200, description = "The release", body = IntegrationRelease), Refusals))]
-pub(crate) async fn get_default(Caller(ctx): Caller, input: Checked<IntegrationPath>) -> Answer {
+pub(crate) async fn get_default(Caller(ctx, _): Caller, input: Checked<IntegrationPath>) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let found = releases::release_of_channel(&ctx, id, Channel::Default).await?;
     Ok(reply::ok(&IntegrationRelease::from(found)))
@@ -51,7 +51,7 @@ pub(crate) async fn get_default(Caller(ctx): Caller, input: Checked<IntegrationP
     request_body = SetDefaultRelease,
     responses((status = 200, description = "The integration", body = Integration), Refusals))]
 pub(crate) async fn set_default(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, (), Json<SetDefaultRelease>>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
@@ -65,7 +65,10 @@ pub(crate) async fn set_default(
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}/releases/latest",
     operation_id = "getLatestRelease", params(IntegrationTextPath),
     responses((status = 200, description = "The release", body = IntegrationRelease), Refusals))]
-pub(crate) async fn get_latest(Caller(ctx): Caller, input: Checked<IntegrationTextPath>) -> Answer {
+pub(crate) async fn get_latest(
+    Caller(ctx, _): Caller,
+    input: Checked<IntegrationTextPath>,
+) -> Answer {
     let text = input.path.integration_id;
     let id: IntegrationId = text
         .parse()
@@ -78,7 +81,7 @@ pub(crate) async fn get_latest(Caller(ctx): Caller, input: Checked<IntegrationTe
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}/releases/{release_id}",
     operation_id = "getRelease", params(ReleasePath),
     responses((status = 200, description = "The release", body = IntegrationRelease), Refusals))]
-pub(crate) async fn get(Caller(ctx): Caller, input: Checked<ReleasePath>) -> Answer {
+pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<ReleasePath>) -> Answer {
     let integration = IntegrationId::new(input.path.integration_id);
     let release = ReleaseId::new(input.path.release_id);
     let found = releases::release_get(&ctx, integration, release).await?;
@@ -89,7 +92,7 @@ pub(crate) async fn get(Caller(ctx): Caller, input: Checked<ReleasePath>) -> Ans
 #[utoipa::path(get, path = "/v2/tenants/{tenant_id}/integration_release",
     operation_id = "getTenantRelease", params(TenantPath),
     responses((status = 200, description = "The release", body = IntegrationRelease), Refusals))]
-pub(crate) async fn of_tenant(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answer {
+pub(crate) async fn of_tenant(Caller(ctx, _): Caller, input: Checked<TenantPath>) -> Answer {
     let id = TenantId::new(input.path.tenant_id);
     let found = releases::release_of_tenant(&ctx, id).await?;
     Ok(reply::ok(&IntegrationRelease::from(found)))

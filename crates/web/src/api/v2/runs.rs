@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Answer;
 use super::paths::{RunPath, TenantPath};
-use crate::extract::{Caller, Checked, list_query};
+use crate::extract::{Caller, Checked, Sync, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -55,7 +55,7 @@ list_query! {
     responses((status = 200, description = "The runs", body = Vec<Run>), InputRefusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<(), RunsQuery>,
 ) -> Answer {
     let query = input.query;
@@ -83,7 +83,7 @@ pub(crate) async fn list(
     responses((status = 200, description = "The runs", body = Vec<Run>), Refusals))]
 pub(crate) async fn list_of_tenant(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<TenantPath, TenantRunsQuery>,
 ) -> Answer {
     let page = input.query.page()?;
@@ -97,7 +97,7 @@ pub(crate) async fn list_of_tenant(
 #[utoipa::path(get, path = "/v2/runs/{run_id}", operation_id = "getRun", tag = "extension",
     params(RunPath),
     responses((status = 200, description = "The run", body = Run), Refusals))]
-pub(crate) async fn get(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
     Ok(reply::ok(&render(&ctx, found, &mut 0).await?))
 }
@@ -106,7 +106,7 @@ pub(crate) async fn get(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer 
 #[utoipa::path(get, path = "/v2/runs/{run_id}/status", operation_id = "getRunStatus",
     tag = "extension", params(RunPath),
     responses((status = 200, description = "Where it is", body = RunStatus), Refusals))]
-pub(crate) async fn status(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+pub(crate) async fn status(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
     Ok(reply::ok(&RunStatus::from(&found.run)))
 }
@@ -115,7 +115,7 @@ pub(crate) async fn status(Caller(ctx): Caller, input: Checked<RunPath>) -> Answ
 #[utoipa::path(get, path = "/v2/runs/{run_id}/triggers", operation_id = "listRunTriggers",
     tag = "extension", params(RunPath),
     responses((status = 200, description = "The triggers", body = Vec<RunTrigger>), Refusals))]
-pub(crate) async fn triggers(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+pub(crate) async fn triggers(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
     Ok(reply::ok(&render(&ctx, found, &mut 0).await?.triggers))
 }
@@ -125,7 +125,7 @@ pub(crate) async fn triggers(Caller(ctx): Caller, input: Checked<RunPath>) -> An
     tag = "extension", params(RunPath),
     responses((status = 200, description = "The run", body = Run),
         (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
-pub(crate) async fn cancel(Caller(ctx): Caller, input: Checked<RunPath>) -> Answer {
+pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<RunPath>) -> Answer {
     let run = runs::run_cancel(&ctx, RunId::new(input.path.run_id)).await?;
     Ok(reply::ok(&render(&ctx, run, &mut 0).await?))
 }
@@ -158,8 +158,8 @@ async fn payload(
     trigger: &Trigger,
     shown: &mut usize,
 ) -> Result<Map<String, Value>, Error> {
-    let known = trigger.payload.is_none() && trigger.payload_blob.is_none();
-    if known || *shown >= PAYLOADS {
+    let absent = trigger.payload.is_none() && trigger.payload_blob.is_none();
+    if absent || *shown >= PAYLOADS {
         return Ok(Map::new());
     }
     let Some(bytes) = trigger_payload(ctx, trigger).await? else {

@@ -10,7 +10,7 @@ use marquetry_wire::v2::{CreateTenant, Run, Tenant, TenantAuthStatus, TenantStat
 use super::Answer;
 use super::paths::TenantPath;
 use super::runs::render as render_run;
-use crate::extract::{Caller, Checked, Json, json_body, list_query};
+use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -36,7 +36,7 @@ list_query! {
     responses((status = 200, description = "The tenants", body = Vec<Tenant>), Refusals))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<(), TenantsQuery>,
 ) -> Answer {
     let query = input.query;
@@ -68,7 +68,7 @@ pub(crate) async fn list(
     request_body = CreateTenant,
     responses((status = 200, description = "The tenant", body = Tenant), InputRefusals))]
 pub(crate) async fn create(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<CreateTenant>>,
 ) -> Answer {
     let Json(body) = input.body;
@@ -92,7 +92,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v2/tenants/{tenant_id}", operation_id = "getTenant",
     tag = "extension", params(TenantPath),
     responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
-pub(crate) async fn get(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answer {
+pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<TenantPath>) -> Answer {
     let found = tenants::tenant_get(&ctx, TenantId::new(input.path.tenant_id)).await?;
     answer(&ctx, found).await
 }
@@ -102,7 +102,7 @@ pub(crate) async fn get(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answ
     params(TenantPath), request_body = UpdateTenant,
     responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
 pub(crate) async fn update(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<TenantPath, (), Json<UpdateTenant>>,
 ) -> Answer {
     change(&ctx, input, false).await
@@ -113,7 +113,7 @@ pub(crate) async fn update(
     tag = "extension", params(TenantPath), request_body = UpdateTenant,
     responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
 pub(crate) async fn replace(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Write>,
     input: Checked<TenantPath, (), Json<UpdateTenant>>,
 ) -> Answer {
     change(&ctx, input, true).await
@@ -123,7 +123,7 @@ pub(crate) async fn replace(
 #[utoipa::path(delete, path = "/v2/tenants/{tenant_id}", operation_id = "archiveTenant",
     params(TenantPath),
     responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
-pub(crate) async fn archive(Caller(ctx): Caller, input: Checked<TenantPath>) -> Answer {
+pub(crate) async fn archive(Caller(ctx, _): Caller<Write>, input: Checked<TenantPath>) -> Answer {
     let archived = tenants::tenant_archive(&ctx, TenantId::new(input.path.tenant_id)).await?;
     answer(&ctx, archived).await
 }

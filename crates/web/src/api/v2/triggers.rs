@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use super::Answer;
 use super::paths::{IntegrationPath, TenantPath, TriggerPath};
 use crate::error::PlainError;
-use crate::extract::{Caller, Checked, Payload, Plain, params};
+use crate::extract::{Caller, Checked, Payload, Plain, Sync, params};
 use crate::openapi::{AnyObject, Refusals};
 use crate::reply;
 
@@ -58,7 +58,7 @@ params!(SyncQuery, UserSyncQuery, StatusQuery);
     params(TenantPath, SyncQuery), request_body = Option<AnyObject>,
     responses((status = 202, description = "Accepted", body = Trigger), Refusals))]
 pub(crate) async fn sync(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Sync>,
     input: Checked<TenantPath, SyncQuery, Payload>,
 ) -> Answer {
     let id = TenantId::new(input.path.tenant_id);
@@ -69,7 +69,10 @@ pub(crate) async fn sync(
 #[utoipa::path(post, path = "/v2/tenants/{tenant_id}/run", operation_id = "runTenant",
     tag = "extension", params(TenantPath, SyncQuery), request_body = Option<AnyObject>,
     responses((status = 202, description = "Accepted", body = Trigger), Refusals))]
-pub(crate) async fn run(caller: Caller, input: Checked<TenantPath, SyncQuery, Payload>) -> Answer {
+pub(crate) async fn run(
+    caller: Caller<Sync>,
+    input: Checked<TenantPath, SyncQuery, Payload>,
+) -> Answer {
     sync(caller, input).await
 }
 
@@ -82,7 +85,7 @@ pub(crate) async fn run(caller: Caller, input: Checked<TenantPath, SyncQuery, Pa
         (status = 404, description = "Not found", body = ErrorMessage),
         (status = 422, description = "The input is wrong", body = ErrorMessage)))]
 pub(crate) async fn sync_by_integration(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller<Sync>,
     Plain(input): Plain<IntegrationPath, UserSyncQuery, Payload>,
 ) -> Result<Response, PlainError> {
     let integration = IntegrationId::new(input.path.integration_id);
@@ -96,7 +99,7 @@ pub(crate) async fn sync_by_integration(
     operation_id = "getTriggerStatus", params(TriggerPath, StatusQuery),
     responses((status = 200, description = "The phase", body = TriggerStatus), Refusals))]
 pub(crate) async fn status(
-    Caller(ctx): Caller,
+    Caller(ctx, _): Caller,
     input: Checked<TriggerPath, StatusQuery>,
 ) -> Answer {
     let id = parse(&input.path.trigger_id)?;
@@ -112,7 +115,7 @@ pub(crate) async fn status(
     operation_id = "cancelTrigger", tag = "extension", params(TriggerPath),
     responses((status = 200, description = "The trigger", body = TriggerDetails),
         (status = 409, description = "A run has it", body = ErrorMessage), Refusals))]
-pub(crate) async fn cancel(Caller(ctx): Caller, input: Checked<TriggerPath>) -> Answer {
+pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<TriggerPath>) -> Answer {
     let id = parse(&input.path.trigger_id)?;
     let trigger = triggers::trigger_cancel(&ctx, id).await?;
     Ok(reply::ok(&TriggerDetails::from(trigger)))
