@@ -149,6 +149,25 @@ on_both! {
         assert_eq!(runs::get(&mut tx, good.id).await.unwrap(), expected);
     }
 
+    async fn a_heartbeat_moves_the_leases_of_one_node(db) {
+        let world = World::make(db, 3).await;
+        let mut tx = db.write().await;
+        let [one, two, three] = world.tenants[..] else { panic!() };
+        let first = world.add_running(&mut tx, one, "a").await;
+        let second = world.add_running(&mut tx, two, "a").await;
+        let other = world.add_running(&mut tx, three, "b").await;
+        assert!(runs::request_cancel(&mut tx, second.id).await.unwrap());
+        let mut held = runs::renew_node(&mut tx, "a", at(90_000)).await.unwrap();
+        held.sort_unstable();
+        assert_eq!(held, [(first.id, 1, false), (second.id, 1, true)]);
+        let lost = runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap();
+        assert_eq!(lost.iter().map(|run| run.id).collect::<Vec<_>>(), [other.id], "only b's");
+        assert!(runs::finish(&mut tx, &claim_of(&first), &outcome(Phase::Succeeded), at(9)).await.unwrap());
+        let held = runs::renew_node(&mut tx, "a", at(90_000)).await.unwrap();
+        assert_eq!(held, [(second.id, 1, true)], "what has ended is not held");
+        assert_eq!(runs::renew_node(&mut tx, "nobody", at(1)).await.unwrap(), []);
+    }
+
     async fn every_phase_has_a_row(db) {
         let world = World::make(db, 1).await;
         let mut tx = db.write().await;
