@@ -32,17 +32,54 @@ fn main() {
         Some("server") => runtime.block_on(serve()),
         Some("unprivileged") => runtime.block_on(unprivileged()),
         Some("degraded") => runtime.block_on(degraded()),
-        _ => {
-            runtime.block_on(a_lease_that_passes_ends_the_child());
-            runtime.block_on(a_lease_that_is_extended_does_not());
-            a_killed_server_leaves_nothing();
-            a_frozen_server_loses_its_children_when_their_lease_passes();
-            as_another_user("unprivileged");
-            runtime.block_on(degraded());
-            as_another_user("degraded");
-            println!("all passed");
+        _ => as_a_test_binary(&runtime),
+    }
+}
+
+type Case = (&'static str, fn(&tokio::runtime::Runtime));
+
+const CASES: [Case; 7] = [
+    ("a_lease_that_passes_ends_the_child", |runtime| {
+        runtime.block_on(a_lease_that_passes_ends_the_child());
+    }),
+    ("a_lease_that_is_extended_does_not", |runtime| {
+        runtime.block_on(a_lease_that_is_extended_does_not());
+    }),
+    ("a_killed_server_leaves_nothing", |_| {
+        a_killed_server_leaves_nothing();
+    }),
+    ("a_frozen_server_loses_its_children", |_| {
+        a_frozen_server_loses_its_children_when_their_lease_passes();
+    }),
+    ("full_as_another_user", |_| as_another_user("unprivileged")),
+    ("degraded", |runtime| runtime.block_on(degraded())),
+    ("degraded_as_another_user", |_| as_another_user("degraded")),
+];
+
+/// What test runners expect of a binary: a list, one case by its name, or all of them.
+fn as_a_test_binary(runtime: &tokio::runtime::Runtime) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    if has("--list") {
+        // None is ignored, so the list of ignored ones is empty.
+        for (name, _) in CASES.iter().filter(|_| !has("--ignored")) {
+            println!("{name}: test");
+        }
+        return;
+    }
+    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let mut passed = 0;
+    for (name, case) in CASES {
+        let wanted = filter.is_none_or(|filter| {
+            name == filter || (!has("--exact") && name.contains(filter.as_str()))
+        });
+        if wanted {
+            println!("test {name} ...");
+            case(runtime);
+            passed += 1;
         }
     }
+    println!("{passed} passed, 0 failed");
 }
 
 /// A sandbox in a folder.
