@@ -45,8 +45,9 @@ pub(super) fn print(
         to.line("  Try it, in another terminal:");
     } else {
         let folder = options.data_dir.display();
+        let listen = base.trim_start_matches("http://");
         to.line(&format!(
-            "  To try it, start the server again: marquetry serve --data-dir {folder}"
+            "  To try it, start the server again: marquetry serve --data-dir {folder} --listen {listen}"
         ));
     }
     to.line("");
@@ -109,7 +110,10 @@ mod tests {
         );
         let text = out.text();
         assert!(text.contains("Every step went well, in 1.5 s."), "{text}");
-        assert!(text.contains("marquetry serve --data-dir data"), "{text}");
+        assert!(
+            text.contains("marquetry serve --data-dir data --listen 127.0.0.1:8080"),
+            "{text}"
+        );
         assert!(text.contains("curl -sS -H 'X-API-KEY: mq_x' http://127.0.0.1:8080/v2/tenants\n"));
         assert!(text.contains("/v2/tenants/3/sync?mode=normal'"));
         assert!(text.contains(" -L http://127.0.0.1:8080/v2/runs/9/log\n"));

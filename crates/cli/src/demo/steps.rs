@@ -13,6 +13,8 @@ pub(super) struct Steps<'a> {
 }
 
 const WIDTH: usize = 14;
+/// The list of a run's variables is long, and here it is an example; the log itself has all of it.
+const LONGEST_LINE: usize = 120;
 
 impl<'a> Steps<'a> {
     pub(super) fn new(to: &'a mut Printer) -> Self {
@@ -51,6 +53,7 @@ impl<'a> Steps<'a> {
     pub(super) fn quote(&mut self, text: &str) {
         let bar = if self.to.is_terminal() { "│" } else { "|" };
         for line in text.lines() {
+            let line = shortened(line);
             let line = self.to.paint(Style::Faint, &format!("       {bar} {line}"));
             self.to.text(&format!("{line}\n"));
         }
@@ -64,5 +67,24 @@ impl<'a> Steps<'a> {
         let what = &self.what;
         self.to
             .line(&format!("  {mark}  {what:<WIDTH$} {result}  {took}"));
+    }
+}
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_long_lines_are_shortened() {
+        let fits = "ä".repeat(LONGEST_LINE);
+        assert_eq!(shortened(&fits), fits);
+        assert_eq!(shortened(&format!("{fits}b")), format!("{fits}…"));
     }
 }

@@ -152,7 +152,8 @@ async fn first_key(
         return Ok(None);
     };
     let file = folder.keep_key(&key)?;
-    Ok(Some((key, file)))
+    // Who gave a key knows it; a log need not.
+    Ok(given.is_none().then_some((key, file)))
 }
 
 async fn start_sandbox(

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bundling;
+mod command_line;
 mod crash;
+mod demo;
 mod environment;
 mod hostile;
 mod limits;
+mod storage;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};

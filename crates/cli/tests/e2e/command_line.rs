@@ -1,0 +1,96 @@
+//! The client commands against a real server.
+
+use std::process::{Command, Output};
+
+use marquetry_testkit::{Repository, TestServer, both_databases, manifest};
+use serde_json::Value;
+
+use crate::server;
+
+/// Runs the product's own client.
+#[expect(clippy::disallowed_methods, reason = "a user types this")]
+fn marquetry(server: &TestServer, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_marquetry"))
+        .args(arguments)
+        .env("MARQUETRY_URL", &server.url)
+        .env("MARQUETRY_API_KEY", server.key())
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn well(server: &TestServer, arguments: &[&str]) -> String {
+    let (code, out, err) = text(&marquetry(server, arguments));
+    assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
+    out
+}
+
+both_databases! {
+    async fn from_nothing_to_a_log(database) {
+        let server = server(database).await;
+        assert!(text(&marquetry(&server, &["integrations", "list"])).2.contains("integrations create"), "says what to do");
+        let path = server.data_dir.path().join("repositories/hello");
+        let repository = Repository::create(&path);
+        repository.commit(&[("PANDIUM.yaml", &manifest("echo to the log >&2; echo '{\"n\": 1}'"))]);
+        let address = path.to_str().unwrap();
+        well(&server, &["integrations", "create", "hello", "--repository-url", address]);
+        well(&server, &["build", "hello", "--tag", "v1", "--wait"]);
+        well(&server, &["tenants", "create", "hello", "acme"]);
+        let log = well(&server, &["sync", "hello/acme", "--wait"]);
+        assert!(log.contains("to the log\n"), "{log}");
+        assert!(well(&server, &["logs", "1"]).contains("to the log\n"));
+        assert!(well(&server, &["logs", "1", "-f"]).contains("to the log\n"));
+        let runs: Value = serde_json::from_str(&well(&server, &["runs", "list", "--json"])).unwrap();
+        assert_eq!(runs[0]["status"]["phase"], "Succeeded");
+        let releases = well(&server, &["releases", "list", "hello"]);
+        assert!(releases.contains("hello-v1"), "{releases}");
+    }
+}
+
+both_databases! {
+    async fn failures_have_codes_and_remedies(database) {
+        let server = server(database).await;
+        let path = server.data_dir.path().join("repositories/fails");
+        let repository = Repository::create(&path);
+        repository.commit(&[("PANDIUM.yaml", &manifest("exit 4"))]);
+        well(&server, &["integrations", "create", "fails", "--repository-url", path.to_str().unwrap()]);
+        well(&server, &["tenants", "create", "fails", "acme"]);
+        let (code, _, err) = text(&marquetry(&server, &["sync", "fails/acme"]));
+        assert_eq!(code, Some(1));
+        assert!(err.contains("has no release") && err.contains("build"), "{err}");
+        well(&server, &["build", "fails", "--tag", "v1", "--wait"]);
+        let (code, _, err) = text(&marquetry(&server, &["sync", "fails/acme", "--wait"]));
+        assert_eq!(code, Some(10), "an integration issue: {err}");
+        let (code, out, err) = text(&marquetry(&server, &["tenants", "get", "no-such", "--json"]));
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+        repository.commit(&[("PANDIUM.yaml", "version: 1.0\n")]);
+        let (code, _, err) = text(&marquetry(&server, &["build", "fails", "--tag", "v2", "--wait"]));
+        assert_eq!(code, Some(10), "{err}");
+    }
+}
+
+both_databases! {
+    async fn keys_are_made_and_revoked(database) {
+        let server = server(database).await;
+        let made = well(&server, &["keys", "create", "reader", "--scope", "read", "--json"]);
+        let made: Value = serde_json::from_str(&made).unwrap();
+        let with = |method, path: &str| {
+            server.request(method, path).header("X-API-KEY", made["key"].as_str().unwrap())
+        };
+        let list = TestServer::answer(with(reqwest::Method::GET, "/v2/tenants")).await;
+        assert_eq!(list.status, 200, "{list:?}");
+        let sync = with(reqwest::Method::POST, "/v2/tenants/1/sync?mode=normal");
+        assert_eq!(TestServer::answer(sync).await.status, 403);
+        well(&server, &["keys", "revoke", &made["id"].to_string()]);
+        let list = TestServer::answer(with(reqwest::Method::GET, "/v2/tenants")).await;
+        assert_eq!((list.status, list.text.as_str()), (403, r#"{"detail":"Not authorized"}"#));
+    }
+}
