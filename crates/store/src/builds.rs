@@ -188,12 +188,17 @@ pub async fn requeue_lost(
     const FAIL: &str = "UPDATE builds SET status = 'Failed', completed_at = $1, lease_until = NULL,
             message = 'the node that built it was lost, more than once'
         WHERE status = 'Running' AND (lease_until < $1 OR node = $2) AND attempt >= $3";
+    const CANCEL: &str =
+        "UPDATE builds SET status = 'Cancelled', completed_at = $1, lease_until = NULL,
+            message = 'cancelled; the node that built it was lost'
+        WHERE status = 'Running' AND (lease_until < $1 OR node = $2) AND cancel_requested = 1";
     const REQUEUE: &str = "UPDATE builds SET status = 'Pending', node = NULL, lease_until = NULL
         WHERE status = 'Running' AND (lease_until < $1 OR node = $2)";
     let node = node.unwrap_or("");
+    let cancelled = tx.execute(CANCEL, &values![now, node]).await?;
     let failed = tx.execute(FAIL, &values![now, node, attempts]).await?;
     let requeued = tx.execute(REQUEUE, &values![now, node]).await?;
-    Ok(failed + requeued)
+    Ok(cancelled + failed + requeued)
 }
 
 fn read(row: &mut Reader) -> Result<Build> {

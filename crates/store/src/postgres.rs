@@ -1,8 +1,9 @@
 //! PostgreSQL: one pool, READ COMMITTED.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Handle;
@@ -11,6 +12,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::value::{Row, Value};
 use crate::{Error, Result};
+
+/// How long a caller waits for a connection before it is told to try again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct PgStore {
@@ -33,8 +37,11 @@ impl PgStore {
         );
         let pool = Pool::builder(manager)
             .max_size(connections.max(2))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
             .build()
-            .expect("a pool without time-outs needs no runtime");
+            .expect("a runtime for the time-outs is named");
         Ok(Self { pool })
     }
 

@@ -66,6 +66,18 @@ on_both! {
         assert!(take(&mut tx, "a", 9).await.is_empty());
     }
 
+    async fn a_cancelled_build_whose_node_is_lost_is_not_begun_again(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let id = add_build(&mut tx, crm).await.id;
+        take(&mut tx, "a", 9).await;
+        assert!(builds::cancel(&mut tx, id, at(1)).await.unwrap());
+        assert_eq!(builds::requeue_lost(&mut tx, Some("a"), at(2), 3).await.unwrap(), 1);
+        let found = builds::get(&mut tx, id).await.unwrap();
+        assert_eq!((found.status, found.completed_at), (BuildStatus::Cancelled, Some(at(2))));
+        assert!(take(&mut tx, "b", 9).await.is_empty());
+    }
+
     async fn a_build_of_no_integration_is_refused(db) {
         let mut tx = db.write().await;
         let integration_id = IntegrationId::new(5);
