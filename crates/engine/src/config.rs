@@ -20,10 +20,14 @@ pub struct Config {
     pub build_slots: usize,
     /// Scratch of runs and builds; emptied at start.
     pub work_dir: PathBuf,
+    /// Scratch in memory for what is small and short-lived; emptied at start.
+    pub memory_dir: Option<PathBuf>,
     /// Package caches, one folder for each integration.
     pub cache_dir: PathBuf,
     /// `PATH` of code where the sandbox has no root of its own; inside one it is fixed.
     pub host_path: OsString,
+    /// Folders of toolchains besides the system's; programs are found in `bin` below them.
+    pub toolchain_paths: Vec<PathBuf>,
     /// A lease holds this long without a heartbeat.
     pub lease: Duration,
     /// Which addresses runs and builds may reach.

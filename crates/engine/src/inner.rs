@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::scratch::Scratch;
 use crate::signals::Signals;
 use crate::slots::Slots;
 
@@ -26,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) runs: Slots,
     pub(crate) builds: Slots,
     pub(crate) signals: Signals,
+    pub(crate) scratch: Scratch,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -41,11 +43,16 @@ impl Inner {
     ) -> Self {
         Self {
             ctx,
-            sandbox,
             artifacts: prepared.artifacts,
             runs: Slots::new(config.run_slots),
             builds: Slots::new(config.build_slots),
             signals: Signals::default(),
+            scratch: Scratch::new(
+                config.memory_dir.clone(),
+                config.work_dir.clone(),
+                !sandbox.has_own_root(),
+            ),
+            sandbox,
             config,
             tracker,
             stop,

@@ -13,6 +13,7 @@ mod log;
 mod network;
 mod pump;
 mod reap;
+mod scratch;
 mod signals;
 mod slots;
 mod step;

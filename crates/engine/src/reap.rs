@@ -32,7 +32,13 @@ pub(crate) async fn at_start(inner: &Inner) -> Result<()> {
             "closed what the last process left open"
         );
     }
-    empty(&inner.config.work_dir).await.map_err(Error::internal)
+    empty(&inner.config.work_dir)
+        .await
+        .map_err(Error::internal)?;
+    if let Some(folder) = &inner.config.memory_dir {
+        empty(folder).await.map_err(Error::internal)?;
+    }
+    Ok(())
 }
 
 /// Removes the scratch of runs and builds that were interrupted.

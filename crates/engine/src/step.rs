@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use marquetry_sandbox::{Access, HOME, Mount, TMP};
 
 use crate::inner::Inner;
+use crate::scratch::Place;
 
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
@@ -16,25 +17,46 @@ const INSIDE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 
 /// The folders of one run or build: what the child sees where.
 pub(crate) struct Layout {
-    /// Scratch on the host, removed at the end.
-    pub(crate) scratch: PathBuf,
     pub(crate) mounts: Vec<Mount>,
     own_root: bool,
-    host_path: OsString,
+    path: OsString,
     source: PathBuf,
+    files: PathBuf,
+    home: PathBuf,
+    tmp: PathBuf,
 }
 
 impl Layout {
-    /// Makes the scratch folder. `source` is the release or checkout on the host.
-    pub(crate) async fn new(
+    /// The layout of a run in a place of the scratch; nothing is made.
+    pub(crate) fn of_run(inner: &Inner, place: &Place<'_>, source: PathBuf) -> Self {
+        let home = place.home();
+        let tmp = place.tmp();
+        Self::put(inner, place.files(), source, Access::ReadOnly, [home, tmp])
+    }
+
+    /// The layout of a build in a scratch folder of its own, which is made. `source` is the
+    /// checkout on the host.
+    pub(crate) async fn of_build(
         inner: &Inner,
-        name: &str,
+        scratch: &Path,
         source: PathBuf,
         access: Access,
     ) -> std::io::Result<Self> {
-        let scratch = inner.config.work_dir.join(name);
+        let [files, home, tmp] = ["files", "home", "tmp"].map(|name| scratch.join(name));
+        for folder in [&files, &home, &tmp] {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        Ok(Self::put(inner, files, source, access, [home, tmp]))
+    }
+
+    fn put(
+        inner: &Inner,
+        files: PathBuf,
+        source: PathBuf,
+        access: Access,
+        [home, tmp]: [PathBuf; 2],
+    ) -> Self {
         let own_root = inner.sandbox.has_own_root();
-        make_folder(&scratch.join("files")).await?;
         let mut mounts = vec![
             Mount {
                 source: source.clone(),
@@ -42,40 +64,37 @@ impl Layout {
                 access,
             },
             Mount {
-                source: scratch.join("files"),
+                source: files.clone(),
                 target: FILES.into(),
                 access: Access::ReadOnly,
             },
         ];
         if !own_root {
-            for folder in ["home", "tmp"] {
-                let source = scratch.join(folder);
-                make_folder(&source).await?;
-                let target = PathBuf::from(if folder == "home" { HOME } else { TMP });
-                mounts.push(Mount {
-                    source,
-                    target,
-                    access: Access::ReadWrite { max_bytes: None },
-                });
-            }
+            mounts.extend([(&home, HOME), (&tmp, TMP)].map(|(source, target)| Mount {
+                source: source.clone(),
+                target: target.into(),
+                access: Access::ReadWrite { max_bytes: None },
+            }));
         }
-        Ok(Self {
-            scratch,
+        Self {
             mounts,
             own_root,
-            host_path: inner.config.host_path.clone(),
+            path: path(inner, own_root),
             source,
-        })
+            files,
+            home,
+            tmp,
+        }
     }
 
     /// The folder of the platform's files on the host.
-    pub(crate) fn host_files(&self) -> PathBuf {
-        self.scratch.join("files")
+    pub(crate) fn host_files(&self) -> &Path {
+        &self.files
     }
 
     /// The same folder as the child sees it.
     pub(crate) fn files(&self) -> PathBuf {
-        self.seen(FILES, || self.host_files())
+        self.seen(FILES, || self.files.clone())
     }
 
     /// The release or checkout as the child sees it.
@@ -85,15 +104,10 @@ impl Layout {
 
     /// What every process needs.
     pub(crate) fn basic_environment(&self) -> Vec<(OsString, OsString)> {
-        let home = self.seen(HOME, || self.scratch.join("home"));
-        let tmp = self.seen(TMP, || self.scratch.join("tmp"));
-        let path = if self.own_root {
-            INSIDE_PATH.into()
-        } else {
-            self.host_path.clone()
-        };
+        let home = self.seen(HOME, || self.home.clone());
+        let tmp = self.seen(TMP, || self.tmp.clone());
         [
-            ("PATH", path),
+            ("PATH", self.path.clone()),
             ("HOME", home.into()),
             ("TMPDIR", tmp.into()),
             ("LANG", "C.UTF-8".into()),
@@ -116,15 +130,21 @@ impl Layout {
     fn seen(&self, inside: &str, host: impl FnOnce() -> PathBuf) -> PathBuf {
         if self.own_root { inside.into() } else { host() }
     }
-
-    /// Removes the scratch.
-    pub(crate) async fn remove(self) {
-        remove_tree(&self.scratch).await;
-    }
 }
 
-async fn make_folder(path: &Path) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(path).await
+/// The operator's toolchains come first, each by its `bin` folder.
+fn path(inner: &Inner, own_root: bool) -> OsString {
+    let mut path = OsString::new();
+    for folder in &inner.config.toolchain_paths {
+        path.push(folder.join("bin"));
+        path.push(":");
+    }
+    if own_root {
+        path.push(INSIDE_PATH);
+    } else {
+        path.push(&inner.config.host_path);
+    }
+    path
 }
 
 /// Removes a folder that code may have made hard to remove. What stays is removed at the next
@@ -146,7 +166,7 @@ pub(crate) async fn remove_tree(path: &Path) {
 }
 
 /// Folders without the write bit cannot be emptied by an unprivileged server.
-fn open_up(path: &Path) {
+pub(crate) fn open_up(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     let Ok(metadata) = path.symlink_metadata() else {
         return;

@@ -2,7 +2,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -25,6 +27,7 @@ impl DataFolder {
             .create(path);
         made.with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let path = path.canonicalize().context("cannot open the data folder")?;
+        close(&path)?;
         let lock = lock(&path)?;
         let node = node_name(&path).context("cannot keep the node's name in the data folder")?;
         Ok(Self {
@@ -42,6 +45,21 @@ impl DataFolder {
         Ok(path)
     }
 
+    /// A folder of this node in memory, where the machine has one and nobody else has put
+    /// something in its place.
+    pub(super) fn in_memory(&self) -> Option<PathBuf> {
+        let path = self.memory_path();
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&path).ok()?;
+        let owner = self.path.metadata().ok()?.uid();
+        let found = path.symlink_metadata().ok()?;
+        (found.is_dir() && found.uid() == owner && close(&path).is_ok()).then_some(path)
+    }
+
+    fn memory_path(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("marquetry-{}", self.node))
+    }
+
     /// Writes the first owner key where only the owner reads it.
     pub(super) fn keep_key(&self, key: &str) -> anyhow::Result<PathBuf> {
         let path = self.path.join("api-key");
@@ -56,6 +74,24 @@ impl DataFolder {
         file.sync_all()?;
         Ok(path)
     }
+}
+
+impl Drop for DataFolder {
+    /// Memory is given back; after a kill, the next start empties the folder.
+    fn drop(&mut self) {
+        // Not having one is no error.
+        let _ = std::fs::remove_dir_all(self.memory_path());
+    }
+}
+
+/// A folder that was there before may be open to others; what lies in it is for nobody else.
+fn close(path: &Path) -> anyhow::Result<()> {
+    let mode = path.metadata()?.permissions().mode();
+    if mode.trailing_zeros() >= 6 {
+        return Ok(());
+    }
+    let closed = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700));
+    closed.with_context(|| format!("cannot close {} to other users", path.display()))
 }
 
 /// The node's leftovers are closed at its start, which is right only if it is alone.

@@ -135,6 +135,8 @@ pub(super) async fn engine(
         run_slots: config.run_slots,
         build_slots: config.build_slots,
         work_dir: folder.below("work")?,
+        memory_dir: folder.in_memory(),
+        toolchain_paths: config.toolchain_path.clone(),
         cache_dir: folder.below("cache")?,
         host_path,
         lease: LEASE,

@@ -198,6 +198,8 @@ fn check_nothing_left(data: &Path) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(data.to_str().unwrap()), "{mounts}");
     let node = std::fs::read_to_string(data.join("node")).unwrap();
+    let memory = Path::new("/dev/shm").join(format!("marquetry-{}", node.trim()));
+    assert!(!memory.exists(), "{} is left", memory.display());
     for controller in ["memory", "pids", "unified"] {
         let root = Path::new("/sys/fs/cgroup").join(controller);
         assert!(

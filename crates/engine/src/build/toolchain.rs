@@ -37,7 +37,7 @@ pub(super) async fn check_toolchain(
     let (Some(wanted), Some(have)) = (base.version.as_deref(), have) else {
         return Ok(None);
     };
-    if major(wanted) == major(&have) {
+    if serves(wanted, &have) {
         return Ok(None);
     }
     let warning = format!(
@@ -78,14 +78,15 @@ fn version(line: &str) -> Option<String> {
     Some(rest[..end].trim_end_matches('.').to_owned())
 }
 
-/// What must agree: `20` of `20.9.0`; `3.11` of `3.11.2`, where the first number never changes.
-fn major(version: &str) -> String {
-    let mut parts = version.split('.');
-    match (parts.next(), parts.next()) {
-        (Some("3"), Some(minor)) => format!("3.{minor}"),
-        (Some(first), _) => first.to_owned(),
-        (None, _) => String::new(),
-    }
+/// Whether what is there serves what is asked for: the numbers that both name must agree, up to
+/// the one that breaks compatibility, which is the second where the first is 3 (Python, Ruby).
+fn serves(wanted: &str, have: &str) -> bool {
+    let numbers = if wanted.starts_with("3.") { 2 } else { 1 };
+    wanted
+        .split('.')
+        .zip(have.split('.'))
+        .take(numbers)
+        .all(|(a, b)| a == b)
 }
 
 #[cfg(test)]
@@ -101,7 +102,9 @@ mod tests {
             Some("17.0.15")
         );
         assert_eq!(version("nothing"), None);
-        assert_eq!(major("20.9.0"), "20");
-        assert_eq!(major("3.11.2"), "3.11");
+        assert!(serves("20.9.0", "20.20.2"));
+        assert!(!serves("22", "20.20.2"));
+        assert!(serves("3.11", "3.11.2") && serves("3", "3.11.2"));
+        assert!(!serves("3.14", "3.11.2"));
     }
 }

@@ -86,6 +86,8 @@ pub(super) struct Site<'a, 'b> {
     pub(super) inner: &'a Inner,
     pub(super) integration: &'a Integration,
     pub(super) layout: Layout,
+    /// The build's own folder on the host, which its code cannot write.
+    pub(super) scratch: std::path::PathBuf,
     pub(super) reach: Reach,
     pub(super) log: &'a mut LogBuffer,
     pub(super) sink: &'a mut BuildSink<'b>,
@@ -116,7 +118,8 @@ pub(crate) async fn build(
     let access = Access::ReadWrite {
         max_bytes: Some(inner.config.build.artifact_bytes * 2),
     };
-    let layout = Layout::new(inner, &name, tree.clone(), access).await;
+    let scratch = inner.config.work_dir.join(&name);
+    let layout = Layout::of_build(inner, &scratch, tree.clone(), access).await;
     let layout =
         layout.map_err(|e| BuildError::platform("the build's folder could not be made", e))?;
     let reach = Reach::of_build(inner).await;
@@ -125,6 +128,7 @@ pub(crate) async fn build(
         inner,
         integration,
         layout,
+        scratch: scratch.clone(),
         reach,
         log,
         sink,
@@ -132,7 +136,7 @@ pub(crate) async fn build(
         started,
     };
     let result = steps(&mut site, build, &location, &tree).await;
-    site.layout.remove().await;
+    remove_tree(&scratch).await;
     remove_tree(&tree).await;
     result
 }
@@ -189,7 +193,7 @@ pub fn toolchain_links() -> LinkPolicy {
 }
 
 async fn keep(site: &mut Site<'_, '_>, tree: &std::path::Path) -> Result<String, BuildError> {
-    let out = site.layout.scratch.join("artifact");
+    let out = site.scratch.join("artifact");
     let limits = PackLimits {
         max_bytes: site.inner.config.build.artifact_bytes,
         links: toolchain_links(),

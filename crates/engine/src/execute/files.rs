@@ -6,6 +6,9 @@ use marquetry_app::Ctx;
 use marquetry_app::environment::{Facts, payload_file, triggers_json};
 use marquetry_app::triggers::payload_bytes;
 
+/// Written at once; larger ones are left to a thread that may block.
+const SMALL: usize = 64 * 1024;
+
 /// Why a run could not be given its files.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FilesError {
@@ -15,15 +18,20 @@ pub(super) enum FilesError {
     Payload(#[from] marquetry_model::Error),
 }
 
-/// Writes them into a folder that only this run sees.
+/// Writes them into a folder that only this run sees. It lies in memory as a rule, so writing
+/// does not wait for a disk.
 pub(super) async fn write(ctx: &Ctx, facts: &Facts<'_>, into: &Path) -> Result<(), FilesError> {
-    tokio::fs::write(into.join("triggers.json"), triggers_json(facts)).await?;
+    std::fs::write(into.join("triggers.json"), triggers_json(facts))?;
     for trigger in facts.triggers {
         let Some(name) = payload_file(trigger) else {
             continue;
         };
         let bytes = payload_bytes(ctx, trigger).await?;
-        tokio::fs::write(into.join(name), bytes).await?;
+        if bytes.len() <= SMALL {
+            std::fs::write(into.join(name), bytes)?;
+        } else {
+            tokio::fs::write(into.join(name), bytes).await?;
+        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use marquetry_app::run_engine::{RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
 use marquetry_model::{Error, Outcome};
 use marquetry_outbound::relay::RelayStats;
-use marquetry_sandbox::{Access, Limits, Spec};
+use marquetry_sandbox::{Limits, Spec};
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::RunClaim;
 
@@ -117,12 +117,9 @@ async fn attempt(
         .ensure(&artifact, &inner.ctx.app.blobs)
         .await;
     let folder = folder.map_err(|e| StartError::Release(Box::new(e)))?;
-    let name = format!("run-{}-{}", claim.id, claim.attempt);
-    let layout = Layout::new(inner, &name, folder, Access::ReadOnly).await;
-    let layout = layout.map_err(StartError::Folder)?;
-    let result = in_layout(inner, job, claim, log, &layout, registered.receiver.clone()).await;
-    layout.remove().await;
-    result
+    let place = inner.scratch.take().map_err(StartError::Folder)?;
+    let layout = Layout::of_run(inner, &place, folder);
+    in_layout(inner, job, claim, log, &layout, registered.receiver.clone()).await
 }
 
 async fn in_layout(
@@ -205,7 +202,7 @@ async fn spec(
         files: &files,
         traceparent: marquetry_app::environment::traceparent(),
     };
-    files::write(&inner.ctx, &facts, &layout.host_files()).await?;
+    files::write(&inner.ctx, &facts, layout.host_files()).await?;
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
     let mut environment = layout.basic_environment();
