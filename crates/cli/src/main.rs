@@ -5,6 +5,8 @@ mod commands;
 mod config;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod document;
 mod failure;
 mod interrupt;
 mod printer;

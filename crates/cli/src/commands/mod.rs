@@ -5,6 +5,8 @@ mod builds;
 mod config;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod document;
 mod input;
 mod integrations;
 mod keys;

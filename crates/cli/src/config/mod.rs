@@ -4,6 +4,8 @@
 //! remembers where it came from; [`read`] gives it its type. All faults are found in one pass, so
 //! that nobody mends a configuration one restart at a time.
 
+#[cfg(test)]
+mod document;
 mod file;
 mod flags;
 mod layers;
