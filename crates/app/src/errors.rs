@@ -11,10 +11,12 @@ pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
             let fault = FieldError::query("sort_by", error.to_string());
             Error::Invalid(vec![fault.with_input(field.clone())])
         }
-        Store::Pool(_) | Store::Postgres(_) | Store::Commit(_) => Error::Unavailable {
-            message: "the database does not answer; try again".to_owned(),
-            cause: Some(Box::new(error)),
-        },
+        Store::Pool(_) | Store::Postgres(_) | Store::Commit(_) | Store::Silent => {
+            Error::Unavailable {
+                message: "the database does not answer; try again".to_owned(),
+                cause: Some(Box::new(error)),
+            }
+        }
         Store::Locked(_)
         | Store::Folder { .. }
         | Store::Url(_)

@@ -20,6 +20,9 @@ use crate::releases::resolve;
 
 /// How many tenants one look at the queue serves.
 const BATCH: i64 = 128;
+/// How long after the end of a lease a run is closed: the clocks of nodes differ a little, and the
+/// process behind the lease must be gone by then, or a tenant would have two.
+const REAP_MARGIN: Duration = Duration::from_secs(5);
 /// When dispatch looks again at a tenant whose release is gone.
 const NO_RELEASE: Duration = Duration::from_secs(60);
 
@@ -215,10 +218,15 @@ pub struct Held {
     pub cancel_requested: bool,
 }
 
-/// Moves the leases of all runs of a node and answers which it still holds.
-pub async fn runs_renew(ctx: &Ctx, node: &str, lease_until: Timestamp) -> Result<Vec<Held>> {
+/// Moves the leases of the runs that a node watches over and answers which it still holds.
+pub async fn runs_renew(
+    ctx: &Ctx,
+    node: &str,
+    watched: &[RunId],
+    lease_until: Timestamp,
+) -> Result<Vec<Held>> {
     let mut tx = ctx.write().await?;
-    let held = runs::renew_node(&mut tx, node, lease_until)
+    let held = runs::renew_node(&mut tx, node, watched, lease_until)
         .await
         .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -269,7 +277,7 @@ pub async fn run_finish(
 pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let lost = runs::claim_lost(&mut tx, node, now, BATCH)
+    let lost = runs::claim_lost(&mut tx, node, now.minus(REAP_MARGIN), BATCH)
         .await
         .map_err(store_error)?;
     if lost.is_empty() {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use marquetry_app::Topic;
 use marquetry_app::run_engine::runs_renew;
 
+use tokio::time::Instant;
+
 use crate::inner::Inner;
 
 /// A third of the lease: two beats may be missed.
@@ -43,15 +45,18 @@ async fn ended(inner: &Inner) {
 async fn beat(inner: &Inner) {
     // Known before the look: a run that is taken meanwhile is not in the answer and is not lost.
     let known = inner.signals.known();
-    match runs_renew(&inner.ctx, &inner.config.node, inner.lease_until()).await {
+    // Counted from before the look, as the store's lease is: a process never outlives it.
+    let until = Instant::now() + inner.config.lease;
+    let lease_until = inner.lease_until();
+    match runs_renew(&inner.ctx, &inner.config.node, &known, lease_until).await {
         Ok(held) => {
             let held: HashMap<_, _> = held
                 .into_iter()
                 .map(|h| ((h.id, h.attempt), h.cancel_requested))
                 .collect();
-            inner
-                .signals
-                .beat(&known, |run, attempt| held.get(&(run, attempt)).copied());
+            inner.signals.beat(&known, until, |run, attempt| {
+                held.get(&(run, attempt)).copied()
+            });
         }
         // The leases of the processes run on; when they end, the processes do.
         Err(error) => tracing::error!(

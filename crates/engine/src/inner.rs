@@ -1,5 +1,7 @@
 //! What the loops of a node share.
 
+use std::time::Duration;
+
 use marquetry_app::Ctx;
 use marquetry_blobs::ArtifactCache;
 use marquetry_model::Timestamp;
@@ -57,6 +59,13 @@ impl Inner {
             tracker,
             stop,
         }
+    }
+
+    /// How often the truth is looked at without a hint. Hints do not cross nodes yet, so a node
+    /// that shares its database looks more often.
+    pub(crate) fn pause(&self) -> Duration {
+        let shared = self.ctx.app.store.is_shared();
+        Duration::from_secs(if shared { 2 } else { 30 })
     }
 
     pub(crate) fn lease_until(&self) -> Timestamp {

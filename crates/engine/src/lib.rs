@@ -69,7 +69,7 @@ impl Engine {
         if roles.builder {
             tracker.spawn(build::run_loop(Arc::clone(&inner)));
         }
-        if inner.ctx.app.store.is_shared() && roles.scheduler {
+        if roles.scheduler {
             tracker.spawn(reap::run_loop(Arc::clone(&inner)));
         }
         Ok(Self {

@@ -131,6 +131,13 @@ impl LogBuffer {
         Some((self.number, std::mem::take(&mut self.text)))
     }
 
+    /// Gives back the chunk that was taken last, because it could not be stored.
+    pub(crate) fn put_back(&mut self, (number, mut bytes): (i64, Vec<u8>)) {
+        self.number = number - 1;
+        bytes.append(&mut self.text);
+        self.text = bytes;
+    }
+
     /// The last chunk with its number.
     pub(crate) fn finish(&mut self) -> Option<(i64, Vec<u8>)> {
         self.end_partial();
@@ -163,6 +170,16 @@ mod tests {
             "\u{FFFD}x"
         );
         assert_eq!(whole(&["ä".as_bytes()[..1].as_ref()], 99), "\u{FFFD}");
+    }
+
+    #[test]
+    fn what_could_not_be_stored_comes_again_in_order() {
+        let mut log = LogBuffer::new(99);
+        log.push(b"one ");
+        let chunk = log.take().unwrap();
+        log.push(b"two");
+        log.put_back(chunk);
+        assert_eq!(log.finish(), Some((1, b"one two".to_vec())));
     }
 
     #[test]

@@ -13,16 +13,28 @@ use crate::signals::Signal;
 
 /// How long text waits for more before it is stored.
 const FLUSH: Duration = Duration::from_millis(250);
+/// How long text waits when the store did not answer. It is bounded by the log's limit meanwhile.
+const RETRY: Duration = Duration::from_secs(1);
 /// A pipe's usual capacity.
 const READ: usize = 64 * 1024;
 /// How long output may still come after the process has ended; only without a sandbox can
 /// somebody else hold the pipe.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What became of a chunk.
+pub(crate) enum Stored {
+    /// It is in the store.
+    Kept,
+    /// The claim is lost; nobody wants it.
+    Lost,
+    /// The store did not answer; it is to be tried again.
+    Again((i64, Vec<u8>)),
+}
+
 /// Where the log goes.
 pub(crate) trait Sink: Send {
-    /// Stores a chunk; false when the claim is lost.
-    fn store(&mut self, chunk: (i64, Vec<u8>)) -> impl Future<Output = bool> + Send;
+    /// Stores a chunk.
+    fn store(&mut self, chunk: (i64, Vec<u8>)) -> impl Future<Output = Stored> + Send;
 }
 
 /// What happens with stdout.
@@ -37,7 +49,6 @@ pub(crate) enum Stdout<'a> {
 pub(crate) struct Bounds {
     pub(crate) timeout: Duration,
     pub(crate) grace: Duration,
-    pub(crate) lease: Duration,
 }
 
 /// Why a process was stopped from outside.
@@ -64,8 +75,10 @@ struct State {
     err_open: bool,
     ended: Option<Ended>,
     stopped: Option<Stopped>,
-    renewals: u64,
+    lease_end: Option<Instant>,
     flush_at: Option<Instant>,
+    /// The store did not answer; the log waits for `flush_at`, however full it is.
+    retrying: bool,
     stop_at: Instant,
     drain_until: Option<Instant>,
 }
@@ -80,8 +93,9 @@ impl<S: Sink> Pump<'_, S> {
             err_open: true,
             ended: None,
             stopped: None,
-            renewals: self.signal.borrow().renewals,
+            lease_end: self.signal.borrow().lease_end,
             flush_at: None,
+            retrying: false,
             stop_at: Instant::now() + self.bounds.timeout,
             drain_until: None,
         };
@@ -128,7 +142,7 @@ impl<S: Sink> Pump<'_, S> {
                     }
                 }
             }
-            if self.log.is_full() {
+            if self.log.is_full() && !state.retrying {
                 self.flush(&mut state).await;
             } else if self.log.has_text() && state.flush_at.is_none() {
                 state.flush_at = Some(Instant::now() + FLUSH);
@@ -145,9 +159,15 @@ impl<S: Sink> Pump<'_, S> {
 
     async fn flush(&mut self, state: &mut State) {
         state.flush_at = None;
+        state.retrying = false;
         let Some(chunk) = self.log.take() else { return };
-        if !self.sink.store(chunk).await && state.ended.is_none() {
-            self.stop_now(state, Stopped::Lost);
+        match self.sink.store(chunk).await {
+            Stored::Lost if state.ended.is_none() => self.stop_now(state, Stopped::Lost),
+            Stored::Kept | Stored::Lost => {}
+            Stored::Again(chunk) => {
+                self.log.put_back(chunk);
+                state.flush_at = Some(Instant::now() + RETRY);
+            }
         }
     }
 
@@ -158,9 +178,12 @@ impl<S: Sink> Pump<'_, S> {
             self.stop_now(state, Stopped::Lost);
             return;
         }
-        if signal.renewals > state.renewals {
-            state.renewals = signal.renewals;
-            self.child.extend_lease(self.bounds.lease).await;
+        if signal.lease_end > state.lease_end {
+            state.lease_end = signal.lease_end;
+            let end = signal.lease_end.unwrap_or_else(Instant::now);
+            self.child
+                .extend_lease(end.saturating_duration_since(Instant::now()))
+                .await;
         }
         if state.stopped.is_none() && (signal.cancel || signal.stop) {
             let why = if signal.cancel {

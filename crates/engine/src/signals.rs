@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use marquetry_model::RunId;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// What a watched process shall know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Signal {
-    /// Grows with every heartbeat that moved the lease.
-    pub(crate) renewals: u64,
+    /// When the lease ends that the last heartbeat took; none before the first.
+    pub(crate) lease_end: Option<Instant>,
     /// Somebody asked to stop it.
     pub(crate) cancel: bool,
     /// The claim is lost, or the server stops: nothing that it does counts any more.
@@ -56,7 +57,12 @@ impl Signals {
 
     /// Tells every run registered what the heartbeat found: whether it is still held, and whether
     /// somebody asked to stop it. `known` are the runs that were registered before the heartbeat.
-    pub(crate) fn beat(&self, known: &[RunId], held: impl Fn(RunId, i64) -> Option<bool>) {
+    pub(crate) fn beat(
+        &self,
+        known: &[RunId],
+        until: Instant,
+        held: impl Fn(RunId, i64) -> Option<bool>,
+    ) {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         for run in known {
             let Some((attempt, sender)) = live.get(run) else {
@@ -65,7 +71,7 @@ impl Signals {
             let found = held(*run, *attempt);
             sender.send_modify(|signal| match found {
                 Some(cancel) => {
-                    signal.renewals += 1;
+                    signal.lease_end = Some(until);
                     signal.cancel |= cancel;
                 }
                 None => signal.lost = true,

@@ -70,6 +70,9 @@ pub enum Error {
     /// No connection to PostgreSQL could be had.
     #[error("no connection to PostgreSQL")]
     Pool(#[from] deadpool_postgres::PoolError),
+    /// PostgreSQL did not answer a statement in time.
+    #[error("PostgreSQL does not answer")]
+    Silent,
     /// The shared commit of several transactions failed.
     #[error("the commit failed: {0}")]
     Commit(String),

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// How long a caller waits for a connection before it is told to try again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest that one statement takes. None of ours is long; migrations are short of it too.
+const STATEMENT: Duration = Duration::from_secs(30);
+
 #[derive(Clone)]
 pub(crate) struct PgStore {
     pool: Pool,
@@ -24,6 +27,8 @@ pub(crate) struct PgStore {
 impl PgStore {
     pub(crate) fn connect(url: &str, connections: usize) -> Result<Self> {
         let mut config: tokio_postgres::Config = url.parse().map_err(Error::Url)?;
+        config.keepalives_idle(Duration::from_secs(30));
+        config.tcp_user_timeout(STATEMENT);
         if config.get_application_name().is_none() {
             config.application_name("marquetry");
         }
@@ -50,6 +55,7 @@ impl PgStore {
         let mut tx = PgTx {
             client: Some(client),
             open: true,
+            silent: false,
         };
         tx.script("BEGIN").await?;
         Ok(tx)
@@ -59,6 +65,7 @@ impl PgStore {
         Ok(PgTx {
             client: Some(self.pool.get().await?),
             open: false,
+            silent: false,
         })
     }
 }
@@ -75,10 +82,12 @@ fn tls_config() -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// One connection; `open` says that a transaction is.
+/// One connection; `open` says that a transaction is, `silent` that the server left a statement
+/// without an answer, so that nothing on this connection can be trusted.
 pub(crate) struct PgTx {
     client: Option<Object>,
     open: bool,
+    silent: bool,
 }
 
 impl PgTx {
@@ -90,19 +99,34 @@ impl PgTx {
 
     pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let client = self.client();
-        let statement = client.prepare_cached(sql).await?;
-        let found = client.query(&statement, &parameters(values)).await?;
-        found.iter().map(row).collect()
+        let answer = bounded(async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.query(&statement, &parameters(values)).await?)
+        });
+        let found = answer.await;
+        self.heard(found)?.iter().map(row).collect()
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         let client = self.client();
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.execute(&statement, &parameters(values)).await?)
+        let answer = bounded(async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.execute(&statement, &parameters(values)).await?)
+        });
+        let changed = answer.await;
+        self.heard(changed)
     }
 
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
-        Ok(self.client().batch_execute(sql).await?)
+        let client = self.client();
+        let done = bounded(async { Ok(client.batch_execute(sql).await?) }).await;
+        self.heard(done)
+    }
+
+    /// Notes whether the server answered.
+    fn heard<T>(&mut self, answer: Result<T>) -> Result<T> {
+        self.silent |= matches!(answer, Err(Error::Silent));
+        answer
     }
 
     pub(crate) async fn commit(mut self) -> Result<()> {
@@ -117,10 +141,11 @@ impl PgTx {
 impl Drop for PgTx {
     /// A connection with an open transaction must not go back to the pool.
     fn drop(&mut self) {
-        let Some(client) = self.client.take().filter(|_| self.open) else {
+        let Some(client) = self.client.take().filter(|_| self.open || self.silent) else {
             return;
         };
-        let Ok(runtime) = Handle::try_current() else {
+        let runtime = Handle::try_current().ok().filter(|_| !self.silent);
+        let Some(runtime) = runtime else {
             drop(Object::take(client));
             return;
         };
@@ -130,6 +155,13 @@ impl Drop for PgTx {
             }
         });
     }
+}
+
+/// A server that is frozen or cut off does not refuse, it says nothing; who waits must be told.
+async fn bounded<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(STATEMENT, answer)
+        .await
+        .unwrap_or(Err(Error::Silent))
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -210,16 +210,23 @@ pub async fn renew(tx: &mut Tx, claim: &RunClaim, lease_until: Timestamp) -> Res
     read_one(tx.row(RENEW, &row).await?, Reader::bool)
 }
 
-/// Moves the leases of all runs of a node; answers which it still holds: id, attempt, and whether
-/// somebody asked to stop it.
+/// Moves the leases of runs that a node watches over; answers which it still holds: id, attempt,
+/// and whether somebody asked to stop it. A run that stands under the node's name but is not
+/// among `ids` has nobody who watches over it; its lease ends and it is closed as lost.
 pub async fn renew_node(
     tx: &mut Tx,
     node: &str,
+    ids: &[RunId],
     lease_until: Timestamp,
 ) -> Result<Vec<(RunId, i64, bool)>> {
-    const SQL: &str = "UPDATE runs SET lease_until = $2 WHERE node = $1 AND phase = 'Running'
-        RETURNING id, attempt, cancel_requested";
-    let rows = tx.rows(SQL, &values![node, lease_until]).await?;
+    let sql = format!(
+        "UPDATE runs SET lease_until = $2 WHERE node = $1 AND phase = 'Running' AND id IN {}
+        RETURNING id, attempt, cancel_requested",
+        tx.dialect().id_list(3)
+    );
+    let rows = tx
+        .rows(&sql, &values![node, lease_until, json(&ids)])
+        .await?;
     read_all(rows, |row| {
         Ok((RunId::new(row.i64()?), row.i64()?, row.bool()?))
     })

@@ -157,15 +157,19 @@ on_both! {
         let second = world.add_running(&mut tx, two, "a").await;
         let other = world.add_running(&mut tx, three, "b").await;
         assert!(runs::request_cancel(&mut tx, second.id).await.unwrap());
-        let mut held = runs::renew_node(&mut tx, "a", at(90_000)).await.unwrap();
+        let ids = [first.id, second.id, other.id];
+        let mut held = runs::renew_node(&mut tx, "a", &ids, at(90_000)).await.unwrap();
         held.sort_unstable();
         assert_eq!(held, [(first.id, 1, false), (second.id, 1, true)]);
         let lost = runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap();
         assert_eq!(lost.iter().map(|run| run.id).collect::<Vec<_>>(), [other.id], "only b's");
         assert!(runs::finish(&mut tx, &claim_of(&first), &outcome(Phase::Succeeded), at(9)).await.unwrap());
-        let held = runs::renew_node(&mut tx, "a", at(90_000)).await.unwrap();
+        let held = runs::renew_node(&mut tx, "a", &ids, at(90_000)).await.unwrap();
         assert_eq!(held, [(second.id, 1, true)], "what has ended is not held");
-        assert_eq!(runs::renew_node(&mut tx, "nobody", at(1)).await.unwrap(), []);
+        assert_eq!(runs::renew_node(&mut tx, "a", &[], at(99_000)).await.unwrap(), []);
+        let lost = runs::claim_lost(&mut tx, None, at(95_000), 9).await.unwrap();
+        assert!(lost.iter().any(|run| run.id == second.id), "nobody watches over it");
+        assert_eq!(runs::renew_node(&mut tx, "nobody", &ids, at(1)).await.unwrap(), []);
     }
 
     async fn every_phase_has_a_row(db) {

@@ -99,7 +99,6 @@ pub(super) async fn run(
         bounds: Bounds {
             timeout: left,
             grace: site.inner.config.run.grace,
-            lease: site.inner.config.lease,
         },
     };
     let (ended, stopped) = pump.run().await;

@@ -19,15 +19,13 @@ use tokio::sync::watch;
 
 use crate::inner::Inner;
 use crate::log::LogBuffer;
-use crate::pump::{Sink, Stopped};
+use crate::pump::{Sink, Stopped, Stored};
 use crate::signals::Signal;
 use crate::slots::Slot;
 
 pub use work::toolchain_links;
 pub(crate) use work::{BuildError, Built};
 
-/// The truth is looked at this often even without a hint.
-const PAUSE: Duration = Duration::from_secs(30);
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// A third of the lease: two beats may be missed.
@@ -37,7 +35,7 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Builds);
     loop {
         let hint = listener.next();
-        let mut pause = PAUSE;
+        let mut pause = inner.pause();
         let free = i64::try_from(inner.builds.free()).unwrap_or(i64::MAX);
         if free > 0 {
             let lease = inner.lease_until();
@@ -115,9 +113,10 @@ async fn beat(
                 continue;
             }
         }
+        let until = tokio::time::Instant::now() + inner.config.lease;
         match build_progress(&inner.ctx, claim, inner.lease_until(), None).await {
             Ok(Some(cancel)) => signal.send_modify(|s| {
-                s.renewals += 1;
+                s.lease_end = Some(until);
                 s.cancel |= cancel;
             }),
             Ok(None) => signal.send_modify(|s| s.lost = true),
@@ -201,14 +200,14 @@ pub(crate) struct BuildSink<'a> {
 }
 
 impl Sink for BuildSink<'_> {
-    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> bool {
+    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
         let lease = self.inner.lease_until();
-        match build_progress(&self.inner.ctx, self.claim, lease, Some(chunk)).await {
-            Ok(held) => held.is_some(),
-            Err(Error::NotFound { .. }) => false,
+        match build_progress(&self.inner.ctx, self.claim, lease, Some(chunk.clone())).await {
+            Ok(Some(_)) => Stored::Kept,
+            Ok(None) | Err(Error::NotFound { .. }) => Stored::Lost,
             Err(error) => {
-                tracing::error!(build = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored");
-                true
+                tracing::error!(build = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored; it is tried again");
+                Stored::Again(chunk)
             }
         }
     }

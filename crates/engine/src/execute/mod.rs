@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 use crate::inner::Inner;
 
-/// The truth is looked at this often even without a hint.
-const PAUSE: Duration = Duration::from_secs(30);
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -55,7 +53,8 @@ fn start(inner: &Arc<Inner>, taken: Taken) -> Duration {
         return Duration::ZERO;
     }
     let until = taken.next.map(|next| next.since(inner.ctx.now()));
+    let pause = inner.pause();
     until
-        .unwrap_or(PAUSE)
-        .clamp(Duration::from_millis(1), PAUSE)
+        .unwrap_or(pause)
+        .clamp(Duration::from_millis(1), pause)
 }

@@ -9,7 +9,7 @@ use marquetry_app::environment::{Facts, variables};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
-use marquetry_model::{Error, Outcome};
+use marquetry_model::Outcome;
 use marquetry_outbound::relay::RelayStats;
 use marquetry_sandbox::{Limits, Spec};
 use marquetry_store::logs::LogOf;
@@ -20,7 +20,7 @@ use super::outcome::{End, judge};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
-use crate::pump::{Bounds, Pump, Sink, Stdout};
+use crate::pump::{Bounds, Pump, Sink, Stdout, Stored};
 use crate::slots::Slot;
 use crate::step::Layout;
 
@@ -140,7 +140,6 @@ async fn in_layout(
     let bounds = Bounds {
         timeout: Duration::from_secs(timeout_s),
         grace: inner.config.run.grace,
-        lease: inner.config.lease,
     };
     let pump = Pump {
         child,
@@ -229,8 +228,19 @@ async fn spec(
             disk_bytes: limits.disk_bytes,
         },
         network: reach.network.clone(),
-        lease: inner.config.lease,
+        lease: lease_left(inner, job),
     })
+}
+
+/// What is left of the lease that the claim took: a process never outlives it.
+fn lease_left(inner: &Inner, job: &RunJob) -> Duration {
+    let taken = job.run.started_at.unwrap_or_else(|| inner.ctx.now());
+    let used = inner.ctx.now().since(taken);
+    inner
+        .config
+        .lease
+        .saturating_sub(used)
+        .max(Duration::from_millis(100))
 }
 
 /// The first lines of a log tell what runs, and why.
@@ -288,18 +298,15 @@ struct RunSink<'a> {
 }
 
 impl Sink for RunSink<'_> {
-    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> bool {
+    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
         let lease = self.inner.lease_until();
         let tenant = self.job.tenant.id;
-        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk).await {
-            Ok(held) => held,
-            Err(Error::Unavailable { .. }) => {
-                tracing::warn!(run = %self.claim.id, "a part of a log is lost: the database does not answer");
-                true
-            }
+        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk.clone()).await {
+            Ok(true) => Stored::Kept,
+            Ok(false) => Stored::Lost,
             Err(error) => {
-                tracing::error!(run = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored");
-                true
+                tracing::error!(run = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored; it is tried again");
+                Stored::Again(chunk)
             }
         }
     }

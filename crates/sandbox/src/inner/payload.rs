@@ -68,7 +68,9 @@ fn confine(
         confine::restrict(&prepared.setup, body, prepared.root.is_some())?;
     }
     if prepared.setup.seccomp {
-        let program = if prepared.root.is_none() && body.net == Net::None {
+        // Without a network namespace nothing can be relayed; then nothing is reached at all.
+        let offline = body.net != Net::Host;
+        let program = if prepared.root.is_none() && offline {
             &prepared.offline_filter
         } else {
             &prepared.filter

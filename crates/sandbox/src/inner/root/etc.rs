@@ -11,7 +11,7 @@ use crate::spec::{HOME, USER};
 
 /// Entries of the host's `/etc` that children see: trust anchors, the loader's and the resolver's
 /// tables, and settings of language runtimes. An entry ending in `*` is a prefix.
-const SHOWN: [&str; 35] = [
+const SHOWN: [&str; 31] = [
     "ssl",
     "pki",
     "ca-certificates",
@@ -39,14 +39,10 @@ const SHOWN: [&str; 35] = [
     "debian_version",
     "alpine-release",
     "redhat-release",
-    "gitconfig",
-    "npmrc",
-    "pip.conf",
     "java*",
     "python3*",
     "perl",
     "php*",
-    "maven",
 ];
 
 /// The resolver's address inside. Any would do, since every address arrives at the relay; this one
