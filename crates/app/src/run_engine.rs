@@ -3,11 +3,12 @@
 //! Each function is one transaction. A run is touched only under its claim (node and attempt), so
 //! a node that comes back late changes nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use marquetry_model::{
-    Decision, Integration, Outcome, Phase, Release, Result, Run, RunId, Tenant, TenantId,
-    Timestamp, Trigger, bundle,
+    Decision, Integration, IntegrationId, Outcome, Phase, Release, ReleaseId, Result, Run, RunId,
+    Tenant, TenantId, Timestamp, Trigger, bundle,
 };
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::{Claimer, NewRun, RunClaim};
@@ -58,52 +59,92 @@ pub struct Taken {
 
 /// Makes runs of what waits, and takes up to `slots` runs for this node, those that have waited
 /// longest first. With no claimer the runs are made for other nodes to take.
+///
+/// A node that executes makes no more runs than it has places for: what waits longer is bundled
+/// further meanwhile, and each run is written once.
 pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Result<Taken> {
     let now = ctx.now();
+    if claimer.is_some() && slots == 0 {
+        return Ok(Taken::default());
+    }
     let mut tx = ctx.write().await?;
-    let mut taken = Vec::new();
-    if let Some(claimer) = claimer.filter(|_| slots > 0) {
-        let slots = i64::try_from(slots).unwrap_or(i64::MAX);
-        taken = runs::claim(&mut tx, claimer, now, slots)
+    let mut known = Known::default();
+    let mut jobs = Vec::new();
+    let mut limit = BATCH;
+    if let Some(claimer) = claimer {
+        limit = BATCH.min(i64::try_from(slots).unwrap_or(BATCH));
+        let pending = runs::claim(&mut tx, claimer, now, limit)
             .await
             .map_err(store_error)?;
-        taken.sort_by_key(|run| run.id);
+        for run in pending {
+            jobs.push(job_of(&mut tx, &mut known, run).await?);
+        }
+        limit -= i64::try_from(jobs.len()).unwrap_or(limit);
     }
-    let due = tenant_states::claim_due(&mut tx, now, BATCH)
+    let due = tenant_states::claim_due(&mut tx, now, limit)
         .await
         .map_err(store_error)?;
-    let more = i64::try_from(due.len()).is_ok_and(|n| n == BATCH);
-    let mut changed = !taken.is_empty();
+    let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
+    let changed = !jobs.is_empty() || !due.is_empty();
     for tenant in due {
-        let at_once = claimer.filter(|_| taken.len() < slots);
-        let made = dispatch(&mut tx, tenant, at_once, now).await?;
-        changed = true;
-        taken.extend(made.filter(|run| run.phase == Phase::Running));
+        let made = dispatch(&mut tx, &mut known, tenant, claimer, now).await?;
+        jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
     }
-    let next = tenant_states::find_next_due(&mut tx)
-        .await
-        .map_err(store_error)?;
-    let mut jobs = Vec::with_capacity(taken.len());
-    for run in taken {
-        jobs.push(job(&mut tx, run).await?);
-    }
+    let free = claimer.is_none() || jobs.len() < slots;
+    let next = if free {
+        tenant_states::find_next_due(&mut tx)
+            .await
+            .map_err(store_error)?
+    } else {
+        None
+    };
     if changed {
         tx.commit().await.map_err(store_error)?;
     }
-    Ok(Taken { jobs, next, more })
+    Ok(Taken {
+        jobs,
+        next,
+        more: full && free,
+    })
+}
+
+/// What one look has read already: a burst is mostly of few integrations.
+#[derive(Default)]
+struct Known {
+    integrations: HashMap<IntegrationId, Integration>,
+    releases: HashMap<ReleaseId, Release>,
+}
+
+impl Known {
+    async fn integration(&mut self, tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
+        if let Some(found) = self.integrations.get(&id) {
+            return Ok(found.clone());
+        }
+        let found = integrations::get(tx, id).await.map_err(store_error)?;
+        self.integrations.insert(id, found.clone());
+        Ok(found)
+    }
+
+    async fn release(&mut self, tx: &mut Tx, id: ReleaseId) -> Result<Release> {
+        if let Some(found) = self.releases.get(&id) {
+            return Ok(found.clone());
+        }
+        let found = releases::get(tx, id).await.map_err(store_error)?;
+        self.releases.insert(id, found.clone());
+        Ok(found)
+    }
 }
 
 /// Makes the next run of one tenant, or notes when to look again.
 async fn dispatch(
     tx: &mut Tx,
+    known: &mut Known,
     id: TenantId,
     claimer: Option<&Claimer>,
     now: Timestamp,
-) -> Result<Option<Run>> {
+) -> Result<Option<RunJob>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
-    let integration = integrations::get(tx, tenant.integration_id)
-        .await
-        .map_err(store_error)?;
+    let integration = known.integration(tx, tenant.integration_id).await?;
     if integration.paused {
         return postpone(tx, id, None).await;
     }
@@ -139,24 +180,30 @@ async fn dispatch(
     tenant_states::update_dispatched(tx, id, count, due, run.id)
         .await
         .map_err(store_error)?;
-    Ok(Some(run))
+    job(tx, run, tenant, integration, release).await.map(Some)
 }
 
-async fn postpone(tx: &mut Tx, id: TenantId, due: Option<Timestamp>) -> Result<Option<Run>> {
+async fn postpone(tx: &mut Tx, id: TenantId, due: Option<Timestamp>) -> Result<Option<RunJob>> {
     tenant_states::update_due(tx, id, due)
         .await
         .map_err(store_error)?;
     Ok(None)
 }
 
-async fn job(tx: &mut Tx, run: Run) -> Result<RunJob> {
+async fn job_of(tx: &mut Tx, known: &mut Known, run: Run) -> Result<RunJob> {
     let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
-    let integration = integrations::get(tx, run.integration_id)
-        .await
-        .map_err(store_error)?;
-    let release = releases::get(tx, run.release_id)
-        .await
-        .map_err(store_error)?;
+    let integration = known.integration(tx, run.integration_id).await?;
+    let release = known.release(tx, run.release_id).await?;
+    job(tx, run, tenant, integration, release).await
+}
+
+async fn job(
+    tx: &mut Tx,
+    run: Run,
+    tenant: Tenant,
+    integration: Integration,
+    release: Release,
+) -> Result<RunJob> {
     let triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
@@ -263,12 +310,14 @@ pub async fn run_finish(
             .map_err(store_error)?;
     }
     let succeeded = outcome.phase == Phase::Succeeded;
-    tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
+    let more = tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
         .await
         .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(tenant));
-    ctx.app.hints.give(Topic::Dispatch);
+    if more {
+        ctx.app.hints.give(Topic::Dispatch);
+    }
     Ok(true)
 }
 

@@ -36,7 +36,8 @@ const POSTPONE: &str = "UPDATE tenant_states SET due_at = $2 WHERE tenant_id = $
 const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL, last_run_id = $2,
         last_successful_run_id = CASE WHEN $3 = 1 THEN $2 ELSE last_successful_run_id END,
         due_at = CASE WHEN waiting > 0 THEN CAST($4 AS BIGINT) ELSE NULL END
-    WHERE tenant_id = $1 AND current_run_id = $2";
+    WHERE tenant_id = $1 AND current_run_id = $2
+    RETURNING waiting";
 
 /// One tenant's state.
 pub async fn get(tx: &mut Tx, id: TenantId) -> Result<TenantState> {
@@ -113,17 +114,17 @@ pub async fn update_resumed(
     Ok(())
 }
 
-/// The live run has ended.
+/// The live run has ended; answers whether triggers wait for the next one.
 pub async fn update_ended(
     tx: &mut Tx,
     id: TenantId,
     run: RunId,
     succeeded: bool,
     now: Timestamp,
-) -> Result<()> {
-    tx.execute(RELEASE, &values![id, run, i64::from(succeeded), now])
-        .await?;
-    Ok(())
+) -> Result<bool> {
+    let row = values![id, run, i64::from(succeeded), now];
+    let waiting = read_one(tx.row(RELEASE, &row).await?, Reader::i64)?;
+    Ok(waiting.is_some_and(|waiting| waiting > 0))
 }
 
 /// Waiting triggers were cancelled.

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use crate::{options, server};
 
-/// A word that stands in the command line of every process that the integration starts.
-const MARK: &str = "marquetry-crash-test";
+/// A word that stands in the command line of every process that the integration starts; another
+/// one in every test process, because they run side by side.
+fn mark() -> String {
+    format!("marquetry-crash-test-{}-", std::process::id())
+}
 
 fn slow_manifest(build: &str) -> String {
-    let run = format!("python3 main.py {MARK}");
+    let run = format!("python3 main.py {}", mark());
     manifest(&run).replace("build: 'true'", &format!("build: {}", json!(build)))
 }
 
@@ -32,7 +35,7 @@ both_databases! {
         let (integration, tenants, accepted, build) = set_the_scene(&server).await;
         server.kill();
         // The kernel ends the children when it has noticed; nobody else does.
-        eventually("no process is left over", || async { processes(MARK).is_empty().then_some(()) }).await;
+        eventually("no process is left over", || async { processes(&mark()).is_empty().then_some(()) }).await;
         server.restart();
 
         let after = Story { server: &server, integration };
@@ -49,7 +52,7 @@ both_databases! {
             assert!(live.count() <= 1);
         }
         server.stop();
-        assert!(processes(MARK).is_empty());
+        assert!(processes(&mark()).is_empty());
         check_nothing_left(server.data_dir.path());
     }
 }
@@ -82,7 +85,7 @@ async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, Stri
         accepted.push((live, scenario.sync(tenant).await));
     }
     eventually("twenty processes", || async {
-        (processes(MARK).len() >= 20).then_some(())
+        (processes(&mark()).len() >= 20).then_some(())
     })
     .await;
     // What is begun after the restart ends at once.
@@ -95,7 +98,8 @@ async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, Stri
     }
     // Stays for a while the first time: the package cache outlives the attempt.
     let once = format!(
-        "test -e $npm_config_cache-tried || {{ touch $npm_config_cache-tried; python3 -c 'import time; time.sleep(600)' {MARK}; }}"
+        "test -e $npm_config_cache-tried || {{ touch $npm_config_cache-tried; python3 -c 'import time; time.sleep(600)' {}; }}",
+        mark()
     );
     scenario
         .repository
