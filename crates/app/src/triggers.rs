@@ -1,12 +1,14 @@
 //! Triggers: accepting them durably, and answering for their status.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use marquetry_blobs::{BlobRef, Kind};
+use marquetry_blobs::{BlobError, BlobRef, Kind};
 use marquetry_model::{
     Error, FieldError, IntegrationId, Loc, Mode, Phase, Result, Scope, Source, TenantId, Trigger,
     TriggerId,
 };
+use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
@@ -130,18 +132,81 @@ fn refused(message: String) -> Error {
     }])
 }
 
-/// A payload is never larger than the door lets in; what is larger than this is not shown.
-const LARGEST_PAYLOAD: u64 = 8 << 20;
+/// Payloads of one answer, in bytes.
+const SHOWN: usize = 1 << 20;
+/// A payload is never larger than the door lets in.
+const LARGEST_PAYLOAD: usize = 8 << 20;
 
-/// The raw body that came with a trigger, wherever it lies; none when there was none.
-pub async fn trigger_payload(ctx: &Ctx, trigger: &Trigger) -> Result<Option<Vec<u8>>> {
+/// The payloads of an answer with these triggers, in their order, until the next one would make
+/// them larger than 1 MiB. With `first_whole`, the first one is among them however large it is:
+/// an answer about one run can show what a list cannot.
+pub async fn trigger_payloads<'a>(
+    ctx: &Ctx,
+    heads: impl IntoIterator<Item = &'a TriggerHead>,
+    first_whole: bool,
+) -> Result<HashMap<TriggerId, Vec<u8>>> {
     ctx.require(Scope::Read)?;
-    let Some(blob) = &trigger.payload_blob else {
-        return Ok(trigger.payload.clone());
-    };
+    let heads = heads.into_iter();
+    let heads = heads.filter(|head| head.payload_bytes.is_some() || head.payload_blob.is_some());
+    let (heads, small) = choose(heads);
+    let mut found = HashMap::new();
+    if heads.is_empty() {
+        return Ok(found);
+    }
+    let mut tx = ctx.read().await?;
+    let small = triggers::list_payloads(&mut tx, &small).await;
+    drop(tx);
+    let mut small: HashMap<_, _> = small.map_err(store_error)?.into_iter().collect();
+    let mut left = SHOWN;
+    for head in heads {
+        if found.contains_key(&head.id) {
+            continue;
+        }
+        let whole = first_whole && found.is_empty();
+        let limit = if whole { LARGEST_PAYLOAD } else { left };
+        let payload = match &head.payload_blob {
+            Some(blob) => large_payload(ctx, blob, limit).await?,
+            None => small.remove(&head.id),
+        };
+        let Some(payload) = payload.filter(|payload| payload.len() <= limit) else {
+            break;
+        };
+        left = left.saturating_sub(payload.len());
+        found.insert(head.id, payload);
+    }
+    Ok(found)
+}
+
+/// Those that may be shown, and which of them have their payload in the row. How large a payload
+/// elsewhere is, is seen when it is read.
+fn choose<'a>(
+    heads: impl Iterator<Item = &'a TriggerHead>,
+) -> (Vec<&'a TriggerHead>, Vec<TriggerId>) {
+    let (mut chosen, mut small, mut sum) = (Vec::new(), Vec::new(), 0);
+    for head in heads {
+        if head.payload_blob.is_none() {
+            let size = head
+                .payload_bytes
+                .and_then(|size| usize::try_from(size).ok());
+            sum += size.unwrap_or(0);
+            if sum > SHOWN && !small.is_empty() {
+                break;
+            }
+            small.push(head.id);
+        }
+        chosen.push(head);
+    }
+    (chosen, small)
+}
+
+/// A payload from the blob store; none when it is larger than the limit.
+async fn large_payload(ctx: &Ctx, blob: &str, limit: usize) -> Result<Option<Vec<u8>>> {
     let blob: BlobRef = blob.parse().map_err(Error::internal)?;
-    let bytes = ctx.app.blobs.get(&blob, LARGEST_PAYLOAD).await;
-    Ok(Some(bytes.map_err(blob_error)?.into()))
+    match ctx.app.blobs.get(&blob, limit as u64).await {
+        Ok(bytes) => Ok(Some(bytes.into())),
+        Err(BlobError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(blob_error(error)),
+    }
 }
 
 /// The longest that a status waits.

@@ -58,6 +58,78 @@ async fn a_large_payload_is_kept_as_it_came() {
 }
 
 #[tokio::test]
+async fn payloads_of_one_answer_have_a_limit() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let (small, large) = (json!({"a": 1}), json!({"text": "x".repeat(700_000)}));
+    for body in [&small, &large, &large, &small] {
+        client.post(&path, body.clone()).await.expect(202);
+    }
+    let (run, _) = client.inside.take_run().await;
+    let wanted = json!([small, large, {}, {}]);
+    for path in [
+        "/v2/runs".to_owned(),
+        format!("/v2/tenants/{tenant}/runs"),
+        format!("/v2/runs/{}", run.id),
+    ] {
+        let shown = client.get(&path).await.expect(200);
+        let shown = shown.get(0).unwrap_or(&shown);
+        assert!(payloads(&shown["triggers"]) == wanted, "{path}");
+    }
+    let shown = client.get("/v2/tenants").await.expect(200);
+    assert!(payloads(&shown[0]["status"]["current_run"]["triggers"]) == wanted);
+}
+
+fn payloads(triggers: &Value) -> Value {
+    let triggers = triggers.as_array().unwrap().iter();
+    triggers.map(|trigger| trigger["payload"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_payload_is_shown_as_it_came() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let body = r#" {"b": 1.50, "a": [1e2, "\u00e4"]} "#;
+    client.raw(Method::POST, &path, body).await.expect(202);
+    client.inside.take_run().await;
+    let shown = client.get("/v2/runs").await.text();
+    assert!(shown.contains(body.trim()), "{shown}");
+}
+
+#[tokio::test]
+async fn a_status_shows_the_first_triggers_of_a_run() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    for _ in 0..25 {
+        client.post(&path, json!({})).await.expect(202);
+    }
+    client.inside.take_run().await;
+    let shown = client
+        .get(&format!("/v2/tenants/{tenant}"))
+        .await
+        .expect(200);
+    let of_status = shown["status"]["current_run"]["triggers"]
+        .as_array()
+        .unwrap();
+    let shown = client.get("/v2/runs").await.expect(200);
+    let of_run = shown[0]["triggers"].as_array().unwrap();
+    assert_eq!(of_run.len(), 25);
+    assert_eq!(of_status[..], of_run[..20]);
+}
+
+/// What is kept of the headers of a sync.
+async fn kept_headers(client: &Client, request: http::Request<Body>) -> Value {
+    let made = client.send(request).await.expect(202);
+    let id = made["trigger_id"].as_str().unwrap().parse().unwrap();
+    let system = client.inside.system();
+    let trigger = marquetry_app::triggers::trigger_cancel(&system, id).await;
+    serde_json::from_str(&trigger.unwrap().headers.unwrap()).unwrap()
+}
+
+#[tokio::test]
 async fn headers_reach_the_run_without_those_that_open_something() {
     let client = Client::new().await;
     let tenant = client.runnable().await;
@@ -70,14 +142,10 @@ async fn headers_reach_the_run_without_those_that_open_something() {
         .header("cookie", "hush")
         .body(Body::empty())
         .unwrap();
-    client.send(request).await.expect(202);
-    let (run, _) = client.inside.take_run().await;
-    let view = marquetry_app::runs::run_get(&client.inside.system(), run.id)
-        .await
-        .unwrap();
-    let headers = view.triggers[0].headers.as_deref().unwrap();
-    let headers: Value = serde_json::from_str(headers).unwrap();
-    assert_eq!(headers, json!({"x-shop": "one, two"}));
+    assert_eq!(
+        kept_headers(&client, request).await,
+        json!({"x-shop": "one, two"})
+    );
 }
 
 #[tokio::test]
