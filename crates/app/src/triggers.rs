@@ -13,7 +13,7 @@ use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{blob_error, store_error};
-use crate::hints::Topic;
+use crate::hints::{Hints, Topic};
 use crate::releases::resolve;
 
 /// What a trigger carries.
@@ -36,6 +36,8 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let limits = ctx.app.settings.limits;
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
+            // What will be refused shall not fill the blob store first.
+            check(&mut *ctx.read().await?, id).await?;
             let blob = ctx
                 .app
                 .blobs
@@ -75,9 +77,19 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let trigger = triggers::insert(&mut tx, &trigger)
         .await
         .map_err(store_error)?;
+    // The client may go away while the commit is under way, which ends this function there.
+    let _hint = HintOnDrop(&ctx.app.hints);
     tx.commit().await.map_err(store_error)?;
-    ctx.app.hints.give(Topic::Dispatch);
     Ok(trigger)
+}
+
+/// Tells dispatch that there may be work, however its scope ends.
+struct HintOnDrop<'a>(&'a Hints);
+
+impl Drop for HintOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.give(Topic::Dispatch);
+    }
 }
 
 /// The tenant that a user of the host product has of an integration: the newest unarchived one.
@@ -309,5 +321,25 @@ pub async fn payload_bytes(ctx: &Ctx, trigger: &Trigger) -> Result<Vec<u8>> {
             Ok(bytes.to_vec())
         }
         (None, None) => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn dispatch_is_told_also_when_the_client_goes_away() {
+        let hints = Hints::default();
+        let listener = hints.listen(Topic::Dispatch);
+        let hint = listener.next();
+        let commit = async {
+            let _hint = HintOnDrop(&hints);
+            std::future::pending::<()>().await;
+        };
+        let gone = tokio::time::timeout(Duration::from_millis(1), commit).await;
+        assert!(gone.is_err());
+        let told = tokio::time::timeout(Duration::from_secs(10), hint).await;
+        assert!(told.is_ok(), "the hint came");
     }
 }

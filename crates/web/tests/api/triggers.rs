@@ -149,6 +149,75 @@ async fn headers_reach_the_run_without_those_that_open_something() {
 }
 
 #[tokio::test]
+async fn a_large_payload_that_is_refused_is_not_stored() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let tenant = client.tenant(integration, "acme").await;
+    let large = json!({"text": "x".repeat(100_000)});
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    client.post(&path, large.clone()).await.expect(422);
+    let absent = "/v2/tenants/77/sync?mode=normal";
+    client.post(absent, large.clone()).await.expect(404);
+    assert_eq!(payload_blobs(&client), 0);
+    client.inside.release(integration, "v1").await;
+    client.post(&path, large).await.expect(202);
+    assert_eq!(payload_blobs(&client), 1);
+}
+
+/// How many payloads lie in the blob store.
+fn payload_blobs(client: &Client) -> usize {
+    let mut folders = vec![client.inside.folder.path().join("blobs/payload")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
+        for entry in entries.map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+            }
+        }
+    }
+    files
+}
+
+#[tokio::test]
+async fn headers_beyond_16_kib_are_not_kept() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    let mut request = client.request(Method::POST, &path);
+    for name in ["x-a", "x-b", "x-c"] {
+        request = request.header(name, "y".repeat(7_000));
+    }
+    for _ in 0..6_000 {
+        request = request.header("x-many", "");
+    }
+    let request = request.header("x-d", "z").body(Body::empty()).unwrap();
+    let kept = kept_headers(&client, request).await;
+    let kept: Vec<&String> = kept.as_object().unwrap().keys().collect();
+    assert_eq!(kept, ["x-a", "x-b", "x-d"]);
+}
+
+#[tokio::test]
+async fn only_digits_are_the_id_of_a_trigger() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    client.post(&path, json!({})).await.expect(202);
+    client.inside.take_run().await;
+    let status = |id: &str| format!("/v2/runs/triggers/{id}/status");
+    client.get(&status("1")).await.expect(200);
+    for id in ["+1", "%2B1", "-1", "%201", "1e0"] {
+        client.get(&status(id)).await.expect(404);
+        let cancel = format!("/v2/runs/triggers/{id}/cancel");
+        client.post(&cancel, Value::Null).await.expect(404);
+    }
+}
+
+#[tokio::test]
 async fn by_integration_the_users_tenant_runs() {
     let client = Client::new().await;
     let tenant = client.runnable().await;
