@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use marquetry_model::{Error, Page, PageRequest, Result, Run, RunId, Scope, TenantId, Trigger};
+use marquetry_model::{Error, Page, PageRequest, Result, Run, RunId, Scope, TenantId};
 pub use marquetry_store::runs::RunFilter;
+pub use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{Tx, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
@@ -15,8 +16,8 @@ use crate::hints::Topic;
 pub struct RunView {
     /// The run.
     pub run: Run,
-    /// In order of arrival.
-    pub triggers: Vec<Trigger>,
+    /// In order of arrival; of a tenant's status only the first ones.
+    pub triggers: Vec<TriggerHead>,
 }
 
 /// One of them.
@@ -24,7 +25,7 @@ pub async fn run_get(ctx: &Ctx, id: RunId) -> Result<RunView> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
-    let triggers = triggers::list_of_run(&mut tx, id)
+    let triggers = triggers::list_heads(&mut tx, &[id], None)
         .await
         .map_err(store_error)?;
     Ok(RunView { run, triggers })
@@ -37,7 +38,7 @@ pub async fn run_list(ctx: &Ctx, wanted: &RunFilter, page: &PageRequest) -> Resu
     let found = runs::list(&mut tx, wanted, page)
         .await
         .map_err(store_error)?;
-    let items = with_triggers(&mut tx, found.items).await?;
+    let items = with_triggers(&mut tx, found.items, None).await?;
     Ok(Page {
         items,
         has_more: found.has_more,
@@ -90,7 +91,7 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
         ));
     }
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
-    let triggers = triggers::list_of_run(&mut tx, id)
+    let triggers = triggers::list_heads(&mut tx, &[id], None)
         .await
         .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -100,13 +101,17 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
     Ok(RunView { run, triggers })
 }
 
-/// One more statement gives all runs of a page their triggers.
-pub(crate) async fn with_triggers(tx: &mut Tx, found: Vec<Run>) -> Result<Vec<RunView>> {
+/// One more statement gives all runs of a page their triggers; with `most`, only the first ones.
+pub(crate) async fn with_triggers(
+    tx: &mut Tx,
+    found: Vec<Run>,
+    most: Option<u32>,
+) -> Result<Vec<RunView>> {
     let ids: Vec<RunId> = found.iter().map(|run| run.id).collect();
-    let taken = triggers::list_of_runs(tx, &ids)
+    let taken = triggers::list_heads(tx, &ids, most)
         .await
         .map_err(store_error)?;
-    let mut by_run: HashMap<RunId, Vec<Trigger>> = HashMap::with_capacity(ids.len());
+    let mut by_run: HashMap<RunId, Vec<TriggerHead>> = HashMap::with_capacity(ids.len());
     for trigger in taken {
         if let Some(run) = trigger.run_id {
             by_run.entry(run).or_default().push(trigger);

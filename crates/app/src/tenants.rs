@@ -17,6 +17,9 @@ use crate::hints::Topic;
 use crate::integrations::cancel_waiting;
 use crate::runs::{RunView, with_triggers};
 
+/// How many triggers of each run a tenant's status shows.
+const STATUS_TRIGGERS: u32 = 20;
+
 /// A tenant with the runs that its status shows.
 #[derive(Debug, Clone)]
 pub struct TenantView {
@@ -393,7 +396,7 @@ async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
     wanted.sort_unstable();
     wanted.dedup();
     let runs = runs::list_by_id(tx, &wanted).await.map_err(store_error)?;
-    let runs: HashMap<RunId, RunView> = with_triggers(tx, runs)
+    let runs: HashMap<RunId, RunView> = with_triggers(tx, runs, Some(STATUS_TRIGGERS))
         .await?
         .into_iter()
         .map(|view| (view.run.id, view))

@@ -1,17 +1,19 @@
 //! Triggers: accepting them durably, and answering for their status.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use marquetry_blobs::{BlobRef, Kind};
+use marquetry_blobs::{BlobError, BlobRef, Kind};
 use marquetry_model::{
     Error, FieldError, IntegrationId, Loc, Mode, Phase, Result, Scope, Source, TenantId, Trigger,
     TriggerId,
 };
+use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{blob_error, store_error};
-use crate::hints::Topic;
+use crate::hints::{Hints, Topic};
 use crate::releases::resolve;
 
 /// What a trigger carries.
@@ -34,6 +36,8 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let limits = ctx.app.settings.limits;
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
+            // What will be refused shall not fill the blob store first.
+            check(&mut *ctx.read().await?, id).await?;
             let blob = ctx
                 .app
                 .blobs
@@ -73,9 +77,19 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let trigger = triggers::insert(&mut tx, &trigger)
         .await
         .map_err(store_error)?;
+    // The client may go away while the commit is under way, which ends this function there.
+    let _hint = HintOnDrop(&ctx.app.hints);
     tx.commit().await.map_err(store_error)?;
-    ctx.app.hints.give(Topic::Dispatch);
     Ok(trigger)
+}
+
+/// Tells dispatch that there may be work, however its scope ends.
+struct HintOnDrop<'a>(&'a Hints);
+
+impl Drop for HintOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.give(Topic::Dispatch);
+    }
 }
 
 /// The tenant that a user of the host product has of an integration: the newest unarchived one.
@@ -130,18 +144,81 @@ fn refused(message: String) -> Error {
     }])
 }
 
-/// A payload is never larger than the door lets in; what is larger than this is not shown.
-const LARGEST_PAYLOAD: u64 = 8 << 20;
+/// Payloads of one answer, in bytes.
+const SHOWN: usize = 1 << 20;
+/// A payload is never larger than the door lets in.
+const LARGEST_PAYLOAD: usize = 8 << 20;
 
-/// The raw body that came with a trigger, wherever it lies; none when there was none.
-pub async fn trigger_payload(ctx: &Ctx, trigger: &Trigger) -> Result<Option<Vec<u8>>> {
+/// The payloads of an answer with these triggers, in their order, until the next one would make
+/// them larger than 1 MiB. With `first_whole`, the first one is among them however large it is:
+/// an answer about one run can show what a list cannot.
+pub async fn trigger_payloads<'a>(
+    ctx: &Ctx,
+    heads: impl IntoIterator<Item = &'a TriggerHead>,
+    first_whole: bool,
+) -> Result<HashMap<TriggerId, Vec<u8>>> {
     ctx.require(Scope::Read)?;
-    let Some(blob) = &trigger.payload_blob else {
-        return Ok(trigger.payload.clone());
-    };
+    let heads = heads.into_iter();
+    let heads = heads.filter(|head| head.payload_bytes.is_some() || head.payload_blob.is_some());
+    let (heads, small) = choose(heads);
+    let mut found = HashMap::new();
+    if heads.is_empty() {
+        return Ok(found);
+    }
+    let mut tx = ctx.read().await?;
+    let small = triggers::list_payloads(&mut tx, &small).await;
+    drop(tx);
+    let mut small: HashMap<_, _> = small.map_err(store_error)?.into_iter().collect();
+    let mut left = SHOWN;
+    for head in heads {
+        if found.contains_key(&head.id) {
+            continue;
+        }
+        let whole = first_whole && found.is_empty();
+        let limit = if whole { LARGEST_PAYLOAD } else { left };
+        let payload = match &head.payload_blob {
+            Some(blob) => large_payload(ctx, blob, limit).await?,
+            None => small.remove(&head.id),
+        };
+        let Some(payload) = payload.filter(|payload| payload.len() <= limit) else {
+            break;
+        };
+        left = left.saturating_sub(payload.len());
+        found.insert(head.id, payload);
+    }
+    Ok(found)
+}
+
+/// Those that may be shown, and which of them have their payload in the row. How large a payload
+/// elsewhere is, is seen when it is read.
+fn choose<'a>(
+    heads: impl Iterator<Item = &'a TriggerHead>,
+) -> (Vec<&'a TriggerHead>, Vec<TriggerId>) {
+    let (mut chosen, mut small, mut sum) = (Vec::new(), Vec::new(), 0);
+    for head in heads {
+        if head.payload_blob.is_none() {
+            let size = head
+                .payload_bytes
+                .and_then(|size| usize::try_from(size).ok());
+            sum += size.unwrap_or(0);
+            if sum > SHOWN && !small.is_empty() {
+                break;
+            }
+            small.push(head.id);
+        }
+        chosen.push(head);
+    }
+    (chosen, small)
+}
+
+/// A payload from the blob store; none when it is larger than the limit.
+async fn large_payload(ctx: &Ctx, blob: &str, limit: usize) -> Result<Option<Vec<u8>>> {
     let blob: BlobRef = blob.parse().map_err(Error::internal)?;
-    let bytes = ctx.app.blobs.get(&blob, LARGEST_PAYLOAD).await;
-    Ok(Some(bytes.map_err(blob_error)?.into()))
+    match ctx.app.blobs.get(&blob, limit as u64).await {
+        Ok(bytes) => Ok(Some(bytes.into())),
+        Err(BlobError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(blob_error(error)),
+    }
 }
 
 /// The longest that a status waits.
@@ -244,5 +321,25 @@ pub async fn payload_bytes(ctx: &Ctx, trigger: &Trigger) -> Result<Vec<u8>> {
             Ok(bytes.to_vec())
         }
         (None, None) => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn dispatch_is_told_also_when_the_client_goes_away() {
+        let hints = Hints::default();
+        let listener = hints.listen(Topic::Dispatch);
+        let hint = listener.next();
+        let commit = async {
+            let _hint = HintOnDrop(&hints);
+            std::future::pending::<()>().await;
+        };
+        let gone = tokio::time::timeout(Duration::from_millis(1), commit).await;
+        assert!(gone.is_err());
+        let told = tokio::time::timeout(Duration::from_secs(10), hint).await;
+        assert!(told.is_ok(), "the hint came");
     }
 }

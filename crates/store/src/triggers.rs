@@ -1,6 +1,6 @@
 //! Triggers: never merged away, each keeps its id.
 
-use marquetry_model::{RunId, TenantId, Timestamp, Trigger, TriggerId, Waiting};
+use marquetry_model::{Mode, RunId, Source, TenantId, Timestamp, Trigger, TriggerId, Waiting};
 
 use crate::query::{json, read_all, read_one};
 use crate::value::{Reader, values};
@@ -12,6 +12,29 @@ macro_rules! columns {
          created_at"
     };
 }
+
+/// A trigger without its payload and headers, as lists need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriggerHead {
+    /// Its id.
+    pub id: TriggerId,
+    /// The run that took it.
+    pub run_id: Option<RunId>,
+    /// Where it came from.
+    pub source: Source,
+    /// How the run shall behave.
+    pub mode: Mode,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Bytes of the payload that lies in the row; none when there is none.
+    pub payload_bytes: Option<i64>,
+    /// Where a large payload lies.
+    pub payload_blob: Option<String>,
+}
+
+/// The length of a payload is known without reading it.
+const HEAD: &str =
+    "id, run_id, source, mode, created_at, CAST(length(payload) AS BIGINT), payload_blob";
 
 const INSERT: &str =
     "INSERT INTO triggers (tenant_id, source, mode, payload, payload_blob, headers,
@@ -82,20 +105,58 @@ pub async fn list_of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Trigger>> {
     read_all(tx.rows(OF_RUN, &values![run]).await?, read)
 }
 
-/// Those of several runs, in order of arrival.
-pub async fn list_of_runs(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<Trigger>> {
-    match runs {
-        [] => Ok(Vec::new()),
-        [run] => list_of_run(tx, *run).await,
-        _ => {
-            let sql = format!(
-                "SELECT {} FROM triggers WHERE run_id IN {} ORDER BY id",
-                columns!(),
-                tx.dialect().id_list(1)
-            );
-            read_all(tx.rows(&sql, &values![json(&runs)]).await?, read)
-        }
+/// Those of several runs, in order of arrival, without what makes them large. With `most`, only
+/// the first ones of each run.
+pub async fn list_heads(
+    tx: &mut Tx,
+    runs: &[RunId],
+    most: Option<u32>,
+) -> Result<Vec<TriggerHead>> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
     }
+    let of_runs = format!("run_id IN {}", tx.dialect().id_list(1));
+    let rows = if let Some(most) = most {
+        let sql = format!(
+            "SELECT {HEAD} FROM triggers WHERE id IN (
+                SELECT id FROM (
+                    SELECT id, ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY id) AS place
+                    FROM triggers WHERE {of_runs}
+                ) AS numbered WHERE place <= $2
+            ) ORDER BY id"
+        );
+        tx.rows(&sql, &values![json(&runs), i64::from(most)])
+            .await?
+    } else {
+        let sql = format!("SELECT {HEAD} FROM triggers WHERE {of_runs} ORDER BY id");
+        tx.rows(&sql, &values![json(&runs)]).await?
+    };
+    read_all(rows, |row| {
+        Ok(TriggerHead {
+            id: TriggerId::new(row.i64()?),
+            run_id: row.opt_i64()?.map(RunId::new),
+            source: row.word()?,
+            mode: row.word()?,
+            created_at: row.time()?,
+            payload_bytes: row.opt_i64()?,
+            payload_blob: row.opt_text()?,
+        })
+    })
+}
+
+/// The payloads that lie in the rows of these triggers; who asks knows that they are small.
+pub async fn list_payloads(tx: &mut Tx, ids: &[TriggerId]) -> Result<Vec<(TriggerId, Vec<u8>)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT id, payload FROM triggers WHERE id IN {} AND payload IS NOT NULL ORDER BY id",
+        tx.dialect().id_list(1)
+    );
+    read_all(tx.rows(&sql, &values![json(&ids)]).await?, |row| {
+        let id = TriggerId::new(row.i64()?);
+        Ok((id, row.opt_blob()?.unwrap_or_default()))
+    })
 }
 
 /// Cancels all that wait for a tenant; answers how many.

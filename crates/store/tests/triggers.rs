@@ -1,7 +1,8 @@
-//! `triggers`: insert, find, list_waiting, update_taken, list_of_run, list_of_runs,
-//! cancel_waiting, cancel.
+//! `triggers`: insert, find, list_waiting, update_taken, list_of_run, list_heads,
+//! list_payloads, cancel_waiting, cancel.
 
 use marquetry_model::{Mode, RunId, Source, TenantId, Trigger, TriggerId, Waiting};
+use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{Tx, triggers};
 
 use crate::common::{NOW, ODD, World, add_trigger, at, on_both, trigger};
@@ -98,9 +99,42 @@ on_both! {
             (vec![runs[2], none, runs[0]], [&made[..2], &made[4..]].concat()),
             (vec![none], vec![]),
         ] {
-            assert_eq!(ids(&triggers::list_of_runs(&mut tx, &of).await.unwrap()), expected, "{of:?}");
+            for (most, left) in [(None, 2), (Some(2), 2), (Some(1), 1), (Some(0), 0)] {
+                let expected: Vec<_> = expected.chunks(2).flat_map(|of_run| &of_run[..left]).copied().collect();
+                let heads = triggers::list_heads(&mut tx, &of, most).await.unwrap();
+                let found: Vec<_> = heads.iter().map(|head| head.id).collect();
+                assert_eq!(found, expected, "{of:?} {most:?}");
+            }
         }
         assert!(triggers::list_of_run(&mut tx, none).await.unwrap().is_empty());
+    }
+
+    async fn a_head_knows_how_large_its_payload_is(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 1).await;
+        let run = world.add_run(&mut tx, world.tenants[0]).await.id;
+        let payloads = [None, Some(Vec::new()), Some(vec![0xff; 100_000]), Some("ä\0".into())];
+        let (mut made, mut kept) = (Vec::new(), Vec::new());
+        for payload in payloads.clone() {
+            let row = Trigger {
+                source: Source::Webhook, mode: Mode::Init, created_at: at(4), payload: payload.clone(),
+                payload_blob: payload.is_none().then(|| "payload/0".to_owned()),
+                ..trigger(world.tenants[0])
+            };
+            let id = triggers::insert(&mut tx, &row).await.unwrap();
+            kept.extend(payload.map(|payload| (id, payload)));
+            made.push(id);
+        }
+        triggers::update_taken(&mut tx, run, &made).await.unwrap();
+        let expected: Vec<TriggerHead> = made.iter().zip(payloads).map(|(id, payload)| TriggerHead {
+            id: *id, run_id: Some(run), source: Source::Webhook, mode: Mode::Init, created_at: at(4),
+            payload_blob: payload.is_none().then(|| "payload/0".to_owned()),
+            payload_bytes: payload.map(|payload| payload.len().try_into().unwrap()),
+        }).collect();
+        assert_eq!(triggers::list_heads(&mut tx, &[run], None).await.unwrap(), expected);
+        assert_eq!(triggers::list_payloads(&mut tx, &made).await.unwrap(), kept);
+        assert_eq!(triggers::list_payloads(&mut tx, &made[1..2]).await.unwrap(), kept[..1]);
+        assert!(triggers::list_payloads(&mut tx, &[]).await.unwrap().is_empty());
     }
 
     async fn only_what_waits_is_cancelled(db) {

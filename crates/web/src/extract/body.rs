@@ -11,6 +11,7 @@ use marquetry_wire::v2::{LocPart, ValidationError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::json_stream::{self, Kind};
 use super::shape::{self, Shape};
 use crate::error::ApiError;
 
@@ -18,6 +19,8 @@ use crate::error::ApiError;
 pub(crate) const BODY_LIMIT: usize = 6 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
+/// The longest body of a sync, in bytes, that is sent back when it is no object.
+const SHORT: usize = 16 << 10;
 
 /// What a handler can take from a body.
 pub(crate) trait BodyInput: Sized + Send {
@@ -68,13 +71,19 @@ impl BodyInput for Payload {
         if is_blank(&bytes) {
             return Some(Self(None));
         }
-        match parse(&bytes, faults)? {
-            Value::Null => Some(Self(None)),
-            Value::Object(_) => Some(Self(Some(bytes))),
-            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+        match json_stream::kind(&bytes) {
+            Ok(Kind::Null) => Some(Self(None)),
+            Ok(Kind::Object) => Some(Self(Some(bytes))),
+            Ok(Kind::Other) => {
                 let text = "Input should be a valid dictionary";
-                let fault = shape::fault(vec![name("body")], "dict_type", text, Some(other));
-                faults.push(fault);
+                // A longer one would not be sent back anyway.
+                let short = bytes.len() <= SHORT;
+                let input = short.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+                faults.push(shape::fault(vec![name("body")], "dict_type", text, input));
+                None
+            }
+            Err(error) => {
+                faults.push(not_json(&bytes, &error));
                 None
             }
         }
@@ -141,4 +150,50 @@ fn not_json(bytes: &[u8], error: &serde_json::Error) -> ValidationError {
 
 fn name(text: &str) -> LocPart {
     LocPart::Name(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most memory that this process ever had, in KiB.
+    fn peak() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let size = line.unwrap().split_whitespace().nth(1).unwrap();
+        size.parse().unwrap()
+    }
+
+    #[test]
+    fn a_large_payload_costs_no_more_than_its_bytes() {
+        let items = "[],".repeat((BODY_LIMIT - 16) / 3);
+        let body = Bytes::from(format!("{{\"a\":[{items}0]}}"));
+        let before = peak();
+        let mut faults = Vec::new();
+        let read = Payload::read(body.clone(), &mut faults).unwrap();
+        assert!(faults.is_empty());
+        let kept = read.0.unwrap();
+        assert_eq!(kept.as_ptr(), body.as_ptr(), "kept, not copied");
+        let grown = peak() - before;
+        assert!(grown < 32 << 10, "{grown} KiB more");
+    }
+
+    #[test]
+    fn what_is_no_object_is_sent_back_when_it_is_short() {
+        for (body, input) in [
+            (
+                "[1, {\"a\": null}]".to_owned(),
+                Some(json!([1, {"a": null}])),
+            ),
+            ("\"a\"".to_owned(), Some(json!("a"))),
+            (format!("[{}0]", "0,".repeat(SHORT)), None),
+        ] {
+            let mut faults = Vec::new();
+            assert!(Payload::read(body.into(), &mut faults).is_none());
+            let [fault] = &faults[..] else {
+                panic!("{faults:?}")
+            };
+            assert_eq!((fault.kind, &fault.input), ("dict_type", &input));
+        }
+    }
 }

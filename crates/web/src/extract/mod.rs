@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod checked;
 pub(crate) mod cursor;
+mod json_stream;
 mod paging;
 mod params;
 mod shape;

@@ -1,8 +1,8 @@
 //! Runs.
 
-use marquetry_model::{Mode, Phase, Source, Timestamp, Trigger};
+use marquetry_model::{Mode, Phase, Source, Timestamp};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// A run.
@@ -76,7 +76,7 @@ pub struct RunTrigger {
     pub source: Source,
     /// The body, when it was a JSON object.
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub payload: Map<String, Value>,
+    pub payload: Box<RawValue>,
 }
 
 /// What a run used.
@@ -96,18 +96,6 @@ impl From<&marquetry_model::Run> for RunStatus {
             phase: Some(run.phase),
             start_time: run.started_at,
             completion_time: run.completed_at,
-        }
-    }
-}
-
-impl From<(Trigger, Map<String, Value>)> for RunTrigger {
-    fn from((trigger, payload): (Trigger, Map<String, Value>)) -> Self {
-        Self {
-            id: trigger.id.get(),
-            created_date: trigger.created_at,
-            mode: trigger.mode,
-            source: trigger.source,
-            payload,
         }
     }
 }

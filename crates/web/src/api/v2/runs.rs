@@ -1,14 +1,16 @@
 //! Runs.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use marquetry_app::Ctx;
 use marquetry_app::runs::{self, RunFilter, RunView};
-use marquetry_app::triggers::trigger_payload;
+use marquetry_app::triggers::trigger_payloads;
 use marquetry_model::{
-    Error, IntegrationId, Mode, Page, Phase, RunId, Source, TenantId, Timestamp, Trigger,
+    Error, IntegrationId, Mode, Page, Phase, RunId, Source, TenantId, Timestamp, TriggerId,
 };
 use marquetry_wire::v2::{ErrorMessage, Run, RunStatus, RunTrigger, words};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::Answer;
 use super::paths::{RunPath, TenantPath};
@@ -16,9 +18,6 @@ use crate::extract::{Caller, Checked, Sync, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
-
-/// Payloads of one answer, in bytes; those beyond are shown as `{}`.
-const PAYLOADS: usize = 32 << 20;
 
 list_query! {
     /// What the list of runs takes.
@@ -99,7 +98,7 @@ pub(crate) async fn list_of_tenant(
     responses((status = 200, description = "The run", body = Run), Refusals))]
 pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
-    Ok(reply::ok(&render(&ctx, found, &mut 0).await?))
+    Ok(reply::ok(&render_one(&ctx, found).await?))
 }
 
 /// Where a run is.
@@ -117,7 +116,7 @@ pub(crate) async fn status(Caller(ctx, _): Caller, input: Checked<RunPath>) -> A
     responses((status = 200, description = "The triggers", body = Vec<RunTrigger>), Refusals))]
 pub(crate) async fn triggers(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let found = runs::run_get(&ctx, RunId::new(input.path.run_id)).await?;
-    Ok(reply::ok(&render(&ctx, found, &mut 0).await?.triggers))
+    Ok(reply::ok(&render_one(&ctx, found).await?.triggers))
 }
 
 /// Ends a waiting run, or asks a running one to stop.
@@ -127,45 +126,44 @@ pub(crate) async fn triggers(Caller(ctx, _): Caller, input: Checked<RunPath>) ->
         (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
 pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<RunPath>) -> Answer {
     let run = runs::run_cancel(&ctx, RunId::new(input.path.run_id)).await?;
-    Ok(reply::ok(&render(&ctx, run, &mut 0).await?))
+    Ok(reply::ok(&render_one(&ctx, run).await?))
 }
 
 async fn render_page(ctx: &Ctx, page: Page<RunView>) -> Result<Page<Run>, Error> {
-    let mut items = Vec::with_capacity(page.items.len());
-    let mut shown = 0;
-    for view in page.items {
-        items.push(render(ctx, view, &mut shown).await?);
-    }
-    Ok(Page {
-        items,
-        has_more: page.has_more,
-        total: page.total,
-    })
+    let heads = page.items.iter().flat_map(|view| &view.triggers);
+    let payloads = trigger_payloads(ctx, heads, false).await?;
+    Ok(page.map(|view| render(view, &payloads)))
 }
 
-/// The JSON of a run; `shown` counts the bytes of payloads in the answer so far.
-pub(super) async fn render(ctx: &Ctx, view: RunView, shown: &mut usize) -> Result<Run, Error> {
-    let mut triggers = Vec::with_capacity(view.triggers.len());
-    for trigger in view.triggers {
-        let payload = payload(ctx, &trigger, shown).await?;
-        triggers.push(RunTrigger::from((trigger, payload)));
-    }
-    Ok(Run::from((view.run, triggers)))
+async fn render_one(ctx: &Ctx, view: RunView) -> Result<Run, Error> {
+    let payloads = trigger_payloads(ctx, &view.triggers, true).await?;
+    Ok(render(view, &payloads))
 }
 
-async fn payload(
-    ctx: &Ctx,
-    trigger: &Trigger,
-    shown: &mut usize,
-) -> Result<Map<String, Value>, Error> {
-    let absent = trigger.payload.is_none() && trigger.payload_blob.is_none();
-    if absent || *shown >= PAYLOADS {
-        return Ok(Map::new());
-    }
-    let Some(bytes) = trigger_payload(ctx, trigger).await? else {
-        return Ok(Map::new());
-    };
-    *shown += bytes.len();
-    // What is no JSON object is shown as an empty one; the run itself sees the raw body.
-    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+/// Payloads of the triggers of an answer.
+pub(super) type Payloads = HashMap<TriggerId, Vec<u8>>;
+
+/// The JSON of a run. A payload that is not among `payloads` is shown as `{}`.
+pub(super) fn render(view: RunView, payloads: &Payloads) -> Run {
+    let triggers = view.triggers.into_iter().map(|trigger| RunTrigger {
+        id: trigger.id.get(),
+        created_date: trigger.created_at,
+        mode: trigger.mode,
+        source: trigger.source,
+        payload: object(payloads.get(&trigger.id).map_or(&[], Vec::as_slice)),
+    });
+    let triggers = triggers.collect();
+    Run::from((view.run, triggers))
+}
+
+/// A payload as it came. What is no JSON object is shown as an empty one; the run itself sees the
+/// raw body.
+fn object(bytes: &[u8]) -> Box<RawValue> {
+    let found = serde_json::from_slice::<&RawValue>(bytes).ok();
+    let found = found.filter(|value| value.get().starts_with('{'));
+    found.map_or_else(empty, RawValue::to_owned)
+}
+
+fn empty() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("it is JSON")
 }

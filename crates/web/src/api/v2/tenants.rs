@@ -2,14 +2,15 @@
 
 use axum::extract::State;
 use marquetry_app::Ctx;
-use marquetry_app::runs::RunView;
+use marquetry_app::runs::{RunView, TriggerHead};
 use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, TenantView};
-use marquetry_model::{Error, IntegrationId, ReleaseId, TenantId, TenantSource};
-use marquetry_wire::v2::{CreateTenant, Run, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant};
+use marquetry_app::triggers::trigger_payloads;
+use marquetry_model::{IntegrationId, ReleaseId, TenantId, TenantSource};
+use marquetry_wire::v2::{CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant};
 
 use super::Answer;
 use super::paths::TenantPath;
-use super::runs::render as render_run;
+use super::runs::{Payloads, render as render_run};
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
@@ -50,16 +51,9 @@ pub(crate) async fn list(
         archived: query.archived.unwrap_or(false),
     };
     let found = tenants::tenant_list(&ctx, wanted, &page).await?;
-    let mut items = Vec::with_capacity(found.items.len());
-    let mut shown = 0;
-    for view in found.items {
-        items.push(render(&ctx, view, &mut shown).await?);
-    }
-    let found = marquetry_model::Page {
-        items,
-        has_more: found.has_more,
-        total: found.total,
-    };
+    let heads = found.items.iter().flat_map(heads);
+    let payloads = trigger_payloads(&ctx, heads, false).await?;
+    let found = found.map(|view| render(view, &payloads));
     Ok(reply::list(&web, &input.uri, &page, &found))
 }
 
@@ -151,22 +145,32 @@ async fn change(
 }
 
 async fn answer(ctx: &Ctx, view: TenantView) -> Answer {
-    Ok(reply::ok(&render(ctx, view, &mut 0).await?))
+    let payloads = trigger_payloads(ctx, heads(&view), false).await?;
+    Ok(reply::ok(&render(view, &payloads)))
 }
 
-async fn render(ctx: &Ctx, view: TenantView, shown: &mut usize) -> Result<Tenant, Error> {
+/// The triggers of all runs that a tenant's status shows.
+fn heads(view: &TenantView) -> impl Iterator<Item = &TriggerHead> {
+    [&view.last_run, &view.current_run, &view.last_successful_run]
+        .into_iter()
+        .flatten()
+        .flat_map(|run| &run.triggers)
+}
+
+fn render(view: TenantView, payloads: &Payloads) -> Tenant {
     let tenant = view.tenant;
+    let run = |view: Option<RunView>| view.map(|view| render_run(view, payloads));
     let status = TenantStatus {
-        last_run: run(ctx, view.last_run, shown).await?,
-        current_run: run(ctx, view.current_run, shown).await?,
-        last_successful_run: run(ctx, view.last_successful_run, shown).await?,
+        last_run: run(view.last_run),
+        current_run: run(view.current_run),
+        last_successful_run: run(view.last_successful_run),
         dynamic_configs: tenant.dynamic_configs,
         auth: TenantAuthStatus {
             connected: view.needs_no_connection,
             connectors: Vec::new(),
         },
     };
-    Ok(Tenant {
+    Tenant {
         id: tenant.id.get(),
         name: tenant.name,
         archived: tenant.archived_at.is_some(),
@@ -183,12 +187,5 @@ async fn render(ctx: &Ctx, view: TenantView, shown: &mut usize) -> Result<Tenant
         status,
         user_name: tenant.user_name,
         timezone: tenant.timezone,
-    })
-}
-
-async fn run(ctx: &Ctx, view: Option<RunView>, shown: &mut usize) -> Result<Option<Run>, Error> {
-    match view {
-        Some(view) => Ok(Some(render_run(ctx, view, shown).await?)),
-        None => Ok(None),
     }
 }

@@ -121,10 +121,11 @@ pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<TriggerP
     Ok(reply::ok(&TriggerDetails::from(trigger)))
 }
 
-/// The id is declared as a text: what is no number is unknown.
+/// The id is declared as a text: what is no number, as we write it, is unknown.
 fn parse(text: &str) -> Result<TriggerId, Error> {
-    text.parse()
-        .map_err(|_| Error::not_found(TriggerId::KIND, super::short(text)))
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = if digits { text.parse().ok() } else { None };
+    id.ok_or_else(|| Error::not_found(TriggerId::KIND, super::short(text)))
 }
 
 async fn accept(
@@ -144,9 +145,14 @@ async fn accept(
     Ok(reply::json(StatusCode::ACCEPTED, &Trigger { trigger_id }))
 }
 
-/// The headers that a run may see: none of those that open something.
+/// Names and values of the headers that are kept of a request, in bytes.
+const HEADERS: usize = 16 << 10;
+
+/// The headers that a run may see: none of those that open something, and of the others those
+/// that come before the limit.
 fn headers_json(headers: &HeaderMap) -> String {
     let mut object = Map::with_capacity(headers.keys_len());
+    let mut left = HEADERS;
     for name in headers.keys() {
         if name == "x-api-key"
             || name == AUTHORIZATION
@@ -155,6 +161,13 @@ fn headers_json(headers: &HeaderMap) -> String {
         {
             continue;
         }
+        let values = headers.get_all(name).iter();
+        let size = name.as_str().len() + values.map(|value| value.len() + 2).sum::<usize>();
+        if size > left {
+            // A small one behind it may still fit.
+            continue;
+        }
+        left -= size;
         let mut text = String::new();
         for value in headers.get_all(name) {
             if !text.is_empty() {
