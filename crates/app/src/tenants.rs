@@ -20,6 +20,9 @@ use crate::runs::{RunView, with_triggers};
 /// How many triggers of each run a tenant's status shows.
 const STATUS_TRIGGERS: u32 = 20;
 
+/// The settings of one tenant together, in bytes of JSON: every answer about it shows them.
+const CONFIGS: usize = 1 << 20;
+
 /// A tenant with the runs that its status shows.
 #[derive(Debug, Clone)]
 pub struct TenantView {
@@ -318,6 +321,9 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
         let message = "give integration_release_id or integration_release_channel, not both";
         fault("integration_release_channel", message.into());
     }
+    if let Some(message) = too_large(&tenant.configs) {
+        fault("configs", message);
+    }
     let most = ctx.app.settings.limits.config_value_bytes;
     for (key, value) in &tenant.configs {
         let size = value
@@ -337,6 +343,14 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
         }
     }
     faults
+}
+
+/// What is wrong with the size of all settings together.
+fn too_large(configs: &Map<String, Value>) -> Option<String> {
+    let size = serde_json::to_string(configs).map_or(usize::MAX, |text| text.len());
+    (size > CONFIGS).then(|| {
+        format!("have {size} bytes as JSON; all settings of a tenant together may have {CONFIGS}")
+    })
 }
 
 async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError>> {

@@ -129,3 +129,27 @@ async fn an_integration_takes_and_shows_its_settings() {
     let found = client.get("/v2/integrations?archived=1").await.expect(200);
     assert_eq!(found, json!([gone]));
 }
+
+#[tokio::test]
+async fn all_settings_of_a_tenant_together_have_a_limit() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    let settings = |names: std::ops::Range<i32>| -> Value {
+        let value = Value::from("x".repeat(90_000));
+        names.map(|n| (format!("s{n}"), value.clone())).collect()
+    };
+    let body = json!({"configs": settings(0..11)});
+    client.patch(&path, body).await.expect(200);
+    let body = json!({"configs": settings(11..12)});
+    let fault = &client.patch(&path, body).await.expect(422)["detail"][0];
+    assert_eq!(fault["loc"], json!(["body", "configs"]));
+    let message = fault["msg"].as_str().unwrap();
+    for size in ["1080099 bytes", "1048576"] {
+        assert!(message.contains(size), "{message}");
+    }
+    let body = json!({"name": "b", "integration_id": 1, "configs": settings(0..12)});
+    client.post("/v2/tenants", body).await.expect(422);
+    let shown = client.get(&path).await.expect(200);
+    assert_eq!(shown["configs"].as_object().unwrap().len(), 11);
+}
