@@ -14,6 +14,10 @@ const fn row(name: &'static str, may_use: &'static [&'static str]) -> Row {
 /// The crate that only tests may use.
 pub(super) const TEST_KIT: &str = "marquetry-testkit";
 
+/// What the product is compared with: it speaks to the product as its users do, so it uses none of
+/// its crates, and none of them uses it.
+const BENCHES: &str = "marquetry-bench-peers";
+
 /// The crates that may use every crate but the test kit.
 pub(super) const MAY_USE_ALL: &[&str] = &["marquetry", TEST_KIT];
 
@@ -54,6 +58,7 @@ pub(super) const ROWS: &[Row] = &[
         "marquetry-web",
         &["marquetry-model", "marquetry-app", "marquetry-wire"],
     ),
+    row(BENCHES, &[]),
     row("xtask", &[]),
 ];
 
@@ -86,15 +91,19 @@ const ONE_UNSAFE_CORNER: &str = "only the sandbox talks to the kernel by itself"
 
 /// The reserved foreign crates.
 pub(super) const RESERVED: &[Reserved] = &[
-    reserved("rusqlite", STORE, ONE_DATABASE_DOOR),
+    reserved("rusqlite", &["marquetry-store", BENCHES], ONE_DATABASE_DOOR),
     reserved("libsqlite3-sys", STORE, ONE_DATABASE_DOOR),
     reserved(
         "tokio-postgres",
-        &["marquetry-store", TEST_KIT],
+        &["marquetry-store", TEST_KIT, BENCHES],
         ONE_DATABASE_DOOR,
     ),
     reserved("tokio-postgres-rustls", STORE, ONE_DATABASE_DOOR),
-    reserved("deadpool-postgres", STORE, ONE_DATABASE_DOOR),
+    reserved(
+        "deadpool-postgres",
+        &["marquetry-store", BENCHES],
+        ONE_DATABASE_DOOR,
+    ),
     reserved(
         "object_store",
         &["marquetry-blobs"],
@@ -110,7 +119,7 @@ pub(super) const RESERVED: &[Reserved] = &[
     reserved("seccompiler", SANDBOX, ONE_UNSAFE_CORNER),
     Reserved {
         name: "anyhow",
-        only: &["marquetry", TEST_KIT, "xtask"],
+        only: &["marquetry", TEST_KIT, "xtask", BENCHES],
         free_in_tests: true,
         reason: "an error says what its caller can do, so it is a type",
     },

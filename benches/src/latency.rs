@@ -1,0 +1,75 @@
+//! R3: one run after another, from the request until status and log are seen.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+
+use crate::bare;
+use crate::client::Client;
+use crate::product::{ProductOptions, Served};
+use crate::report::{Bar, Figure, median};
+use crate::scenario::{self, Scenario};
+use crate::setup::Setup;
+
+const COUNT: usize = 300;
+
+pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
+    let folder = setup.work.join("latency");
+    let stage = Scenario::make(&setup.binary, &folder, None, COUNT)?;
+    let served = ProductOptions {
+        binary: &setup.binary,
+        data_dir: &stage.data_dir,
+        database_url: None,
+        roles: "api,scheduler,builder,runner",
+        sandbox: "off",
+        run_slots: setup.run_slots,
+        pinned: false,
+    }
+    .start()?;
+    let what = "trigger → visible, p50 minus bare start p50";
+    let mut figures = [
+        Figure::new("R3", what, "ms", Bar::at_most(1.5, 0.8)),
+        Figure::note("R3", "of it: the trigger's durable accept, p50", "ms"),
+        Figure::note("R3", "of it: reading the log (link and text), p50", "ms"),
+    ];
+    setup.rounds(&mut figures, |_, figures| {
+        let mut limit = Vec::with_capacity(COUNT);
+        for _ in 0..COUNT {
+            limit.push(bare::once(bare::SHELL)?.as_secs_f64() * 1e3);
+        }
+        let (accept, whole, log) = visible(&served, &stage)?;
+        let (ours, limit) = (median(&whole), median(&limit));
+        figures[0].value(ours - limit);
+        figures[0].ours.push(ours);
+        figures[0].peer.push(limit);
+        figures[1].value(median(&accept));
+        figures[2].value(median(&log));
+        Ok(())
+    })?;
+    served.stop()?;
+    Ok(figures.into())
+}
+
+type Times = (Vec<f64>, Vec<f64>, Vec<f64>);
+
+fn visible(served: &Served, stage: &Scenario) -> anyhow::Result<Times> {
+    let mut client = Client::connect(&served.address)?;
+    let (mut accepts, mut wholes, mut logs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut next = scenario::last_run(&mut client)? + 1;
+    for tenant in &stage.tenants {
+        let begun = Instant::now();
+        let ms = || begun.elapsed().as_secs_f64() * 1e3;
+        let trigger = scenario::sync(&mut client, *tenant)?;
+        accepts.push(ms());
+        scenario::wait_for(&mut client, &trigger)?;
+        let seen = ms();
+        // Nobody else asks for runs, so their ids are known.
+        let log = scenario::log(&mut client, next)?;
+        wholes.push(ms());
+        logs.push(ms() - seen);
+        let said = format!("triggers {trigger} ");
+        ensure!(log.contains(&said), "run {next} has another log: {log}");
+        next += 1;
+    }
+    Ok((accepts, wholes, logs))
+}
