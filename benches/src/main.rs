@@ -4,6 +4,15 @@
     clippy::disallowed_methods,
     reason = "a benchmark starts programs, reads the clock and speaks to this machine's own servers"
 )]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unchecked_time_subtraction,
+    clippy::format_push_string,
+    clippy::explicit_counter_loop,
+    reason = "figures with a few digits, printed for people"
+)]
 
 mod accept;
 mod bare;

@@ -182,7 +182,7 @@ fn fastapi(setup: &Setup, stage: &Stage, python: &Path) -> anyhow::Result<Served
     let port = address.rsplit(':').next().unwrap_or_default();
     let url = match &stage.peer {
         PeerDatabase::Sqlite(file) => format!("sqlite:///{}", file.display()),
-        PeerDatabase::Postgres(url) => url.replacen("postgresql://", "postgresql+psycopg://", 1),
+        PeerDatabase::Postgres(url) => alchemy_url(url)?,
     };
     let mut command = on_cpu(true, python);
     command
@@ -204,6 +204,17 @@ fn fastapi(setup: &Setup, stage: &Stage, python: &Path) -> anyhow::Result<Served
         address,
         &stage.data_dir.with_extension("fastapi.log"),
     )
+}
+
+/// The URL of a socket in a folder, as SQLAlchemy writes it.
+fn alchemy_url(url: &str) -> anyhow::Result<String> {
+    let rest = url.split_once("://").context("a URL has a scheme")?.1;
+    let (user, rest) = rest.split_once('@').context("the URL names a user")?;
+    let (host, database) = rest.rsplit_once('/').context("the URL names a database")?;
+    let folder = host.replace("%2F", "/");
+    Ok(format!(
+        "postgresql+psycopg://{user}@/{database}?host={folder}"
+    ))
 }
 
 fn cases(stage: &Scenario) -> Vec<Case> {

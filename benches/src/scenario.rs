@@ -51,7 +51,7 @@ impl Scenario {
         let integration = made["id"].as_i64().context("an integration has an id")?;
         let release = build(&mut client, integration)?;
         let numbers: Vec<usize> = (0..tenants).collect();
-        let tenants = each(&served.address, &numbers, |client, number| {
+        let mut tenants = each(&served.address, &numbers, |client, number| {
             let body = json!({
                 "name": format!("tenant-{number}"),
                 "integration_id": integration,
@@ -63,6 +63,8 @@ impl Scenario {
             made["id"].as_i64().context("a tenant has an id")
         })?;
         served.stop()?;
+        // Several connections made them; the product lists them by id.
+        tenants.sort_unstable();
         Ok(Self {
             data_dir: data_dir.to_owned(),
             integration,

@@ -131,7 +131,9 @@ async fn runs(
 
 /// Of a program that knows one key, this is all that it needs.
 fn check(headers: &HeaderMap) -> Result<(), StatusCode> {
-    let given = headers.get("x-api-key").map(|value| value.as_bytes());
+    let given = headers
+        .get("x-api-key")
+        .map(axum::http::HeaderValue::as_bytes);
     if given == Some(KEY.as_bytes()) {
         Ok(())
     } else {
