@@ -15,7 +15,7 @@ pub(crate) fn write(skip: i64) -> String {
     URL_SAFE_NO_PAD.encode(json)
 }
 
-/// The place that a text of [`write`] means.
+/// The place that a text of [`write()`] means.
 pub(crate) fn read(text: &str) -> Option<i64> {
     let json = URL_SAFE_NO_PAD.decode(text).ok()?;
     let Cursor { skip } = serde_json::from_slice(&json).ok()?;
