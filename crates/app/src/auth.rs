@@ -16,6 +16,8 @@ use crate::{App, key_text};
 const TRUSTED: Duration = Duration::from_secs(2);
 /// The last use is written at most this often.
 const TOUCHED: Duration = Duration::from_secs(60);
+/// A key that the operator gives has at least so many characters.
+const SHORTEST: usize = 8;
 /// More live keys than this are not remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -70,7 +72,13 @@ pub async fn authenticate(app: &Arc<App>, text: &str) -> Result<Ctx> {
         return Err(Error::Unauthenticated);
     }
     if found.touched.is_none_or(|at| now.since(at) >= TOUCHED) {
-        touch(app, hash, &found, now).await?;
+        // Not knowing when a key was used last is no reason to refuse it.
+        if let Err(error) = touch(app, hash, &found, now).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the last use of a key was not noted"
+            );
+        }
     }
     let principal = Principal::Key {
         id: found.key.id,
@@ -116,6 +124,11 @@ async fn touch(app: &App, hash: [u8; 32], found: &Remembered, now: Timestamp) ->
 /// Makes the first owner key when there is no key at all; answers its text, or nothing when keys
 /// exist. With `given`, that text is the key, also on a storage that has others.
 pub async fn bootstrap_key(app: &App, given: Option<&str>) -> Result<Option<String>> {
+    if given.is_some_and(|text| text.len() < SHORTEST) {
+        let message =
+            format!("must have at least {SHORTEST} characters; a random one of 40 is better");
+        return Err(Error::invalid("bootstrap_api_key", message));
+    }
     let now = app.now();
     let mut tx = app.store.write().await.map_err(store_error)?;
     let text = match given {

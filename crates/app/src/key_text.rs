@@ -52,9 +52,14 @@ pub(crate) fn hash(text: &str) -> [u8; 32] {
         .expect("SHA-256 has 32 bytes")
 }
 
-/// What a list shows of it.
+/// What a list shows of it: enough to recognise a key of ours by, little of a text that the
+/// operator chose and that may be short.
 pub(crate) fn prefix(text: &str) -> String {
-    text.chars().take(8).collect()
+    if text.starts_with(MARK) && text.len() == MARK.len() + RANDOM + CHECK {
+        text.chars().take(8).collect()
+    } else {
+        text.chars().take(3).chain(['…']).collect()
+    }
 }
 
 fn checksum(text: &str) -> String {
@@ -79,6 +84,12 @@ mod tests {
         let last = if key.ends_with('0') { "1" } else { "0" };
         let wrong = format!("{}{last}", &key[..key.len() - 1]);
         assert!(!is_plausible(&wrong));
+    }
+
+    #[test]
+    fn a_list_shows_little_of_a_key() {
+        assert_eq!(prefix(&generate()).chars().count(), 8);
+        assert_eq!(prefix("short-one"), "sho…");
     }
 
     #[test]
