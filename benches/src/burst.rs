@@ -90,7 +90,7 @@ fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> 
         Ok(())
     })?;
     served.stop()?;
-    let taken = seen.max(last) - first;
+    let taken = seen.max(last).saturating_sub(first);
     Ok(runs.len() as f64 / taken.as_secs_f64())
 }
 

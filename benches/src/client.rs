@@ -42,9 +42,10 @@ pub(crate) fn raw(method: &str, path: &str, body: Option<&str>) -> String {
     match body {
         Some(body) => {
             let length = body.len();
-            text.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-            ));
+            text.push_str("Content-Type: application/json\r\nContent-Length: ");
+            text.push_str(&length.to_string());
+            text.push_str("\r\n\r\n");
+            text.push_str(body);
         }
         None if method == "POST" => text.push_str("Content-Length: 0\r\n\r\n"),
         None => text.push_str("\r\n"),

@@ -87,11 +87,11 @@ async fn all(options: &LoadOptions, requests: Vec<String>) -> anyhow::Result<Loa
     }
     ensure!(!micros.is_empty(), "nothing was answered in time");
     micros.sort_unstable();
-    let at = |share: f64| f64::from(micros[((micros.len() - 1) as f64 * share) as usize]);
+    let at = |percent: usize| f64::from(micros[(micros.len() - 1) * percent / 100]);
     Ok(Loaded {
         per_second: micros.len() as f64 / options.seconds,
-        p50_us: at(0.50),
-        p99_us: at(0.99),
+        p50_us: at(50),
+        p99_us: at(99),
         answers: micros.len(),
     })
 }

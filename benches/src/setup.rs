@@ -40,7 +40,7 @@ pub(crate) struct Setup {
     #[arg(long, default_value_t = 5_000)]
     pub(crate) burst: usize,
     /// How many runs at the same time.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 8)]
     pub(crate) run_slots: usize,
     /// How long each load lasts, in seconds.
     #[arg(long, default_value_t = 2.0)]
