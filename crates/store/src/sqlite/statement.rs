@@ -70,12 +70,15 @@ fn check_text(text: &str) -> Result<()> {
 }
 
 fn value(found: ValueRef<'_>, column: usize) -> Result<Value> {
-    let bad = Error::BadRow { column };
+    // Made only where it is needed: this is called for every cell that is ever read.
+    let bad = || Error::BadRow { column };
     Ok(match found {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) => Value::I64(value),
-        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text).map_err(|_| bad)?.to_owned()),
+        ValueRef::Text(text) => {
+            Value::Text(std::str::from_utf8(text).map_err(|_| bad())?.to_owned())
+        }
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
-        ValueRef::Real(_) => return Err(bad),
+        ValueRef::Real(_) => return Err(bad()),
     })
 }
