@@ -15,6 +15,8 @@ use tokio::sync::futures::OwnedNotified;
 pub enum Topic {
     /// A trigger was accepted or a run ended: dispatch may have work.
     Dispatch,
+    /// A schedule was set, or began or ceased to stand still.
+    Schedules,
     /// A build was asked for or ended.
     Builds,
     /// Somebody asked to stop a run.
@@ -42,7 +44,10 @@ impl Hints {
             .cloned();
         if let Some(notify) = known {
             notify.notify_waiters();
-            if matches!(topic, Topic::Dispatch | Topic::Builds | Topic::Cancel) {
+            if matches!(
+                topic,
+                Topic::Dispatch | Topic::Schedules | Topic::Builds | Topic::Cancel
+            ) {
                 // The loops are single and may be looking elsewhere right now.
                 notify.notify_one();
             }

@@ -3,7 +3,7 @@
 use marquetry_model::{
     Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
     LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
-    Scope, TenantId, Timestamp, check_cron_shape, check_slug,
+    Scope, TenantId, Timestamp, check_schedule, check_slug,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenants, triggers};
@@ -325,11 +325,11 @@ fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
             "must be Latest: Default would mean itself".into(),
         );
     }
-    if let Some(Err(why)) = i.default_schedule.as_deref().map(check_cron_shape) {
-        fault("default_schedule", why.to_owned());
+    if let Some(Err(why)) = i.default_schedule.as_deref().map(check_schedule) {
+        fault("default_schedule", why);
     }
     for choice in &i.schedule_choices {
-        if let Err(why) = check_cron_shape(&choice.cron) {
+        if let Err(why) = check_schedule(&choice.cron) {
             fault("schedule_choices", format!("{}: {why}", choice.cron));
         }
     }

@@ -23,6 +23,7 @@ pub mod releases;
 pub mod repository;
 pub mod run_engine;
 pub mod runs;
+pub mod schedules;
 pub mod tenants;
 pub mod triggers;
 

@@ -69,14 +69,23 @@ pub(crate) async fn resolve(
     integration: &Integration,
     tenant: &Tenant,
 ) -> Result<Option<Release>> {
-    match tenant.integration_release_id {
+    let (id, channel) = (
+        tenant.integration_release_id,
+        tenant.integration_release_channel,
+    );
+    resolve_choice(tx, integration, id, channel).await
+}
+
+/// The release that a tenant's choice means now, if there is one.
+pub(crate) async fn resolve_choice(
+    tx: &mut Tx,
+    integration: &Integration,
+    id: Option<ReleaseId>,
+    channel: Option<Channel>,
+) -> Result<Option<Release>> {
+    match id {
         Some(id) => releases::find(tx, id).await.map_err(store_error),
-        None => {
-            let channel = tenant
-                .integration_release_channel
-                .unwrap_or(Channel::Default);
-            resolve_channel(tx, integration, channel).await
-        }
+        None => resolve_channel(tx, integration, channel.unwrap_or(Channel::Default)).await,
     }
 }
 

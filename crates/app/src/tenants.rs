@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use marquetry_model::{
     Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
-    Result, RunId, Scope, Tenant, TenantId, TenantSource, check_cron_shape, check_slug,
+    Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{Tx, WriteTx, integrations, releases, runs, tenant_states, tenants};
@@ -16,6 +16,7 @@ use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::integrations::cancel_waiting;
 use crate::runs::{RunView, with_triggers};
+use crate::schedules;
 
 /// How many triggers of each run a tenant's status shows.
 const STATUS_TRIGGERS: u32 = 20;
@@ -106,7 +107,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         source: wanted.source,
         configs: wanted.configs,
         paused: wanted.paused.unwrap_or(true),
-        schedule: wanted.user_schedule.clone(),
+        schedule: None,
         user_schedule: wanted.user_schedule,
         timezone: wanted.timezone,
         integration_release_id: wanted.integration_release_id,
@@ -117,35 +118,39 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         modified_at: now,
     };
     let mut faults = check(ctx, &tenant);
-    let mut needs_no_connection = false;
     let mut tx = ctx.write().await?;
-    match find_live(&mut tx, tenant.integration_id).await? {
-        Some(integration) => {
-            if tenant.user_schedule.is_none() {
-                tenant.schedule.clone_from(&integration.default_schedule);
-            }
-            needs_no_connection = integration.connectors.is_empty();
-            faults.extend(check_release(&mut tx, &tenant).await?);
-        }
-        None => {
-            let message = format!("there is no integration {}", tenant.integration_id);
-            faults.push(FieldError::body("integration_id", message));
-        }
+    let integration = find_live(&mut tx, tenant.integration_id).await?;
+    if integration.is_some() {
+        faults.extend(check_release(&mut tx, &tenant).await?);
+    } else {
+        let message = format!("there is no integration {}", tenant.integration_id);
+        faults.push(FieldError::body("integration_id", message));
     }
-    if !faults.is_empty() {
+    let Some(integration) = integration.filter(|_| faults.is_empty()) else {
         return Err(Error::Invalid(faults));
-    }
+    };
     let id = tenants::insert(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
     tenant.id = id.ok_or_else(|| name_taken(&tenant.name))?;
+    // Where its runs fall in the hour is a matter of its id.
+    let asked = tenant.user_schedule.as_ref();
+    let asked = asked.or(integration.default_schedule.as_ref()).cloned();
+    if let Some(asked) = asked {
+        tenant.schedule = Some(schedules::as_run(&asked, &integration, tenant.id));
+        tenants::update(&mut tx, &tenant)
+            .await
+            .map_err(store_error)?;
+        schedules::plan(&mut tx, &tenant, now).await?;
+    }
     tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Schedules);
     Ok(TenantView {
         tenant,
         current_run: None,
         last_run: None,
         last_successful_run: None,
-        needs_no_connection,
+        needs_no_connection: integration.connectors.is_empty(),
     })
 }
 
@@ -199,6 +204,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let mut tx = ctx.write().await?;
     let mut tenant = lock_live(&mut tx, id).await?;
     let was_paused = tenant.paused;
+    let old_times = times(&tenant);
     let old_name = tenant.name.clone();
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
@@ -220,6 +226,11 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     tenants::update(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
+    // A tick that is due now and not yet made shall not be lost by another change.
+    let new_times = times(&tenant);
+    if new_times != old_times {
+        schedules::plan(&mut tx, &tenant, now).await?;
+    }
     if was_paused && !tenant.paused {
         tenant_states::update_resumed(&mut tx, tenant.integration_id, Some(id), now)
             .await
@@ -228,7 +239,17 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let view = view(&mut tx, tenant).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
+    ctx.app.hints.give(Topic::Schedules);
     Ok(view)
+}
+
+/// What decides when a tenant is due.
+fn times(tenant: &Tenant) -> (Option<String>, Option<String>, bool) {
+    (
+        tenant.schedule.clone(),
+        tenant.timezone.clone(),
+        tenant.paused,
+    )
 }
 
 /// Archives it: what waits is cancelled, a live run ends by itself.
@@ -266,9 +287,8 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     }
     if patch.user_schedule.is_mentioned() {
         patch.user_schedule.apply(&mut tenant.user_schedule);
-        tenant.schedule.clone_from(&tenant.user_schedule);
-    } else if tenant.user_schedule.is_none() && tenant.schedule.is_some() {
-        tenant.schedule.clone_from(&integration.default_schedule);
+        let asked = tenant.user_schedule.as_deref();
+        tenant.schedule = asked.map(|asked| schedules::as_run(asked, integration, tenant.id));
     }
     patch.timezone.apply(&mut tenant.timezone);
     if let Some(paused) = patch.paused {
@@ -304,8 +324,8 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
     {
         fault("user_name", "must have at most 500 bytes".into());
     }
-    if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_cron_shape) {
-        fault("user_schedule", why.to_owned());
+    if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_schedule) {
+        fault("user_schedule", why);
     }
     if tenant
         .timezone

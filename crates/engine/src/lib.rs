@@ -1,4 +1,4 @@
-//! The loops that look at the truth: dispatch and execute, build, heartbeat, reap.
+//! The loops that look at the truth: schedule, dispatch and execute, build, heartbeat, reap.
 //!
 //! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
 //! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
@@ -13,6 +13,7 @@ mod log;
 mod network;
 mod pump;
 mod reap;
+mod schedule;
 mod scratch;
 mod signals;
 mod slots;
@@ -70,6 +71,7 @@ impl Engine {
             tracker.spawn(build::run_loop(Arc::clone(&inner)));
         }
         if roles.scheduler {
+            tracker.spawn(schedule::run_loop(Arc::clone(&inner)));
             tracker.spawn(reap::run_loop(Arc::clone(&inner)));
         }
         Ok(Self {

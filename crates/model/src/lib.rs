@@ -43,7 +43,7 @@ pub use patch::Patch;
 pub use phase::Phase;
 pub use release::{Channel, Release, ReleaseChoice};
 pub use run::{Outcome, Run, RunUsage};
-pub use schedule::{check_cron_shape, is_time_zone};
+pub use schedule::{Schedule, check_schedule, is_time_zone, randomize};
 pub use tenant::{Tenant, TenantRuns};
 pub use time::Timestamp;
 pub use trigger::{Trigger, Waiting};

@@ -21,6 +21,7 @@ pub mod integrations;
 pub mod logs;
 pub mod releases;
 pub mod runs;
+pub mod schedules;
 pub mod settings;
 pub mod tenant_states;
 pub mod tenants;

@@ -22,6 +22,7 @@ mod opening;
 mod releases;
 mod runs;
 mod runs_claim;
+mod schedules;
 mod schema;
 mod settings;
 mod tenant_states;

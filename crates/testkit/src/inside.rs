@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine};
+use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine, schedules};
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
@@ -131,6 +131,12 @@ impl Inside {
         builds::build_create(&self.system(), wanted).await.unwrap();
         let claim = self.take_build().await;
         self.end_build(&claim, integration, tag).await
+    }
+
+    /// Looks at the schedules, as a node does; answers how many triggers it made.
+    pub async fn fire_schedules(&self) -> usize {
+        let fired = schedules::schedules_fire(&self.system()).await;
+        fired.unwrap().fired
     }
 
     /// Makes runs of what waits and takes one, as a node does.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 /// How long a condition may take on a loaded machine before the test fails.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks until there is an answer; panics, naming the condition, when there is none for a minute.
+/// Asks until there is an answer; panics, naming the condition, when there is none for long.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut ask: impl FnMut() -> F,

@@ -1,6 +1,6 @@
 //! From a repository to a log one can read, and on through new commits.
 
-use marquetry_testkit::{Scenario, both_databases, manifest};
+use marquetry_testkit::{Scenario, both_databases, eventually, manifest};
 use serde_json::json;
 
 use crate::server;
@@ -97,5 +97,27 @@ both_databases! {
         let fixed = json!({"integration_release_id": tagged["release_ids"][0]});
         server.patch(&format!("/v2/tenants/{tenant}"), fixed).await.expect(200);
         assert_eq!(scenario.run(tenant).await["std_out"], r#""tagged""#);
+    }
+}
+
+both_databases! {
+    /// By the machine's own clock, which takes up to a minute.
+    #[ignore = "waits for the next minute"]
+    async fn a_schedule_runs_by_itself(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", &*manifest("printenv PAN_CTX_RUN_TRIGGERS"))];
+        let scenario = Scenario::new(&server, "by-itself", &files, json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("acme").await;
+        let path = format!("/v2/tenants/{tenant}");
+        let body = json!({"user_schedule": "* * * * *", "paused": false});
+        server.patch(&path, body).await.expect(200);
+        let run = eventually("the schedule has run", || async {
+            let runs = server.get(&format!("{path}/runs")).await.expect(200);
+            let run = runs[0].clone();
+            (run["status"]["phase"] == "Succeeded").then_some(run)
+        })
+        .await;
+        assert_eq!(run["triggers"][0]["source"], "cron");
     }
 }

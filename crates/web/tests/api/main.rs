@@ -12,6 +12,7 @@ mod journey;
 mod keys;
 mod lists;
 mod logs;
+mod schedules;
 mod server;
 mod tenants;
 mod triggers;

@@ -1,0 +1,253 @@
+//! Schedules as a client sees them: asked for, spread, due, passed over.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The sources of what waits for or was run by the tenant's first runs.
+async fn trigger_count(client: &Client, tenant: i64) -> usize {
+    let (run, claim) = client.inside.take_run().await;
+    client.inside.end_run(&run, &claim, "{}").await;
+    let runs = client
+        .get(&format!("/v2/tenants/{tenant}/runs?limit=1"))
+        .await
+        .expect(200);
+    let triggers = runs[0]["triggers"].as_array().unwrap();
+    for trigger in triggers {
+        assert_eq!(
+            (&trigger["source"], &trigger["mode"]),
+            (&json!("cron"), &json!("normal"))
+        );
+    }
+    triggers.len()
+}
+
+async fn scheduled(client: &Client, settings: Value, body: Value) -> Value {
+    let integration = client.integration("shop").await;
+    client
+        .patch(&format!("/v2/integrations/{integration}"), settings)
+        .await
+        .expect(200);
+    client.inside.release(integration, "v1").await;
+    let mut wanted = json!({"name": "acme", "integration_id": integration});
+    for (key, value) in body.as_object().cloned().unwrap_or_default() {
+        wanted[key] = value;
+    }
+    client.post("/v2/tenants", wanted).await.expect(200)
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_spread_and_stays() {
+    let client = Client::new().await;
+    let made = scheduled(&client, json!({}), json!({"user_schedule": "0 6 * * *"})).await;
+    assert_eq!(made["user_schedule"], "0 6 * * *");
+    let schedule = made["schedule"].as_str().unwrap();
+    let minute: u32 = schedule.strip_suffix(" 6 * * *").unwrap().parse().unwrap();
+    assert!(minute < 60);
+    let path = format!("/v2/tenants/{}", made["id"]);
+    let renamed = client
+        .patch(&path, json!({"name": "other"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        renamed["schedule"], schedule,
+        "the same until another is asked for"
+    );
+    let changed = client
+        .patch(&path, json!({"user_schedule": "17 6 * * *"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        changed["schedule"], "17 6 * * *",
+        "an explicit minute is meant"
+    );
+    let again = client
+        .patch(&path, json!({"user_schedule": "0 6 * * *"}))
+        .await
+        .expect(200);
+    assert_eq!(again["schedule"], schedule, "stable for the tenant");
+    let none = client
+        .patch(&path, json!({"user_schedule": null}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&none["user_schedule"], &none["schedule"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn the_integration_gives_the_default_and_the_randomization() {
+    let client = Client::new().await;
+    let settings = json!({"default_schedule": "0 * * * *", "schedule_randomization": "off"});
+    let made = scheduled(&client, settings, json!({})).await;
+    assert_eq!(made["user_schedule"], Value::Null);
+    assert_eq!(made["schedule"], "0 * * * *");
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_says_where() {
+    let client = Client::new().await;
+    client.integration("shop").await;
+    for wrong in [
+        "61 * * * *",
+        "* * * * * *",
+        "",
+        "@often",
+        "0 0 30 2 *",
+        "5/10 * * * *",
+    ] {
+        let body = json!({"name": "acme", "integration_id": 1, "user_schedule": wrong});
+        let answer = client.post("/v2/tenants", body).await.expect(422);
+        assert_eq!(
+            answer["detail"][0]["loc"],
+            json!(["body", "user_schedule"]),
+            "{wrong}: {answer}"
+        );
+        let body =
+            json!({"default_schedule": wrong, "schedule_choices": [{"label": "x", "cron": wrong}]});
+        let answer = client.patch("/v2/integrations/1", body).await.expect(422);
+        assert_eq!(
+            answer["detail"].as_array().unwrap().len(),
+            2,
+            "{wrong}: {answer}"
+        );
+    }
+    let body = json!({"name": "acme", "integration_id": 1, "timezone": "Mars/Olympus"});
+    let answer = client.post("/v2/tenants", body).await.expect(422);
+    assert_eq!(answer["detail"][0]["loc"], json!(["body", "timezone"]));
+}
+
+#[tokio::test]
+async fn a_schedule_fires_when_it_is_due_and_what_piles_up_goes_together() {
+    let client = Client::new().await;
+    let asked = json!({"user_schedule": "* * * * *", "paused": false});
+    let tenant = scheduled(&client, json!({}), asked).await["id"]
+        .as_i64()
+        .unwrap();
+    assert_eq!(client.inside.fire_schedules().await, 0, "not yet");
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+    assert_eq!(client.inside.fire_schedules().await, 0, "once");
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+    assert_eq!(trigger_count(&client, tenant).await, 2);
+}
+
+#[tokio::test]
+async fn cron_runs_first_and_alone() {
+    let client = Client::new().await;
+    let asked = json!({"user_schedule": "* * * * *", "paused": false});
+    let tenant = scheduled(&client, json!({}), asked).await["id"]
+        .as_i64()
+        .unwrap();
+    let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+    client.post(&path, Value::Null).await.expect(202);
+    client.inside.clock.advance(MINUTE);
+    client.inside.fire_schedules().await;
+    assert_eq!(trigger_count(&client, tenant).await, 1);
+    let (run, _) = client.inside.take_run().await;
+    let run = client
+        .get(&format!("/v2/runs/{}", run.id))
+        .await
+        .expect(200);
+    assert_eq!(run["triggers"][0]["source"], "api");
+}
+
+#[tokio::test]
+async fn after_downtime_it_fires_once() {
+    let client = Client::new().await;
+    let asked = json!({"user_schedule": "* * * * *", "paused": false});
+    scheduled(&client, json!({}), asked).await;
+    client.inside.clock.advance(100 * MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+    assert_eq!(client.inside.fire_schedules().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_paused_stands_still() {
+    let client = Client::new().await;
+    let asked = json!({"user_schedule": "* * * * *"});
+    let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
+    let path = format!("/v2/tenants/{tenant}");
+    client.inside.clock.advance(2 * MINUTE);
+    assert_eq!(
+        client.inside.fire_schedules().await,
+        0,
+        "a new tenant is paused"
+    );
+    client
+        .patch(&path, json!({"paused": false}))
+        .await
+        .expect(200);
+    assert_eq!(
+        client.inside.fire_schedules().await,
+        0,
+        "what was missed is not made up for"
+    );
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+    client
+        .patch("/v2/integrations/1", json!({"paused": true}))
+        .await
+        .expect(200);
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(
+        client.inside.fire_schedules().await,
+        0,
+        "the integration is paused"
+    );
+    client
+        .patch("/v2/integrations/1", json!({"paused": false}))
+        .await
+        .expect(200);
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+    client.delete(&path).await.expect(200);
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 0, "archived");
+}
+
+#[tokio::test]
+async fn without_a_release_a_tick_is_passed_over() {
+    let client = Client::new().await;
+    client.integration("shop").await;
+    let body =
+        json!({"name": "acme", "integration_id": 1, "user_schedule": "* * * * *", "paused": false});
+    client.post("/v2/tenants", body).await.expect(200);
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 0);
+    client.inside.release(1, "v1").await;
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+}
+
+#[tokio::test]
+async fn a_time_zone_decides_what_the_hour_means() {
+    let client = Client::new().await;
+    // It is 20:00 in London and 05:00 of the next day in Tokyo.
+    let asked = json!({"user_schedule": "30 5 * * *", "timezone": "Asia/Tokyo", "paused": false});
+    scheduled(&client, json!({}), asked).await;
+    client.inside.clock.advance(29 * MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 0);
+    client.inside.clock.advance(MINUTE);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+}
+
+#[tokio::test]
+async fn another_change_does_not_lose_a_tick_that_is_due() {
+    let client = Client::new().await;
+    let asked = json!({"user_schedule": "* * * * *", "paused": false});
+    let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
+    client.inside.clock.advance(MINUTE);
+    let path = format!("/v2/tenants/{tenant}");
+    client
+        .patch(&path, json!({"configs": {"a": 1}}))
+        .await
+        .expect(200);
+    assert_eq!(client.inside.fire_schedules().await, 1);
+}
