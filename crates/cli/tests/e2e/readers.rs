@@ -88,7 +88,7 @@ print()
     Manner {
         name: "node-lib",
         program: "/usr/bin/node",
-        manifest: r#"
+        manifest: r"
 version: 1.0
 base: Node
 build: node --check src/index.js
@@ -108,9 +108,9 @@ metadata_schema:
   schema:
     properties:
       shades: {type: array, items: {type: string}, default: ['grey']}
-"#,
+",
         file: "src/index.js",
-        code: r#"
+        code: r"
 const fs = require('node:fs');
 class Group {
   constructor(prefix) {
@@ -129,7 +129,7 @@ const last = ctx.last_successful_run_std_out ? JSON.parse(ctx.last_successful_ru
 console.log(JSON.stringify({bool: flag(cfg.bool_input), off: flag(cfg.off_input), count: Number(cfg.count), list: JSON.parse(cfg.list),
   fallback: cfg.shade, unset: cfg.nothing ?? null, mode: ctx.run_mode, tenant: ctx.tenant_name,
   payload: body ?? null, header: trigger?.payload.headers['x-shop'] ?? null, seen: last.seen + 1}));
-"#,
+",
     },
     // Straight from the environment, with the misspelt name of an older page.
     Manner {
