@@ -6,7 +6,7 @@ use marquetry_model::{
     Scope, TenantId, Timestamp, check_schedule, check_slug,
 };
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenants, triggers};
+use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenant_views, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -198,11 +198,11 @@ async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) 
         ..PageRequest::default()
     };
     loop {
-        let part = tenants::list(tx, &wanted, &page)
+        let part = tenant_views::list(tx, &wanted, &page)
             .await
             .map_err(store_error)?;
-        for tenant in &part.items {
-            cancel_waiting(tx, tenant.id, now).await?;
+        for view in &part.items {
+            cancel_waiting(tx, view.tenant.id, now).await?;
         }
         if !part.has_more {
             return Ok(());

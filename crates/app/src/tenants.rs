@@ -1,21 +1,21 @@
 //! Tenants.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use marquetry_model::{
     Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
     Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
 };
+use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{Tx, WriteTx, integrations, releases, runs, tenant_states, tenants};
+use marquetry_store::{Tx, WriteTx, integrations, releases, run_views, tenant_states, tenants};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::integrations::cancel_waiting;
-use crate::runs::{RunView, with_triggers};
+use crate::runs::RunView;
 use crate::schedules;
 
 /// How many triggers of each run a tenant's status shows.
@@ -28,7 +28,7 @@ const CONFIGS: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct TenantView {
     /// The tenant.
-    pub tenant: Tenant,
+    pub tenant: ShownTenant,
     /// The live run.
     pub current_run: Option<RunView>,
     /// The run that ended last.
@@ -143,23 +143,17 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
             .map_err(store_error)?;
         schedules::plan(&mut tx, &tenant, now).await?;
     }
+    let view = view(&mut tx, tenant.id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Schedules);
-    Ok(TenantView {
-        tenant,
-        current_run: None,
-        last_run: None,
-        last_successful_run: None,
-        needs_no_connection: integration.connectors.is_empty(),
-    })
+    Ok(view)
 }
 
 /// One of them, archived or not.
 pub async fn tenant_get(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    let tenant = tenants::get(&mut tx, id).await.map_err(store_error)?;
-    view(&mut tx, tenant).await
+    view(&mut tx, id).await
 }
 
 /// What a list is narrowed by.
@@ -186,7 +180,7 @@ pub async fn tenant_list(
         archived: wanted.archived,
     };
     let mut tx = ctx.read().await?;
-    let found = tenants::list(&mut tx, &filter, page)
+    let found = tenant_views::list(&mut tx, &filter, page)
         .await
         .map_err(store_error)?;
     let views = views(&mut tx, found.items).await?;
@@ -236,7 +230,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
             .await
             .map_err(store_error)?;
     }
-    let view = view(&mut tx, tenant).await?;
+    let view = view(&mut tx, id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
     ctx.app.hints.give(Topic::Schedules);
@@ -264,7 +258,7 @@ pub async fn tenant_archive(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     tenants::update(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
-    let view = view(&mut tx, tenant).await?;
+    let view = view(&mut tx, id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(id));
     Ok(view)
@@ -407,52 +401,34 @@ fn name_taken(name: &str) -> Error {
     Error::Invalid(vec![FieldError::body("name", message).with_input(name)])
 }
 
-async fn view(tx: &mut Tx, tenant: Tenant) -> Result<TenantView> {
-    let mut views = views(tx, vec![tenant]).await?;
+async fn view(tx: &mut Tx, id: TenantId) -> Result<TenantView> {
+    let found = tenant_views::get(tx, id).await.map_err(store_error)?;
+    let mut views = views(tx, vec![found]).await?;
     views
         .pop()
         .ok_or_else(|| Error::internal("a view of one tenant is one view"))
 }
 
-/// Three statements for the whole page, however long it is, and one for each integration.
-async fn views(tx: &mut Tx, found: Vec<Tenant>) -> Result<Vec<TenantView>> {
-    let ids: Vec<TenantId> = found.iter().map(|tenant| tenant.id).collect();
-    let states = match ids.as_slice() {
-        [] => Vec::new(),
-        [id] => vec![tenant_states::get(tx, *id).await.map_err(store_error)?],
-        ids => tenant_states::list(tx, ids).await.map_err(store_error)?,
-    };
-    let mut wanted: Vec<RunId> = states
+/// One more statement for the runs of the whole page, however long it is.
+async fn views(tx: &mut Tx, found: Vec<tenant_views::TenantView>) -> Result<Vec<TenantView>> {
+    let mut wanted: Vec<RunId> = found
         .iter()
-        .flat_map(|s| [s.current_run_id, s.last_run_id, s.last_successful_run_id])
+        .flat_map(|t| [t.current_run_id, t.last_run_id, t.last_successful_run_id])
         .flatten()
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let runs = runs::list_by_id(tx, &wanted).await.map_err(store_error)?;
-    let runs: HashMap<RunId, RunView> = with_triggers(tx, runs, Some(STATUS_TRIGGERS))
-        .await?
-        .into_iter()
-        .map(|view| (view.run.id, view))
-        .collect();
-    let mut connectors: HashMap<IntegrationId, bool> = HashMap::new();
-    for tenant in &found {
-        if let Entry::Vacant(unknown) = connectors.entry(tenant.integration_id) {
-            let integration = integrations::get(tx, tenant.integration_id).await;
-            unknown.insert(!integration.map_err(store_error)?.connectors.is_empty());
-        }
-    }
+    let runs = run_views::list_by_id(tx, &wanted, STATUS_TRIGGERS)
+        .await
+        .map_err(store_error)?;
+    let runs: HashMap<RunId, RunView> = runs.into_iter().map(|view| (view.run.id, view)).collect();
     let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
-    let states: HashMap<TenantId, _> = states.into_iter().map(|s| (s.tenant_id, s)).collect();
-    let views = found.into_iter().map(|tenant| {
-        let state = states.get(&tenant.id);
-        TenantView {
-            current_run: run(state.and_then(|s| s.current_run_id)),
-            last_run: run(state.and_then(|s| s.last_run_id)),
-            last_successful_run: run(state.and_then(|s| s.last_successful_run_id)),
-            needs_no_connection: connectors.get(&tenant.integration_id) == Some(&false),
-            tenant,
-        }
+    let views = found.into_iter().map(|found| TenantView {
+        current_run: run(found.current_run_id),
+        last_run: run(found.last_run_id),
+        last_successful_run: run(found.last_successful_run_id),
+        needs_no_connection: !found.has_connectors,
+        tenant: found.tenant,
     });
     Ok(views.collect())
 }

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::{Channel, IntegrationId, ReleaseId, Run, TenantId, TenantSource, Timestamp};
 
-/// A tenant with its settings.
+/// A tenant with its settings. Who only repeats them takes another `C`: JSON text instead of values.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tenant {
+pub struct Tenant<C = Map<String, Value>> {
     /// Its id.
     pub id: TenantId,
     /// What it is an installation of.
@@ -18,7 +18,7 @@ pub struct Tenant {
     /// How it came to be.
     pub source: TenantSource,
     /// The settings form's values.
-    pub configs: Map<String, Value>,
+    pub configs: C,
     /// Whether its schedule stands still.
     pub paused: bool,
     /// The schedule as asked for.
@@ -32,7 +32,7 @@ pub struct Tenant {
     /// The channel it follows, when it is not a fixed release.
     pub integration_release_channel: Option<Channel>,
     /// Options that init runs found, by the name of the list.
-    pub dynamic_configs: Map<String, Value>,
+    pub dynamic_configs: C,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it was made.

@@ -64,6 +64,33 @@ impl Timestamp {
             .map(|t| Self(t.as_millisecond()))
     }
 
+    /// What [`Display`](fmt::Display) shows, without an allocation: every answer has several.
+    fn with_text<T>(self, f: impl FnOnce(&str) -> T) -> T {
+        const DAY: i64 = 86_400_000;
+        let (year, month, day) = civil(self.0.div_euclid(DAY));
+        if !(0..=9999).contains(&year) {
+            return f(&format!("{:.3}", self.jiff()));
+        }
+        let millis = self.0.rem_euclid(DAY);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let parts = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, millis / 3_600_000),
+            (14..16, millis / 60_000 % 60),
+            (17..19, millis / 1000 % 60),
+            (20..23, millis % 1000),
+        ];
+        for (place, mut number) in parts {
+            for digit in text[place].iter_mut().rev() {
+                *digit = b"0123456789"[usize::try_from(number % 10).unwrap_or(0)];
+                number /= 10;
+            }
+        }
+        f(std::str::from_utf8(&text).expect("digits and signs are ASCII"))
+    }
+
     fn jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }
@@ -72,13 +99,13 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339, UTC, always three digits of milliseconds: `2026-11-23T19:36:56.042Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.jiff())
+        self.with_text(|text| f.write_str(text))
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -89,9 +116,47 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Year, month and day of a day since 1970-01-01, by Howard Hinnant's `civil_from_days`: years
+/// begin in March, so that the day that comes and goes is the last one.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let years = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * years + years / 4 - years / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = years + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shows_what_the_calendar_library_shows() {
+        let day = 86_400_000;
+        let around = [
+            -719_528, -719_469, -1, 0, 59, 60, 11_016, 19_782, 2_932_896, 2_932_897,
+        ];
+        let spread = (-2_000..30_000).map(|n| n * 97);
+        for days in around.into_iter().chain(spread) {
+            for millis in [0, 1, 45_296_789, day - 1] {
+                let time = Timestamp::from_millis(days * day + millis);
+                assert_eq!(
+                    time.to_string(),
+                    format!("{:.3}", time.jiff()),
+                    "day {days}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn shows_three_digits_even_on_a_whole_second() {

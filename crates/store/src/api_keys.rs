@@ -85,7 +85,7 @@ pub async fn touch(tx: &mut Tx, id: ApiKeyId, now: Timestamp, before: Timestamp)
     Ok(())
 }
 
-fn read(row: &mut Reader) -> Result<ApiKey> {
+fn read(row: &mut Reader<'_>) -> Result<ApiKey> {
     Ok(ApiKey {
         id: ApiKeyId::new(row.i64()?),
         name: row.text()?,

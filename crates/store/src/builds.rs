@@ -140,7 +140,10 @@ pub async fn renew(
     lease_until: Timestamp,
 ) -> Result<Option<bool>> {
     let row = values![claim.id, claim.attempt, claim.node.as_str(), lease_until];
-    read_one(tx.row(RENEW, &row).await?, Reader::bool)
+    tx.row(RENEW, &row)
+        .await?
+        .map(|row| row.reader().bool())
+        .transpose()
 }
 
 /// Ends it; answers false, and changes nothing, when the claim is lost.
@@ -201,7 +204,7 @@ pub async fn requeue_lost(
     Ok(cancelled + failed + requeued)
 }
 
-fn read(row: &mut Reader) -> Result<Build> {
+fn read(row: &mut Reader<'_>) -> Result<Build> {
     Ok(Build {
         id: BuildId::new(row.i64()?),
         integration_id: IntegrationId::new(row.i64()?),

@@ -25,6 +25,35 @@ impl Dialect {
         }
     }
 
+    /// Rows of `table` beside those of `p` whose column `of` equals its `key`; nothing beside one
+    /// without any. At most `most` on PostgreSQL, where that also keeps the planner from joining
+    /// whole tables; all of them on SQLite, which goes through `p` row by row.
+    pub(crate) fn beside(
+        self,
+        table: &str,
+        name: &str,
+        of: &str,
+        key: &str,
+        most: usize,
+    ) -> String {
+        match self {
+            Self::Sqlite => format!(" LEFT JOIN {table} AS {name} ON {name}.{key} = p.{of}"),
+            Self::Postgres => format!(
+                " LEFT JOIN LATERAL (SELECT * FROM {table} WHERE {key} = p.{of}
+                LIMIT {most}) AS {name} ON TRUE"
+            ),
+        }
+    }
+
+    /// Keeps the order that `p` has when rows are put beside it. SQLite goes through `p` in its
+    /// order, and would sort again if it were told; PostgreSQL sees that there is nothing to sort.
+    pub(crate) fn kept_order(self, order: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" ORDER BY {order}"),
+        }
+    }
+
     /// The members of a JSON array of integers in parameter `n`, as a set for `IN`.
     pub(crate) fn id_list(self, n: usize) -> String {
         match self {

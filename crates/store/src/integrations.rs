@@ -149,7 +149,7 @@ fn values_of(integration: &Integration) -> [Value; 25] {
     ]
 }
 
-fn read(row: &mut Reader) -> Result<Integration> {
+fn read(row: &mut Reader<'_>) -> Result<Integration> {
     Ok(Integration {
         id: IntegrationId::new(row.i64()?),
         name: row.text()?,

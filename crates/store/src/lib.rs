@@ -20,10 +20,12 @@ pub mod builds;
 pub mod integrations;
 pub mod logs;
 pub mod releases;
+pub mod run_views;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
 pub mod tenant_states;
+pub mod tenant_views;
 pub mod tenants;
 pub mod triggers;
 

@@ -2,8 +2,8 @@
 
 use marquetry_model::{BuildId, RunId};
 
-use crate::query::{read_all, read_one};
-use crate::value::{Reader, values};
+use crate::query::read_all;
+use crate::value::values;
 use crate::{Result, Tx};
 
 /// Whose log it is.
@@ -72,7 +72,12 @@ pub async fn find_last(tx: &mut Tx, of: LogOf) -> Result<i64> {
         "SELECT COALESCE(MAX(number), 0) FROM run_logs WHERE run_id = $1",
         "SELECT COALESCE(MAX(number), 0) FROM build_logs WHERE build_id = $1",
     );
-    Ok(read_one(tx.row(sql, &values![of.id()]).await?, Reader::i64)?.unwrap_or(0))
+    Ok(tx
+        .row(sql, &values![of.id()])
+        .await?
+        .map(|row| row.reader().i64())
+        .transpose()?
+        .unwrap_or(0))
 }
 
 /// Where the log lies once it was moved out of the database.
@@ -81,7 +86,12 @@ pub async fn find_blob(tx: &mut Tx, of: LogOf) -> Result<Option<String>> {
         "SELECT log_blob FROM runs WHERE id = $1",
         "SELECT log_blob FROM builds WHERE id = $1",
     );
-    Ok(read_one(tx.row(sql, &values![of.id()]).await?, Reader::opt_text)?.flatten())
+    Ok(tx
+        .row(sql, &values![of.id()])
+        .await?
+        .map(|row| row.reader().opt_text())
+        .transpose()?
+        .flatten())
 }
 
 /// Notes where a finished log was moved and removes its chunks.

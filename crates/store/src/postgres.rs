@@ -1,16 +1,21 @@
-//! PostgreSQL: one pool, READ COMMITTED.
+//! PostgreSQL: a pool for transactions, a few connections that all readers share; READ COMMITTED.
+
+mod readers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Handle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::value::{Row, Value};
+use self::readers::{Readers, Shared};
+use crate::value::{Cell, Row, Value};
 use crate::{Error, Result};
 
 /// How long a caller waits for a connection before it is told to try again.
@@ -19,9 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest that one statement takes. None of ours is long; migrations are short of it too.
 const STATEMENT: Duration = Duration::from_secs(30);
 
+/// One of so many connections is shared by readers.
+const READERS: usize = 4;
+
 #[derive(Clone)]
 pub(crate) struct PgStore {
     pool: Pool,
+    readers: Arc<Readers>,
 }
 
 impl PgStore {
@@ -32,28 +41,19 @@ impl PgStore {
         if config.get_application_name().is_none() {
             config.application_name("marquetry");
         }
-        let tls = MakeRustlsConnect::new(tls_config()?);
-        let manager = Manager::from_config(
-            config,
-            tls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(connections.max(2))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(PATIENCE))
-            .create_timeout(Some(PATIENCE))
-            .build()
-            .expect("a runtime for the time-outs is named");
-        Ok(Self { pool })
+        let connections = connections.max(2);
+        let readers = connections.div_ceil(READERS);
+        let shared = pool(config.clone(), readers, Some(readers::one_plan()))?;
+        Ok(Self {
+            pool: pool(config, connections - readers, None)?,
+            readers: Arc::new(Readers::new(shared, readers)),
+        })
     }
 
     pub(crate) async fn begin(&self) -> Result<PgTx> {
         let client = self.pool.get().await?;
         let mut tx = PgTx {
-            client: Some(client),
+            client: Some(Held::Own(Box::new(client))),
             open: true,
             silent: false,
         };
@@ -63,11 +63,31 @@ impl PgStore {
 
     pub(crate) async fn read(&self) -> Result<PgTx> {
         Ok(PgTx {
-            client: Some(self.pool.get().await?),
+            client: Some(Held::Shared(self.readers.take().await?)),
             open: false,
             silent: false,
         })
     }
+}
+
+fn pool(config: tokio_postgres::Config, size: usize, on_open: Option<Hook>) -> Result<Pool> {
+    let tls = MakeRustlsConnect::new(tls_config()?);
+    let manager = Manager::from_config(
+        config,
+        tls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    let mut pool = Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(PATIENCE))
+        .create_timeout(Some(PATIENCE));
+    if let Some(hook) = on_open {
+        pool = pool.post_create(hook);
+    }
+    Ok(pool.build().expect("a runtime for the time-outs is named"))
 }
 
 fn tls_config() -> Result<ClientConfig> {
@@ -85,16 +105,24 @@ fn tls_config() -> Result<ClientConfig> {
 /// One connection; `open` says that a transaction is, `silent` that the server left a statement
 /// without an answer, so that nothing on this connection can be trusted.
 pub(crate) struct PgTx {
-    client: Option<Object>,
+    client: Option<Held>,
     open: bool,
     silent: bool,
 }
 
+/// A connection of one's own, which a transaction needs, or one that others read over too.
+enum Held {
+    Own(Box<Object>),
+    Shared(Arc<Shared>),
+}
+
 impl PgTx {
-    fn client(&self) -> &Object {
-        self.client
-            .as_ref()
-            .expect("there until it is committed or dropped")
+    fn client(&self) -> &ClientWrapper {
+        match self.client.as_ref() {
+            Some(Held::Own(client)) => client,
+            Some(Held::Shared(client)) => client,
+            None => unreachable!("there until it is committed or dropped"),
+        }
     }
 
     pub(crate) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
@@ -104,7 +132,7 @@ impl PgTx {
             Ok(client.query(&statement, &parameters(values)).await?)
         });
         let found = answer.await;
-        self.heard(found)?.iter().map(row).collect()
+        Ok(self.heard(found)?.into_iter().map(Row::Postgres).collect())
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
@@ -141,17 +169,19 @@ impl PgTx {
 impl Drop for PgTx {
     /// A connection with an open transaction must not go back to the pool.
     fn drop(&mut self) {
-        let Some(client) = self.client.take().filter(|_| self.open || self.silent) else {
-            return;
+        let client = match self.client.take() {
+            Some(Held::Own(client)) if self.open || self.silent => client,
+            Some(Held::Shared(client)) if self.silent => return client.give_up(),
+            Some(Held::Own(_) | Held::Shared(_)) | None => return,
         };
         let runtime = Handle::try_current().ok().filter(|_| !self.silent);
         let Some(runtime) = runtime else {
-            drop(Object::take(client));
+            drop(Object::take(*client));
             return;
         };
         runtime.spawn(async move {
             if client.batch_execute("ROLLBACK").await.is_err() {
-                drop(Object::take(client));
+                drop(Object::take(*client));
             }
         });
     }
@@ -171,23 +201,29 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
         .collect()
 }
 
-fn row(found: &tokio_postgres::Row) -> Result<Row> {
-    let columns = found.columns().iter().enumerate();
-    columns
-        .map(|(n, column)| value(found, n, column.type_()))
-        .collect::<Result<_>>()
-        .map(Row)
-}
-
-fn value(row: &tokio_postgres::Row, n: usize, ty: &Type) -> Result<Value> {
-    Ok(match *ty {
-        Type::INT8 => row.try_get::<_, Option<i64>>(n)?.into(),
-        Type::INT4 => row.try_get::<_, Option<i32>>(n)?.map(i64::from).into(),
-        Type::TEXT | Type::VARCHAR | Type::NAME => row.try_get::<_, Option<String>>(n)?.into(),
-        Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(n)?.into(),
-        Type::BOOL => row.try_get::<_, Option<bool>>(n)?.into(),
-        _ => return Err(Error::BadRow { column: n }),
-    })
+/// A cell of a row.
+pub(crate) fn cell(row: &tokio_postgres::Row, column: usize) -> Result<Cell<'_>> {
+    let bad = Error::BadRow { column };
+    let Some(described) = row.columns().get(column) else {
+        return Err(bad);
+    };
+    let cell = match *described.type_() {
+        Type::INT8 => row.try_get::<_, Option<i64>>(column)?.map(Cell::I64),
+        Type::INT4 => {
+            let value = row.try_get::<_, Option<i32>>(column)?;
+            value.map(|value| Cell::I64(value.into()))
+        }
+        Type::TEXT | Type::VARCHAR | Type::NAME => {
+            row.try_get::<_, Option<&str>>(column)?.map(Cell::Text)
+        }
+        Type::BYTEA => row.try_get::<_, Option<&[u8]>>(column)?.map(Cell::Blob),
+        Type::BOOL => {
+            let value = row.try_get::<_, Option<bool>>(column)?;
+            value.map(|value| Cell::I64(value.into()))
+        }
+        _ => return Err(bad),
+    };
+    Ok(cell.unwrap_or(Cell::Null))
 }
 
 /// Asks a server for its version, without touching anything in it.

@@ -51,15 +51,51 @@ pub(crate) struct List {
     pub(crate) order: &'static str,
 }
 
+/// A page before it is read.
+pub(crate) struct Selected {
+    /// `SELECT … LIMIT … OFFSET …`; one row more than the page has, to see whether there are more.
+    pub(crate) sql: String,
+    pub(crate) values: Vec<Value>,
+    /// Its order, as a query around it has to say it, in which the page is called `p`.
+    pub(crate) order: String,
+    total: Option<i64>,
+    limit: usize,
+}
+
+impl Selected {
+    /// The page of what was read.
+    pub(crate) fn page<T>(&self, mut items: Vec<T>) -> Page<T> {
+        let has_more = items.len() > self.limit;
+        items.truncate(self.limit);
+        Page {
+            items,
+            has_more,
+            total: self.total,
+        }
+    }
+}
+
 impl List {
     pub(crate) async fn page<T>(
         &self,
         tx: &mut Tx,
         filter: Filter,
         request: &PageRequest,
-        read: impl Fn(&mut Reader) -> Result<T>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T>,
     ) -> Result<Page<T>> {
-        let order = self.order(request)?;
+        let selected = self.select(tx, filter, request).await?;
+        let items = tx.read_rows(&selected.sql, &selected.values, read).await?;
+        Ok(selected.page(items))
+    }
+
+    /// The statement of a page, and the size of the whole list if that was asked for.
+    pub(crate) async fn select(
+        &self,
+        tx: &mut Tx,
+        filter: Filter,
+        request: &PageRequest,
+    ) -> Result<Selected> {
+        let order = self.order(request, "")?;
         let conditions = filter.text();
         let total = if request.total {
             let sql = format!("{}{conditions}", self.count);
@@ -77,20 +113,18 @@ impl List {
             values.len() - 1,
             values.len()
         );
-        let mut rows = tx.rows(&sql, &values).await?;
-        let limit = usize::try_from(request.limit).unwrap_or(0);
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok(Page {
-            items: read_all(rows, read)?,
-            has_more,
+        Ok(Selected {
+            sql,
+            values,
+            order: self.order(request, "p.")?,
             total,
+            limit: usize::try_from(request.limit).unwrap_or(0),
         })
     }
 
-    fn order(&self, request: &PageRequest) -> Result<String> {
+    fn order(&self, request: &PageRequest, of: &str) -> Result<String> {
         let Some(sort) = &request.sort else {
-            return Ok(self.order.to_owned());
+            return Ok(format!("{of}{}", self.order));
         };
         let found = self.sorts.iter().find(|(field, _)| *field == sort.field);
         let Some((_, column)) = found else {
@@ -105,14 +139,17 @@ impl List {
             Direction::Descending => "DESC",
         };
         // NULLs sort first on one database and last on the other unless told.
-        Ok(format!("{column} {direction} NULLS LAST, {}", self.order))
+        Ok(format!(
+            "{of}{column} {direction} NULLS LAST, {of}{}",
+            self.order
+        ))
     }
 }
 
 /// Reads every row with the same function.
 pub(crate) fn read_all<T>(
     rows: Vec<Row>,
-    read: impl Fn(&mut Reader) -> Result<T>,
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     rows.into_iter()
         .map(|row| read(&mut row.reader()))
@@ -122,7 +159,7 @@ pub(crate) fn read_all<T>(
 /// Reads a row that may be absent.
 pub(crate) fn read_one<T>(
     row: Option<Row>,
-    read: impl Fn(&mut Reader) -> Result<T>,
+    read: impl Fn(&mut Reader<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
     row.map(|row| read(&mut row.reader())).transpose()
 }

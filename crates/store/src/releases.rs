@@ -99,7 +99,7 @@ pub async fn list(
     LIST.page(tx, filter, request, read).await
 }
 
-fn read(row: &mut Reader) -> Result<Release> {
+fn read(row: &mut Reader<'_>) -> Result<Release> {
     Ok(Release {
         id: ReleaseId::new(row.i64()?),
         integration_id: IntegrationId::new(row.i64()?),

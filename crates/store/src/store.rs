@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::dialect::Dialect;
 use crate::postgres::{PgStore, PgTx};
+use crate::query::read_all;
 use crate::sqlite::{SqliteReader, SqliteStore, SqliteWriter};
-use crate::value::{Row, Value};
+use crate::value::{Reader, Row, Value};
 use crate::{Error, Result, migrate};
 
 /// Which database, and where.
@@ -133,6 +134,28 @@ impl Tx {
     /// The first row of an answer, if there is one.
     pub(crate) async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
         Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// All rows of an answer, each read where the driver has it.
+    pub(crate) async fn read_rows<T>(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        read: impl FnMut(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let result = match &mut self.inner {
+            Inner::SqliteWrite(writer) => {
+                crate::sqlite::read_rows(writer.connection(), sql, values, read)
+            }
+            Inner::SqliteRead(reader) => {
+                crate::sqlite::read_rows(reader.connection(), sql, values, read)
+            }
+            Inner::Postgres(postgres) => postgres
+                .rows(sql, values)
+                .await
+                .and_then(|rows| read_all(rows, read)),
+        };
+        self.note(result)
     }
 
     /// How many rows a statement changed.

@@ -3,7 +3,7 @@
 
 use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp};
 
-use crate::query::{json, read_all, read_one};
+use crate::query::{read_all, read_one};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -45,16 +45,6 @@ pub async fn get(tx: &mut Tx, id: TenantId) -> Result<TenantState> {
     Tx::found(found, TenantId::KIND, id)
 }
 
-/// The states of several tenants.
-pub async fn list(tx: &mut Tx, ids: &[TenantId]) -> Result<Vec<TenantState>> {
-    let sql = format!(
-        "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id, last_successful_run_id
-        FROM tenant_states WHERE tenant_id IN {}",
-        tx.dialect().id_list(1)
-    );
-    read_all(tx.rows(&sql, &values![json(&ids)]).await?, read)
-}
-
 /// Counts one more waiting trigger; false when `most` wait already.
 pub async fn accept(tx: &mut Tx, id: TenantId, due_at: Timestamp, most: i64) -> Result<bool> {
     Ok(tx.execute(ACCEPT, &values![id, due_at, most]).await? == 1)
@@ -77,7 +67,12 @@ pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Te
 pub async fn find_next_due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT MIN(due_at) FROM tenant_states
         WHERE due_at IS NOT NULL AND current_run_id IS NULL";
-    Ok(read_one(tx.row(SQL, &[]).await?, Reader::opt_time)?.flatten())
+    Ok(tx
+        .row(SQL, &[])
+        .await?
+        .map(|row| row.reader().opt_time())
+        .transpose()?
+        .flatten())
 }
 
 /// A run has taken `taken` triggers.
@@ -123,7 +118,11 @@ pub async fn update_ended(
     now: Timestamp,
 ) -> Result<bool> {
     let row = values![id, run, i64::from(succeeded), now];
-    let waiting = read_one(tx.row(RELEASE, &row).await?, Reader::i64)?;
+    let waiting = tx
+        .row(RELEASE, &row)
+        .await?
+        .map(|row| row.reader().i64())
+        .transpose()?;
     Ok(waiting.is_some_and(|waiting| waiting > 0))
 }
 
@@ -134,7 +133,7 @@ pub async fn update_cancelled(tx: &mut Tx, id: TenantId, count: i64) -> Result<(
     Ok(())
 }
 
-fn read(row: &mut Reader) -> Result<TenantState> {
+fn read(row: &mut Reader<'_>) -> Result<TenantState> {
     Ok(TenantState {
         tenant_id: TenantId::new(row.i64()?),
         waiting: row.i64()?,

@@ -1,8 +1,9 @@
 //! Tenants, and the release that each would run now.
 
-use marquetry_model::{IntegrationId, Page, PageRequest, ReleaseId, Tenant, TenantId, Timestamp};
+use marquetry_model::{IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, Timestamp};
+use serde::de::DeserializeOwned;
 
-use crate::query::{Filter, List, json, read_one};
+use crate::query::{Filter, List, Selected, json, read_one};
 use crate::value::{Reader, Value, values};
 use crate::{Result, Tx};
 
@@ -27,11 +28,13 @@ const UPDATE: &str =
         integration_release_id = $10, integration_release_channel = $11, dynamic_configs = $12,
         archived_at = $13, created_at = $14, modified_at = $15
     WHERE id = $16";
+/// The statement whose rows [`read`] takes.
+pub(crate) const SELECT: &str = concat!("SELECT ", columns!(), " FROM tenants");
 const GET: &str = concat!("SELECT ", columns!(), " FROM tenants WHERE id = $1");
 const NAME_TAKEN: &str = "SELECT id FROM tenants
     WHERE integration_id = $1 AND name = $2 AND archived_at IS NULL AND id <> $3";
 const LIST: List = List {
-    select: concat!("SELECT ", columns!(), " FROM tenants"),
+    select: SELECT,
     count: "SELECT COUNT(*) FROM tenants",
     sorts: &[
         ("id", "id"),
@@ -122,12 +125,12 @@ pub struct TenantFilter {
     pub archived: bool,
 }
 
-/// Those that fit.
-pub async fn list(
+/// The page of those that fit.
+pub(crate) async fn selected(
     tx: &mut Tx,
     wanted: &TenantFilter,
     request: &PageRequest,
-) -> Result<Page<Tenant>> {
+) -> Result<Selected> {
     let mut filter = Filter::new();
     filter.when(if wanted.archived {
         "archived_at IS NOT NULL"
@@ -140,7 +143,7 @@ pub async fn list(
     if let Some(user_name) = &wanted.user_name {
         filter.equal("user_name = ?", user_name.as_str());
     }
-    LIST.page(tx, filter, request, read).await
+    LIST.select(tx, filter, request).await
 }
 
 /// Replaces the options that init runs found.
@@ -178,7 +181,8 @@ fn values_of(tenant: &Tenant) -> [Value; 15] {
     ]
 }
 
-fn read(row: &mut Reader) -> Result<Tenant> {
+/// A row, with its settings as values or as text.
+pub(crate) fn read<C: DeserializeOwned>(row: &mut Reader<'_>) -> Result<Tenant<C>> {
     Ok(Tenant {
         id: TenantId::new(row.i64()?),
         integration_id: IntegrationId::new(row.i64()?),

@@ -18,8 +18,6 @@ macro_rules! columns {
 pub struct TriggerHead {
     /// Its id.
     pub id: TriggerId,
-    /// The run that took it.
-    pub run_id: Option<RunId>,
     /// Where it came from.
     pub source: Source,
     /// How the run shall behave.
@@ -34,7 +32,7 @@ pub struct TriggerHead {
 
 /// The length of a payload is known without reading it.
 const HEAD: &str =
-    "id, run_id, source, mode, created_at, CAST(length(payload) AS BIGINT), payload_blob";
+    "run_id, id, source, mode, created_at, CAST(length(payload) AS BIGINT), payload_blob";
 
 const INSERT: &str =
     "INSERT INTO triggers (tenant_id, source, mode, payload, payload_blob, headers,
@@ -111,12 +109,12 @@ pub async fn list_heads(
     tx: &mut Tx,
     runs: &[RunId],
     most: Option<u32>,
-) -> Result<Vec<TriggerHead>> {
+) -> Result<Vec<(RunId, TriggerHead)>> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
     let of_runs = format!("run_id IN {}", tx.dialect().id_list(1));
-    let rows = if let Some(most) = most {
+    let (sql, values) = if let Some(most) = most {
         let sql = format!(
             "SELECT {HEAD} FROM triggers WHERE id IN (
                 SELECT id FROM (
@@ -125,23 +123,24 @@ pub async fn list_heads(
                 ) AS numbered WHERE place <= $2
             ) ORDER BY id"
         );
-        tx.rows(&sql, &values![json(&runs), i64::from(most)])
-            .await?
+        (sql, values![json(&runs), i64::from(most)].to_vec())
     } else {
         let sql = format!("SELECT {HEAD} FROM triggers WHERE {of_runs} ORDER BY id");
-        tx.rows(&sql, &values![json(&runs)]).await?
+        (sql, values![json(&runs)].to_vec())
     };
-    read_all(rows, |row| {
-        Ok(TriggerHead {
+    tx.read_rows(&sql, &values, |row| {
+        let run = RunId::new(row.i64()?);
+        let head = TriggerHead {
             id: TriggerId::new(row.i64()?),
-            run_id: row.opt_i64()?.map(RunId::new),
             source: row.word()?,
             mode: row.word()?,
             created_at: row.time()?,
             payload_bytes: row.opt_i64()?,
             payload_blob: row.opt_text()?,
-        })
+        };
+        Ok((run, head))
     })
+    .await
 }
 
 /// The payloads that lie in the rows of these triggers; who asks knows that they are small.
@@ -173,7 +172,7 @@ pub async fn cancel(tx: &mut Tx, id: TriggerId, now: Timestamp) -> Result<bool> 
     Ok(tx.execute(SQL, &values![id, now]).await? == 1)
 }
 
-fn read(row: &mut Reader) -> Result<Trigger> {
+fn read(row: &mut Reader<'_>) -> Result<Trigger> {
     Ok(Trigger {
         id: TriggerId::new(row.i64()?),
         tenant_id: TenantId::new(row.i64()?),

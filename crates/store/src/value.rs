@@ -109,32 +109,96 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-/// One row of an answer, read from left to right.
+/// One row of an answer that outlives its statement, read from left to right.
 #[derive(Debug)]
-pub(crate) struct Row(pub(crate) Vec<Value>);
+pub(crate) enum Row {
+    /// SQLite's cells are gone with the next step, so they are copied.
+    Sqlite(Vec<Value>),
+    /// PostgreSQL's row is the message that it came in.
+    Postgres(tokio_postgres::Row),
+}
 
 impl Row {
     /// A reader that begins at the first column.
-    pub(crate) fn reader(self) -> Reader {
-        Reader {
-            values: self.0.into_iter(),
-            column: 0,
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader::new(match self {
+            Self::Sqlite(values) => Cells::Copied(values),
+            Self::Postgres(row) => Cells::Postgres(row),
+        })
+    }
+}
+
+/// A cell where the driver has it.
+pub(crate) enum Cell<'a> {
+    Null,
+    I64(i64),
+    Text(&'a str),
+    Blob(&'a [u8]),
+}
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::I64(value) => Self::I64(*value),
+            Value::Text(text) => Self::Text(text),
+            Value::Blob(bytes) => Self::Blob(bytes),
         }
     }
 }
 
+impl From<Cell<'_>> for Value {
+    fn from(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::I64(value) => Self::I64(value),
+            Cell::Text(text) => Self::Text(text.to_owned()),
+            Cell::Blob(bytes) => Self::Blob(bytes.to_owned()),
+        }
+    }
+}
+
+/// Where a reader finds its cells.
+pub(crate) enum Cells<'a> {
+    Copied(&'a [Value]),
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
+
 /// Reads a row's columns in the order of the statement.
-pub(crate) struct Reader {
-    values: std::vec::IntoIter<Value>,
+pub(crate) struct Reader<'a> {
+    cells: Cells<'a>,
     column: usize,
 }
 
-impl Reader {
-    fn next(&mut self) -> Result<Value> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(cells: Cells<'a>) -> Self {
+        Self { cells, column: 0 }
+    }
+
+    fn next(&mut self) -> Result<Cell<'a>> {
+        let column = self.column;
         self.column += 1;
-        self.values.next().ok_or(Error::BadRow {
-            column: self.column - 1,
-        })
+        match self.cells {
+            Cells::Copied(values) => values
+                .get(column)
+                .map(Cell::from)
+                .ok_or(Error::BadRow { column }),
+            Cells::Sqlite(row) => crate::sqlite::cell(row, column),
+            Cells::Postgres(row) => crate::postgres::cell(row, column),
+        }
+    }
+
+    /// The number in the next column, which stays the next.
+    pub(crate) fn peek_i64(&mut self) -> Result<i64> {
+        let number = self.i64();
+        self.column -= 1;
+        number
+    }
+
+    /// Passes over columns that are known already.
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.column += columns;
     }
 
     /// A value that fits nowhere.
@@ -146,16 +210,16 @@ impl Reader {
 
     pub(crate) fn i64(&mut self) -> Result<i64> {
         match self.next()? {
-            Value::I64(value) => Ok(value),
-            Value::Null | Value::Text(_) | Value::Blob(_) => self.bad(),
+            Cell::I64(value) => Ok(value),
+            Cell::Null | Cell::Text(_) | Cell::Blob(_) => self.bad(),
         }
     }
 
     pub(crate) fn opt_i64(&mut self) -> Result<Option<i64>> {
         match self.next()? {
-            Value::I64(value) => Ok(Some(value)),
-            Value::Null => Ok(None),
-            Value::Text(_) | Value::Blob(_) => self.bad(),
+            Cell::I64(value) => Ok(Some(value)),
+            Cell::Null => Ok(None),
+            Cell::Text(_) | Cell::Blob(_) => self.bad(),
         }
     }
 
@@ -163,33 +227,41 @@ impl Reader {
         Ok(self.i64()? != 0)
     }
 
-    pub(crate) fn text(&mut self) -> Result<String> {
+    fn str(&mut self) -> Result<&'a str> {
         match self.next()? {
-            Value::Text(value) => Ok(value),
-            Value::Null | Value::I64(_) | Value::Blob(_) => self.bad(),
+            Cell::Text(value) => Ok(value),
+            Cell::Null | Cell::I64(_) | Cell::Blob(_) => self.bad(),
         }
     }
 
-    pub(crate) fn opt_text(&mut self) -> Result<Option<String>> {
+    fn opt_str(&mut self) -> Result<Option<&'a str>> {
         match self.next()? {
-            Value::Text(value) => Ok(Some(value)),
-            Value::Null => Ok(None),
-            Value::I64(_) | Value::Blob(_) => self.bad(),
+            Cell::Text(value) => Ok(Some(value)),
+            Cell::Null => Ok(None),
+            Cell::I64(_) | Cell::Blob(_) => self.bad(),
         }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String> {
+        self.str().map(str::to_owned)
+    }
+
+    pub(crate) fn opt_text(&mut self) -> Result<Option<String>> {
+        Ok(self.opt_str()?.map(str::to_owned))
     }
 
     pub(crate) fn blob(&mut self) -> Result<Vec<u8>> {
         match self.next()? {
-            Value::Blob(value) => Ok(value),
-            Value::Null | Value::I64(_) | Value::Text(_) => self.bad(),
+            Cell::Blob(value) => Ok(value.to_vec()),
+            Cell::Null | Cell::I64(_) | Cell::Text(_) => self.bad(),
         }
     }
 
     pub(crate) fn opt_blob(&mut self) -> Result<Option<Vec<u8>>> {
         match self.next()? {
-            Value::Blob(value) => Ok(Some(value)),
-            Value::Null => Ok(None),
-            Value::I64(_) | Value::Text(_) => self.bad(),
+            Cell::Blob(value) => Ok(Some(value.to_vec())),
+            Cell::Null => Ok(None),
+            Cell::I64(_) | Cell::Text(_) => self.bad(),
         }
     }
 
@@ -203,14 +275,14 @@ impl Reader {
 
     /// A word of one of the model's enums.
     pub(crate) fn word<T: std::str::FromStr>(&mut self) -> Result<T> {
-        match self.text()?.parse() {
+        match self.str()?.parse() {
             Ok(value) => Ok(value),
             Err(_) => self.bad(),
         }
     }
 
     pub(crate) fn opt_word<T: std::str::FromStr>(&mut self) -> Result<Option<T>> {
-        match self.opt_text()?.map(|text| text.parse()) {
+        match self.opt_str()?.map(str::parse) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => self.bad(),
@@ -219,16 +291,14 @@ impl Reader {
 
     /// A column of JSON text.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
-        let text = self.text()?;
-        serde_json::from_str(&text).or_else(|_| self.bad())
+        let text = self.str()?;
+        serde_json::from_str(text).or_else(|_| self.bad())
     }
 
     pub(crate) fn opt_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        match self.opt_text()? {
+        match self.opt_str()? {
             None => Ok(None),
-            Some(text) => serde_json::from_str(&text)
-                .map(Some)
-                .or_else(|_| self.bad()),
+            Some(text) => serde_json::from_str(text).map(Some).or_else(|_| self.bad()),
         }
     }
 }

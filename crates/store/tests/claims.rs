@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use marquetry_model::{PageRequest, Phase, RunId, TenantId, Timestamp, TriggerId};
 use marquetry_store::runs::{Claimer, RunClaim, RunFilter};
-use marquetry_store::{Store, Tx, runs, tenant_states, triggers};
+use marquetry_store::{Store, Tx, run_views, runs, tenant_states, triggers};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -241,10 +241,10 @@ async fn check_tenant(tx: &mut Tx, id: TenantId) {
             phase: Some(phase),
             ..RunFilter::default()
         };
-        let page = runs::list(tx, &filter, &PageRequest::default())
+        let page = run_views::list(tx, &filter, &PageRequest::default())
             .await
             .unwrap();
-        live.extend(page.items.iter().map(|run| run.id));
+        live.extend(page.items.iter().map(|view| view.run.id));
     }
     assert_eq!(
         live,

@@ -3,7 +3,9 @@
 use marquetry_model::{Direction, IntegrationId, MAX_LIMIT, PageRequest, Sort, TenantId};
 use marquetry_store::runs::RunFilter;
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{Error, Tx, api_keys, builds, integrations, releases, runs, tenants};
+use marquetry_store::{
+    Error, Tx, api_keys, builds, integrations, releases, run_views, tenant_views, tenants,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -22,11 +24,13 @@ async fn all_lists(tx: &mut Tx, request: &PageRequest) -> Vec<(&'static str, Opt
         ("releases", releases::list(tx, crm, request).await.err()),
         (
             "runs",
-            runs::list(tx, &RunFilter::default(), request).await.err(),
+            run_views::list(tx, &RunFilter::default(), request)
+                .await
+                .err(),
         ),
         (
             "tenants",
-            tenants::list(tx, &TenantFilter::default(), request)
+            tenant_views::list(tx, &TenantFilter::default(), request)
                 .await
                 .err(),
         ),
@@ -73,10 +77,10 @@ on_both! {
             (9, 3, 0, false), (0, 3, 0, false), (MAX_LIMIT, i64::MAX, 0, false),
         ] {
             let request = PageRequest { limit, skip, sort: None, total: true };
-            let page = tenants::list(&mut tx, &TenantFilter::default(), &request).await.unwrap();
+            let page = tenant_views::list(&mut tx, &TenantFilter::default(), &request).await.unwrap();
             assert_eq!((page.items.len(), page.has_more, page.total), (items, has_more, Some(3)), "{request:?}");
         }
-        let page = tenants::list(&mut tx, &TenantFilter::default(), &PageRequest::default()).await.unwrap();
+        let page = tenant_views::list(&mut tx, &TenantFilter::default(), &PageRequest::default()).await.unwrap();
         assert_eq!(page.total, None, "not asked for");
     }
 }
@@ -92,9 +96,9 @@ async fn walk(tx: &mut Tx, limit: i64, sort: Option<&Sort>) -> Vec<TenantId> {
             sort: sort.cloned(),
             total: false,
         };
-        let page = tenants::list(tx, &TenantFilter::default(), &request).await;
+        let page = tenant_views::list(tx, &TenantFilter::default(), &request).await;
         let page = page.unwrap();
-        seen.extend(page.items.iter().map(|row| row.id));
+        seen.extend(page.items.iter().map(|row| row.tenant.id));
         if !page.has_more {
             return seen;
         }
@@ -200,11 +204,12 @@ fn both_databases_order_text_alike() {
                 let row = tenant(world.integration, name);
                 tenants::insert(&mut tx, &row).await.unwrap().unwrap();
             }
-            let page = tenants::list(&mut tx, &TenantFilter::default(), &sorted("name__ASC")).await;
+            let page =
+                tenant_views::list(&mut tx, &TenantFilter::default(), &sorted("name__ASC")).await;
             page.unwrap()
                 .items
                 .into_iter()
-                .map(|row| row.name)
+                .map(|row| row.tenant.name)
                 .collect::<Vec<_>>()
         })
     };

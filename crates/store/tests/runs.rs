@@ -1,11 +1,11 @@
-//! `runs`: insert, find, get, list_by_id, list, renew, finish, request_cancel, cancel_pending.
+//! `runs`: insert, find, get, renew, finish, request_cancel, cancel_pending.
 //! Claims are in `runs_claim`.
 
 use marquetry_model::{
     Mode, Outcome, PageRequest, Phase, Run, RunId, RunUsage, Source, TenantId, Trigger,
 };
 use marquetry_store::runs::{NewRun, RunClaim, RunFilter};
-use marquetry_store::{Error, Tx, runs, triggers};
+use marquetry_store::{Error, Tx, run_views, runs, triggers};
 
 use crate::common::{NOW, ODD, World, at, claimer, on_both, trigger};
 
@@ -28,8 +28,8 @@ pub(crate) fn claim_of(run: &Run) -> RunClaim {
 }
 
 async fn ids_of(tx: &mut Tx, filter: RunFilter) -> Vec<RunId> {
-    let page = runs::list(tx, &filter, &PageRequest::default()).await;
-    page.unwrap().items.iter().map(|run| run.id).collect()
+    let page = run_views::list(tx, &filter, &PageRequest::default()).await;
+    page.unwrap().items.iter().map(|view| view.run.id).collect()
 }
 
 on_both! {
@@ -93,27 +93,6 @@ on_both! {
         assert!(runs::cancel_pending(&mut tx, waiting.id, at(1)).await.unwrap());
         let next = world.add_run(&mut tx, one).await;
         assert!(next.id > waiting.id);
-    }
-
-    async fn several_runs_by_id(db) {
-        let world = World::make(db, 3).await;
-        let mut tx = db.write().await;
-        let mut made = Vec::new();
-        for &tenant in &world.tenants {
-            made.push(world.add_run(&mut tx, tenant).await.id);
-        }
-        let none = RunId::new(99);
-        for (of, expected) in [
-            (vec![], vec![]),
-            (vec![made[1]], vec![made[1]]),
-            (vec![none], vec![]),
-            (vec![made[2], none, made[0], made[2]], vec![made[0], made[2]]),
-        ] {
-            let mut found: Vec<_> =
-                runs::list_by_id(&mut tx, &of).await.unwrap().iter().map(|run| run.id).collect();
-            found.sort_unstable();
-            assert_eq!(found, expected, "{of:?}");
-        }
     }
 
     async fn only_the_claim_that_holds_may_renew_and_finish(db) {
@@ -235,7 +214,7 @@ on_both! {
         for (filter, expected) in cases {
             assert_eq!(ids_of(&mut tx, filter.clone()).await, expected, "{filter:?}");
             let request = PageRequest { limit: 0, total: true, ..PageRequest::default() };
-            let page = runs::list(&mut tx, &filter, &request).await.unwrap();
+            let page = run_views::list(&mut tx, &filter, &request).await.unwrap();
             assert_eq!(page.total, i64::try_from(expected.len()).ok(), "{filter:?}");
             assert_eq!(page.has_more, !expected.is_empty());
         }

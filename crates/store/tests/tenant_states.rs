@@ -60,18 +60,6 @@ on_both! {
         assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), None);
     }
 
-    async fn states_of_several_tenants(db) {
-        let world = World::make(db, 3).await;
-        let mut tx = db.write().await;
-        accept(&mut tx, world.tenants[2], NOW).await;
-        let of = [world.tenants[2], TenantId::new(999), world.tenants[0]];
-        let mut found = tenant_states::list(&mut tx, &of).await.unwrap();
-        found.sort_unstable_by_key(|state| state.tenant_id);
-        let found: Vec<_> = found.iter().map(|state| (state.tenant_id, state.waiting)).collect();
-        assert_eq!(found, [(world.tenants[0], 0), (world.tenants[2], 1)]);
-        assert!(tenant_states::list(&mut tx, &[]).await.unwrap().is_empty());
-    }
-
     async fn due_tenants_come_longest_waiting_first(db) {
         let world = World::make(db, 5).await;
         let [late, one, two, not_due, live] = world.tenants[..] else { panic!() };

@@ -1,11 +1,11 @@
-//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name, list,
+//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name,
 //! update_dynamic_configs.
 
 use marquetry_model::{
     Channel, IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, TenantSource,
 };
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{Error, tenant_states, tenants};
+use marquetry_store::{Error, tenant_states, tenant_views, tenants};
 use serde_json::{Map, Value, json};
 
 use crate::common::{NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant};
@@ -155,8 +155,8 @@ on_both! {
             (TenantFilter { integration: Some(crm), ..TenantFilter::default() }, vec!["a", "b", "nobody"]),
         ] {
             let request = PageRequest { total: true, ..PageRequest::default() };
-            let page = tenants::list(&mut tx, &filter, &request).await.unwrap();
-            let names: Vec<_> = page.items.iter().map(|row| row.name.as_str()).collect();
+            let page = tenant_views::list(&mut tx, &filter, &request).await.unwrap();
+            let names: Vec<_> = page.items.iter().map(|row| row.tenant.name.as_str()).collect();
             assert_eq!(names, expected, "{filter:?}");
             assert_eq!(page.total, i64::try_from(expected.len()).ok());
         }
@@ -174,8 +174,8 @@ on_both! {
             ("user_name__DESC", ["accent", "lower", "upper", "none"]),
             ("timezone__DESC", ["none", "upper", "lower", "accent"]),
         ] {
-            let page = tenants::list(&mut tx, &TenantFilter::default(), &sorted(sort)).await.unwrap();
-            let names: Vec<_> = page.items.iter().map(|row| row.name.as_str()).collect();
+            let page = tenant_views::list(&mut tx, &TenantFilter::default(), &sorted(sort)).await.unwrap();
+            let names: Vec<_> = page.items.iter().map(|row| row.tenant.name.as_str()).collect();
             assert_eq!(names, expected, "{sort}");
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use marquetry_model::{PageRequest, Source};
 use marquetry_store::runs::RunFilter;
-use marquetry_store::{Error, Options, Store, runs, settings, triggers};
+use marquetry_store::{Error, Options, Store, run_views, runs, settings, triggers};
 
 use crate::common::{Kind, NOW, ODD, World, at, client, on_both, trigger, url_of};
 
@@ -82,14 +82,14 @@ on_both! {
         let id = triggers::insert(&mut tx, &trigger(world.tenants[0])).await.unwrap();
         triggers::update_taken(&mut tx, run.id, &[id]).await.unwrap();
         let filter = RunFilter { source: Some(Source::Api), to: Some(at(1)), ..RunFilter::default() };
-        let page = runs::list(&mut tx, &filter, &PageRequest::default()).await.unwrap();
+        let page = run_views::list(&mut tx, &filter, &PageRequest::default()).await.unwrap();
         assert_eq!(page.items.len(), 1);
         let claim = crate::runs::claim_of(&run);
         let ended = crate::runs::outcome(marquetry_model::Phase::FailedTimeout);
         assert!(runs::finish(&mut tx, &claim, &ended, at(7)).await.unwrap());
         let found = runs::get(&mut tx, run.id).await.unwrap();
         assert_eq!((found.phase, found.completed_at), (ended.phase, Some(at(7))));
-        assert_eq!(runs::list(&mut tx, &filter, &PageRequest::default()).await.unwrap().items, [found]);
+        assert_eq!(run_views::list(&mut tx, &filter, &PageRequest::default()).await.unwrap().items[0].run, found);
     }
 
     async fn more_readers_than_connections_take_turns(db) {

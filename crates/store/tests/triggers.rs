@@ -102,7 +102,7 @@ on_both! {
             for (most, left) in [(None, 2), (Some(2), 2), (Some(1), 1), (Some(0), 0)] {
                 let expected: Vec<_> = expected.chunks(2).flat_map(|of_run| &of_run[..left]).copied().collect();
                 let heads = triggers::list_heads(&mut tx, &of, most).await.unwrap();
-                let found: Vec<_> = heads.iter().map(|head| head.id).collect();
+                let found: Vec<_> = heads.iter().map(|(_, head)| head.id).collect();
                 assert_eq!(found, expected, "{of:?} {most:?}");
             }
         }
@@ -126,11 +126,11 @@ on_both! {
             made.push(id);
         }
         triggers::update_taken(&mut tx, run, &made).await.unwrap();
-        let expected: Vec<TriggerHead> = made.iter().zip(payloads).map(|(id, payload)| TriggerHead {
-            id: *id, run_id: Some(run), source: Source::Webhook, mode: Mode::Init, created_at: at(4),
+        let expected: Vec<_> = made.iter().zip(payloads).map(|(id, payload)| (run, TriggerHead {
+            id: *id, source: Source::Webhook, mode: Mode::Init, created_at: at(4),
             payload_blob: payload.is_none().then(|| "payload/0".to_owned()),
             payload_bytes: payload.map(|payload| payload.len().try_into().unwrap()),
-        }).collect();
+        })).collect();
         assert_eq!(triggers::list_heads(&mut tx, &[run], None).await.unwrap(), expected);
         assert_eq!(triggers::list_payloads(&mut tx, &made).await.unwrap(), kept);
         assert_eq!(triggers::list_payloads(&mut tx, &made[1..2]).await.unwrap(), kept[..1]);

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use reader::Readers;
 pub(crate) use reader::SqliteReader;
-pub(crate) use statement::{execute, rows, script};
+pub(crate) use statement::{cell, execute, read_rows, rows, script};
 pub(crate) use writer::SqliteWriter;
 use writer::Writers;
 

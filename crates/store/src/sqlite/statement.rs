@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement, ToSql};
 
-use crate::value::{Row, Value};
+use crate::value::{Cell, Cells, Reader, Row, Value};
 use crate::{Error, Result};
 
 impl ToSql for Value {
@@ -25,9 +25,26 @@ pub(crate) fn rows(connection: &Connection, sql: &str, values: &[Value]) -> Resu
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         let values = (0..columns)
-            .map(|n| value(row.get_ref(n)?, n))
+            .map(|column| cell(row, column).map(Value::from))
             .collect::<Result<_>>()?;
-        found.push(Row(values));
+        found.push(Row::Sqlite(values));
+    }
+    Ok(found)
+}
+
+/// Reads every row where it is, without a copy of its cells.
+pub(crate) fn read_rows<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let mut found = Vec::new();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        found.push(read(&mut Reader::new(Cells::Sqlite(row)))?);
     }
     Ok(found)
 }
@@ -69,16 +86,15 @@ fn check_text(text: &str) -> Result<()> {
     Ok(())
 }
 
-fn value(found: ValueRef<'_>, column: usize) -> Result<Value> {
+/// A cell of the row that the statement stands on.
+pub(crate) fn cell<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<Cell<'a>> {
     // Made only where it is needed: this is called for every cell that is ever read.
     let bad = || Error::BadRow { column };
-    Ok(match found {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(value) => Value::I64(value),
-        ValueRef::Text(text) => {
-            Value::Text(std::str::from_utf8(text).map_err(|_| bad())?.to_owned())
-        }
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+    Ok(match row.get_ref(column).map_err(|_| bad())? {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::I64(value),
+        ValueRef::Text(text) => Cell::Text(std::str::from_utf8(text).map_err(|_| bad())?),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes),
         ValueRef::Real(_) => return Err(bad()),
     })
 }

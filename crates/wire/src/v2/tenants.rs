@@ -1,7 +1,9 @@
 //! Tenants.
 
 use marquetry_model::{Channel, Patch, TenantSource, Timestamp};
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -80,7 +82,7 @@ pub struct Tenant {
     pub integration_id: i64,
     /// The settings form's values.
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub configs: Map<String, Value>,
+    pub configs: Box<RawValue>,
     /// When it was made.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub created_date: Timestamp,
@@ -128,7 +130,7 @@ pub struct TenantStatus {
     pub last_successful_run: Option<Run>,
     /// Options that init runs found.
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub dynamic_configs: Map<String, Value>,
+    pub dynamic_configs: Box<RawValue>,
     /// Its connections.
     #[schema(value_type = Option<TenantAuthStatus>)]
     pub auth: TenantAuthStatus,
@@ -163,6 +165,6 @@ pub struct ConnectorStatus {
 fn or_empty<S: Serializer>(run: &Option<Run>, serializer: S) -> Result<S::Ok, S::Error> {
     match run {
         Some(run) => run.serialize(serializer),
-        None => Map::new().serialize(serializer),
+        None => serializer.serialize_map(Some(0))?.end(),
     }
 }

@@ -1,0 +1,107 @@
+//! Connections that many read over at once.
+//!
+//! A statement that only reads needs no connection of its own: PostgreSQL answers what comes over
+//! one in order, so requests that come together are written and read together instead of one after
+//! another, each with its own wake-ups on both sides.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deadpool_postgres::{ClientWrapper, Hook, HookError, Object, Pool};
+
+use crate::Result;
+
+/// Every statement that reads finds its rows by an index that does not depend on the values, so a
+/// plan made once is as good as one made each time, which costs as much as the reading itself.
+const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
+
+/// What a new connection of readers is told.
+pub(super) fn one_plan() -> Hook {
+    Hook::async_fn(|client, _| {
+        Box::pin(async move {
+            let told = client.batch_execute(ONE_PLAN).await;
+            told.map_err(HookError::Backend)
+        })
+    })
+}
+
+/// A few connections, each shared by all who were sent there.
+pub(super) struct Readers {
+    pool: Pool,
+    places: Box<[Mutex<Option<Arc<Shared>>>]>,
+}
+
+impl Readers {
+    /// As many places as the pool has connections.
+    pub(super) fn new(pool: Pool, count: usize) -> Self {
+        Self {
+            pool,
+            places: (0..count).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// The connection that the fewest read over now; opened when it is not or no longer there.
+    pub(super) async fn take(&self) -> Result<Arc<Shared>> {
+        let loads = self.places.iter().map(|place| {
+            let held = place.lock().unwrap_or_else(PoisonError::into_inner);
+            held.as_ref().map_or(0, Arc::strong_count)
+        });
+        let quietest = loads.enumerate().min_by_key(|(_, load)| *load);
+        let place = &self.places[quietest.map_or(0, |(n, _)| n)];
+        if let Some(shared) = usable(place) {
+            return Ok(shared);
+        }
+        let shared = Arc::new(Shared {
+            client: Some(self.pool.get().await?),
+            silent: AtomicBool::new(false),
+        });
+        // Whoever came at the same time may have put one there; it is used up and given back.
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shared));
+        Ok(shared)
+    }
+}
+
+/// What is at the place, unless it is of no use any more.
+fn usable(place: &Mutex<Option<Arc<Shared>>>) -> Option<Arc<Shared>> {
+    let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if held.as_ref().is_some_and(|shared| shared.is_broken()) {
+        *held = None;
+    }
+    held.clone()
+}
+
+/// A connection that several read over.
+pub(super) struct Shared {
+    client: Option<Object>,
+    /// Whether the server left a statement without an answer.
+    silent: AtomicBool,
+}
+
+impl Shared {
+    /// Nobody shall be sent here again.
+    pub(super) fn give_up(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    fn is_broken(&self) -> bool {
+        self.silent.load(Ordering::Relaxed) || self.is_closed()
+    }
+}
+
+impl Deref for Shared {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        self.client.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Shared {
+    /// A connection that nothing can be trusted on must not go back to the pool.
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| *self.silent.get_mut()) {
+            drop(Object::take(client));
+        }
+    }
+}
