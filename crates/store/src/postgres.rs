@@ -43,7 +43,7 @@ impl PgStore {
         }
         let connections = connections.max(2);
         let readers = connections.div_ceil(READERS);
-        let shared = pool(config.clone(), readers, Some(readers::one_plan()))?;
+        let shared = pool(config.clone(), 2 * readers, Some(readers::one_plan()))?;
         Ok(Self {
             pool: pool(config, connections - readers, None)?,
             readers: Arc::new(Readers::new(shared, readers)),

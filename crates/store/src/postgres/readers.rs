@@ -6,7 +6,7 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool_postgres::{ClientWrapper, Hook, HookError, Object, Pool};
 
@@ -29,46 +29,63 @@ pub(super) fn one_plan() -> Hook {
 /// A few connections, each shared by all who were sent there.
 pub(super) struct Readers {
     pool: Pool,
-    places: Box<[Mutex<Option<Arc<Shared>>>]>,
+    places: Box<[Place]>,
+}
+
+#[derive(Default)]
+struct Place {
+    held: Mutex<Option<Arc<Shared>>>,
+    /// Held while a connection is opened, so that those who come together open one.
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl Readers {
-    /// As many places as the pool has connections.
+    /// So many connections, of a pool that has room for twice as many: one that broke counts until
+    /// the last who reads over it has let go.
     pub(super) fn new(pool: Pool, count: usize) -> Self {
         Self {
             pool,
-            places: (0..count).map(|_| Mutex::default()).collect(),
+            places: (0..count).map(|_| Place::default()).collect(),
         }
     }
 
     /// The connection that the fewest read over now; opened when it is not or no longer there.
     pub(super) async fn take(&self) -> Result<Arc<Shared>> {
-        let loads = self.places.iter().map(|place| {
-            let held = place.lock().unwrap_or_else(PoisonError::into_inner);
-            held.as_ref().map_or(0, Arc::strong_count)
-        });
-        let quietest = loads.enumerate().min_by_key(|(_, load)| *load);
-        let place = &self.places[quietest.map_or(0, |(n, _)| n)];
-        if let Some(shared) = usable(place) {
+        let quietest = self.places.iter().min_by_key(|place| place.load());
+        let place = quietest.expect("there is a place");
+        if let Some(shared) = place.usable() {
+            return Ok(shared);
+        }
+        let _opening = place.opening.lock().await;
+        if let Some(shared) = place.usable() {
             return Ok(shared);
         }
         let shared = Arc::new(Shared {
             client: Some(self.pool.get().await?),
             silent: AtomicBool::new(false),
         });
-        // Whoever came at the same time may have put one there; it is used up and given back.
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shared));
+        *place.lock() = Some(Arc::clone(&shared));
         Ok(shared)
     }
 }
 
-/// What is at the place, unless it is of no use any more.
-fn usable(place: &Mutex<Option<Arc<Shared>>>) -> Option<Arc<Shared>> {
-    let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
-    if held.as_ref().is_some_and(|shared| shared.is_broken()) {
-        *held = None;
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Shared>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    held.clone()
+
+    fn load(&self) -> usize {
+        self.lock().as_ref().map_or(0, Arc::strong_count)
+    }
+
+    /// What is here, unless it is of no use any more.
+    fn usable(&self) -> Option<Arc<Shared>> {
+        let mut held = self.lock();
+        if held.as_ref().is_some_and(|shared| shared.is_broken()) {
+            *held = None;
+        }
+        held.clone()
+    }
 }
 
 /// A connection that several read over.
