@@ -3,7 +3,7 @@
 
 use marquetry_model::{Channel, IntegrationId, ReleaseId, TenantId, Timestamp};
 
-use crate::query::{json, read_all, read_one};
+use crate::query::{json, read_all};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -58,7 +58,11 @@ pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Du
 /// When the next schedule is due.
 pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT MIN(fire_at) FROM tenant_states WHERE fire_at IS NOT NULL";
-    Ok(read_one(tx.row(SQL, &[]).await?, Reader::opt_time)?.flatten())
+    let row = tx.row(SQL, &[]).await?;
+    Ok(row
+        .map(|row| row.reader().opt_time())
+        .transpose()?
+        .flatten())
 }
 
 /// Sets when one tenant's schedule is due next; none: not at all.
@@ -102,7 +106,7 @@ pub async fn update_ticked(tx: &mut Tx, ticked: &[Ticked], now: Timestamp) -> Re
     Ok(())
 }
 
-fn read(row: &mut Reader) -> Result<DueSchedule> {
+fn read(row: &mut Reader<'_>) -> Result<DueSchedule> {
     Ok(DueSchedule {
         tenant_id: TenantId::new(row.i64()?),
         integration_id: IntegrationId::new(row.i64()?),
