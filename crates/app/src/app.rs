@@ -1,7 +1,7 @@
 //! What does not change from request to request.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use marquetry_blobs::{Blobs, LogLinkSigner};
 use marquetry_model::{Error, Result, SharedClock, Timestamp};
@@ -10,6 +10,7 @@ use marquetry_store::{Store, settings};
 use crate::auth::KeyCache;
 use crate::errors::store_error;
 use crate::hints::Hints;
+use crate::places::{Place, Places};
 use crate::random;
 
 /// What the operator chose.
@@ -68,6 +69,7 @@ pub struct App {
     pub hints: Hints,
     pub(crate) keys: KeyCache,
     pub(crate) log_links: LogLinkSigner,
+    places: OnceLock<Weak<dyn Places>>,
 }
 
 impl App {
@@ -87,12 +89,24 @@ impl App {
             hints: Hints::default(),
             keys: KeyCache::default(),
             log_links: LogLinkSigner::new(&secret),
+            places: OnceLock::new(),
         }))
     }
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Lets accepted triggers become runs at once in these places; only the first call counts.
+    pub fn offer_places(&self, places: Weak<dyn Places>) {
+        // A process has one engine.
+        let _ = self.places.set(places);
+    }
+
+    /// A place for a run, taken.
+    pub(crate) fn take_place(&self) -> Option<Box<dyn Place>> {
+        self.places.get()?.upgrade()?.take()
     }
 }
 

@@ -11,6 +11,7 @@ mod ctx;
 mod errors;
 mod hints;
 mod key_text;
+mod places;
 mod random;
 
 pub mod builds;
@@ -31,3 +32,4 @@ pub use app::{App, Limits, Settings};
 pub use auth::{authenticate, bootstrap_key};
 pub use ctx::{Ctx, Principal};
 pub use hints::{Hints, Topic};
+pub use places::{Place, Places};

@@ -68,28 +68,11 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
         return Ok(Taken::default());
     }
     let mut tx = ctx.write().await?;
-    let mut known = Known::default();
-    let mut jobs = Vec::new();
-    let mut limit = BATCH;
-    if let Some(claimer) = claimer {
-        limit = BATCH.min(i64::try_from(slots).unwrap_or(BATCH));
-        let pending = runs::claim(&mut tx, claimer, now, limit)
-            .await
-            .map_err(store_error)?;
-        for run in pending {
-            jobs.push(job_of(&mut tx, &mut known, run).await?);
-        }
-        limit -= i64::try_from(jobs.len()).unwrap_or(limit);
-    }
-    let due = tenant_states::claim_due(&mut tx, now, limit)
-        .await
-        .map_err(store_error)?;
-    let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
-    let changed = !jobs.is_empty() || !due.is_empty();
-    for tenant in due {
-        let made = dispatch(&mut tx, &mut known, tenant, claimer, now).await?;
-        jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
-    }
+    let Look {
+        jobs,
+        full,
+        changed,
+    } = take(&mut tx, claimer, slots, now).await?;
     let free = claimer.is_none() || jobs.len() < slots;
     let next = if free {
         tenant_states::find_next_due(&mut tx)
@@ -105,6 +88,54 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
         jobs,
         next,
         more: full && free,
+    })
+}
+
+/// What was found in the queue.
+struct Look {
+    jobs: Vec<RunJob>,
+    /// There may be more.
+    full: bool,
+    /// Something was written.
+    changed: bool,
+}
+
+async fn take(
+    tx: &mut Tx,
+    claimer: Option<&Claimer>,
+    slots: usize,
+    now: Timestamp,
+) -> Result<Look> {
+    let mut known = Known::default();
+    let mut jobs = Vec::new();
+    let mut limit = BATCH;
+    if let Some(claimer) = claimer {
+        limit = BATCH.min(i64::try_from(slots).unwrap_or(BATCH));
+        let pending = runs::claim(tx, claimer, now, limit)
+            .await
+            .map_err(store_error)?;
+        for run in pending {
+            jobs.push(job_of(tx, &mut known, run).await?);
+        }
+        limit -= i64::try_from(jobs.len()).unwrap_or(limit);
+    }
+    let due = if limit > 0 {
+        tenant_states::claim_due(tx, now, limit)
+            .await
+            .map_err(store_error)?
+    } else {
+        Vec::new()
+    };
+    let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
+    let changed = !jobs.is_empty() || !due.is_empty();
+    for tenant in due {
+        let made = dispatch(tx, &mut known, tenant, claimer, now).await?;
+        jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
+    }
+    Ok(Look {
+        jobs,
+        full,
+        changed,
     })
 }
 
@@ -148,6 +179,36 @@ async fn dispatch(
     if integration.paused {
         return postpone(tx, id, None).await;
     }
+    bundle_next(tx, tenant, integration, None, claimer, now).await
+}
+
+/// Makes the next run of a tenant whose row the transaction holds already, and whose integration
+/// and release it has just read; none when one is live or has to wait.
+pub(crate) async fn run_take_now(
+    tx: &mut Tx,
+    (tenant, integration, release): (Tenant, Integration, Release),
+    claimer: &Claimer,
+    now: Timestamp,
+) -> Result<Option<RunJob>> {
+    let state = tenant_states::get(tx, tenant.id)
+        .await
+        .map_err(store_error)?;
+    if state.current_run_id.is_some() {
+        return Ok(None);
+    }
+    bundle_next(tx, tenant, integration, Some(release), Some(claimer), now).await
+}
+
+/// `release` is what the tenant's channel means now, where that is known already.
+async fn bundle_next(
+    tx: &mut Tx,
+    tenant: Tenant,
+    integration: Integration,
+    release: Option<Release>,
+    claimer: Option<&Claimer>,
+    now: Timestamp,
+) -> Result<Option<RunJob>> {
+    let id = tenant.id;
     let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
     let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
     let taken = match bundle(&waiting, now, debounce, tenant.paused) {
@@ -155,7 +216,11 @@ async fn dispatch(
         Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
         Decision::Run(taken) => taken,
     };
-    let Some(release) = resolve(tx, &integration, &tenant).await? else {
+    let release = match release {
+        Some(release) => Some(release),
+        None => resolve(tx, &integration, &tenant).await?,
+    };
+    let Some(release) = release else {
         return postpone(tx, id, Some(now.plus(NO_RELEASE))).await;
     };
     let wanted = NewRun {
@@ -287,22 +352,45 @@ pub async fn runs_renew(
         .collect())
 }
 
-/// Ends a run: its outcome, the end of its log and the tenant's state in one transaction. Answers
-/// false, and changes nothing, when the claim is lost.
-pub async fn run_finish(
-    ctx: &Ctx,
-    tenant: TenantId,
-    claim: &RunClaim,
-    outcome: &Outcome,
-    chunk: Option<(i64, Vec<u8>)>,
-) -> Result<bool> {
+/// A run as it ended.
+#[derive(Debug, Clone)]
+pub struct RunEnd<'a> {
+    /// For whom it ran.
+    pub tenant: TenantId,
+    /// Who had it.
+    pub claim: &'a RunClaim,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// The last chunk of its log.
+    pub chunk: Option<(i64, Vec<u8>)>,
+}
+
+/// What ending a run brought.
+#[derive(Debug)]
+pub enum Finished {
+    /// The end is stored, and here is the run that the same place shall execute next, if one was
+    /// asked for and waits.
+    Kept(Option<Box<RunJob>>),
+    /// The claim is lost; nothing was changed.
+    Lost,
+}
+
+/// Ends a run: its outcome, the end of its log and the tenant's state in one transaction. With a
+/// claimer, the same transaction takes the next run for it: its place has become free.
+pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -> Result<Finished> {
     let now = ctx.now();
+    let RunEnd {
+        tenant,
+        claim,
+        outcome,
+        chunk,
+    } = end;
     let mut tx = ctx.write().await?;
     if !runs::finish(&mut tx, claim, outcome, now)
         .await
         .map_err(store_error)?
     {
-        return Ok(false);
+        return Ok(Finished::Lost);
     }
     if let Some((number, bytes)) = chunk {
         logs::append(&mut tx, LogOf::Run(claim.id), number, bytes)
@@ -313,12 +401,16 @@ pub async fn run_finish(
     let more = tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
         .await
         .map_err(store_error)?;
+    let mut next = None;
+    if claimer.is_some() {
+        next = take(&mut tx, claimer, 1, now).await?.jobs.pop();
+    }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(tenant));
     if more {
         ctx.app.hints.give(Topic::Dispatch);
     }
-    Ok(true)
+    Ok(Finished::Kept(next.map(Box::new)))
 }
 
 /// Closes runs whose node is lost; of `node` itself too when it has just started. Answers how

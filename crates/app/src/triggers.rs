@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobError, BlobRef, Kind};
 use marquetry_model::{
-    Error, FieldError, IntegrationId, Loc, Mode, Phase, Result, Scope, Source, TenantId, Trigger,
-    TriggerId,
+    Error, FieldError, Integration, IntegrationId, Loc, Mode, Phase, Release, Result, Scope,
+    Source, Tenant, TenantId, Trigger, TriggerId,
 };
 use marquetry_store::triggers::TriggerHead;
-use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
+use marquetry_store::{Tx, WriteTx, integrations, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{blob_error, store_error};
 use crate::hints::{Hints, Topic};
+use crate::places::Place;
 use crate::releases::resolve;
+use crate::run_engine::{RunJob, run_take_now};
 
 /// What a trigger carries.
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     // First, because it takes the row that archiving takes too: what is checked below holds.
     let room = tenant_states::accept(&mut tx, id, now, limits.waiting_per_tenant).await;
     let room = room.map_err(store_error)?;
-    check(&mut tx, id).await?;
+    let found = check(&mut tx, id).await?;
     if !room {
         return Err(Error::RateLimited {
             retry_after_s: 10,
@@ -77,10 +79,28 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let trigger = triggers::insert(&mut tx, &trigger)
         .await
         .map_err(store_error)?;
+    // Where the machine is idle, the commit that makes the trigger durable makes its run too.
+    if let Some(place) = ctx.app.take_place()
+        && let Some(job) = run_take_now(&mut tx, found, &place.claimer(), now).await?
+    {
+        commit_and_execute(tx, place, job).await?;
+        return Ok(trigger);
+    }
     // The client may go away while the commit is under way, which ends this function there.
     let _hint = HintOnDrop(&ctx.app.hints);
     tx.commit().await.map_err(store_error)?;
     Ok(trigger)
+}
+
+/// As a task of its own: the client may go away meanwhile, and a run that is claimed must be
+/// executed.
+async fn commit_and_execute(tx: WriteTx, place: Box<dyn Place>, job: RunJob) -> Result<()> {
+    let task = tokio::spawn(async move {
+        tx.commit().await.map_err(store_error)?;
+        place.execute(job);
+        Ok(())
+    });
+    task.await.map_err(Error::internal)?
 }
 
 /// Tells dispatch that there may be work, however its scope ends.
@@ -110,7 +130,8 @@ pub async fn tenant_of_user(
         .ok_or_else(|| Error::not_found(TenantId::KIND, format!("of user {user_name}")))
 }
 
-async fn check(tx: &mut Tx, id: TenantId) -> Result<()> {
+/// Whether the tenant's triggers are accepted, and what a run of it would be made of.
+async fn check(tx: &mut Tx, id: TenantId) -> Result<(Tenant, Integration, Release)> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     if tenant.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
@@ -125,14 +146,14 @@ async fn check(tx: &mut Tx, id: TenantId) -> Result<()> {
         );
         return Err(refused(message));
     }
-    if resolve(tx, &integration, &tenant).await?.is_none() {
+    let Some(release) = resolve(tx, &integration, &tenant).await? else {
         let message = format!(
             "integration {} has no release that tenant {} could run; build one with POST /v2/sourcecontrol/build",
             integration.name, tenant.name
         );
         return Err(refused(message));
-    }
-    Ok(())
+    };
+    Ok((tenant, integration, release))
 }
 
 fn refused(message: String) -> Error {

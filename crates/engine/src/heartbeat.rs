@@ -37,6 +37,7 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
 /// The server stops, and nothing that needs a heartbeat is left.
 async fn ended(inner: &Inner) {
     inner.stop.cancelled().await;
+    inner.runs.want(true);
     while !inner.signals.is_empty() {
         inner.runs.freed().await;
     }

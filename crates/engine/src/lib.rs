@@ -22,7 +22,7 @@ mod step;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::{App, Ctx};
+use marquetry_app::{App, Ctx, Places};
 use marquetry_model::Result;
 use marquetry_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ impl Engine {
         prepared: Prepared,
         config: Config,
     ) -> Result<Self> {
-        let ctx = Ctx::system(app);
+        let ctx = Ctx::system(Arc::clone(&app));
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
         let inner = Arc::new(Inner::new(
@@ -61,6 +61,10 @@ impl Engine {
         ));
         reap::at_start(&inner).await?;
         let roles = inner.config.roles;
+        if roles.runner {
+            let inner: Arc<dyn Places> = Arc::clone(&inner) as _;
+            app.offer_places(Arc::downgrade(&inner));
+        }
         if roles.runner || roles.scheduler {
             tracker.spawn(execute::run_loop(Arc::clone(&inner)));
         }

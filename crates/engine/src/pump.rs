@@ -15,7 +15,9 @@ use crate::signals::Signal;
 const FLUSH: Duration = Duration::from_millis(250);
 /// How long text waits when the store did not answer. It is bounded by the log's limit meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
-/// A pipe's usual capacity.
+/// Enough for most processes, which write little.
+const FIRST_READ: usize = 4 * 1024;
+/// A pipe's usual capacity, for a process that writes much.
 const READ: usize = 64 * 1024;
 /// How long output may still come after the process has ended; only without a sandbox can
 /// somebody else hold the pipe.
@@ -86,8 +88,8 @@ struct State {
 impl<S: Sink> Pump<'_, S> {
     /// Until the process and all that it started are gone.
     pub(crate) async fn run(mut self) -> (Ended, Option<Stopped>) {
-        let mut out = vec![0; READ];
-        let mut err = vec![0; READ];
+        let mut out = vec![0; FIRST_READ];
+        let mut err = vec![0; FIRST_READ];
         let mut state = State {
             out_open: true,
             err_open: true,
@@ -112,13 +114,19 @@ impl<S: Sink> Pump<'_, S> {
             tokio::select! {
                 read = read(&mut self.child.stdout, &mut out), if state.out_open => {
                     match read {
-                        Some(n) => self.take_stdout(&out[..n]),
+                        Some(n) => {
+                            self.take_stdout(&out[..n]);
+                            grow(&mut out, n);
+                        }
                         None => state.out_open = false,
                     }
                 }
                 read = read(&mut self.child.stderr, &mut err), if state.err_open => {
                     match read {
-                        Some(n) => self.log.push(&err[..n]),
+                        Some(n) => {
+                            self.log.push(&err[..n]);
+                            grow(&mut err, n);
+                        }
                         None => state.err_open = false,
                     }
                 }
@@ -223,6 +231,13 @@ impl<S: Sink> Pump<'_, S> {
     fn stop_now(&mut self, state: &mut State, why: Stopped) {
         state.stopped = Some(why);
         self.child.kill();
+    }
+}
+
+/// A buffer that was filled once is too small.
+fn grow(buffer: &mut Vec<u8>, filled: usize) {
+    if filled == buffer.len() {
+        buffer.resize(READ, 0);
     }
 }
 

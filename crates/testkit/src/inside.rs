@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine, schedules};
 use marquetry_blobs::Blobs;
 use marquetry_model::{
@@ -176,10 +177,16 @@ impl Inside {
             std_out: Some(std_out.into()),
             usage: RunUsage::default(),
         };
-        let kept = run_engine::run_finish(&self.system(), run.tenant_id, claim, &outcome, None)
+        let end = RunEnd {
+            tenant: run.tenant_id,
+            claim,
+            outcome: &outcome,
+            chunk: None,
+        };
+        let finished = run_engine::run_finish(&self.system(), end, None)
             .await
             .unwrap();
-        assert!(kept, "the claim holds");
+        assert!(matches!(finished, Finished::Kept(_)), "the claim holds");
     }
 }
 

@@ -7,11 +7,13 @@ mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::Topic;
-use marquetry_app::run_engine::{Taken, runs_take};
+use marquetry_app::run_engine::{RunJob, Taken, runs_take};
+use marquetry_app::{Place, Places, Topic};
+use marquetry_store::runs::Claimer;
 use tokio::time::Instant;
 
 use crate::inner::Inner;
+use crate::slots::Slot;
 
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -20,8 +22,10 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Dispatch);
     loop {
         let hint = listener.next();
-        let pause = match look(&inner).await {
-            Ok(taken) => start(&inner, taken),
+        inner.runs.want(true);
+        let free = inner.runs.free();
+        let pause = match look(&inner, free).await {
+            Ok(taken) => start(&inner, taken, free),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "dispatch failed");
                 AFTER_FAILURE
@@ -31,23 +35,27 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
             () = hint => {}
             () = inner.runs.freed() => {}
             () = tokio::time::sleep_until(Instant::now() + pause) => {}
-            () = inner.stop.cancelled() => return,
+            () = inner.stop.cancelled() => {
+                inner.runs.want(true);
+                return;
+            }
         }
     }
 }
 
-async fn look(inner: &Inner) -> marquetry_model::Result<Taken> {
+async fn look(inner: &Inner, free: usize) -> marquetry_model::Result<Taken> {
     let claimer = inner.config.roles.runner.then(|| inner.claimer());
-    runs_take(&inner.ctx, claimer.as_ref(), inner.runs.free()).await
+    runs_take(&inner.ctx, claimer.as_ref(), free).await
 }
 
 /// Starts what was taken; answers how long the loop may rest.
-fn start(inner: &Arc<Inner>, taken: Taken) -> Duration {
+fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Duration {
+    // Nothing waits: a run that ends changes nothing for dispatch, unless its end gives a hint.
+    if taken.jobs.len() < free && !taken.more {
+        inner.runs.want(false);
+    }
     for job in taken.jobs {
-        let slot = inner.runs.take();
-        inner
-            .tracker
-            .spawn(run::execute(Arc::clone(inner), job, slot));
+        spawn(inner, job, inner.runs.take());
     }
     if taken.more {
         return Duration::ZERO;
@@ -57,4 +65,36 @@ fn start(inner: &Arc<Inner>, taken: Taken) -> Duration {
     until
         .unwrap_or(pause)
         .clamp(Duration::from_millis(1), pause)
+}
+
+fn spawn(inner: &Arc<Inner>, job: RunJob, slot: Slot) {
+    let run = run::execute(Arc::clone(inner), job, slot);
+    inner.tracker.spawn(run);
+}
+
+impl Places for Inner {
+    fn take(self: Arc<Self>) -> Option<Box<dyn Place>> {
+        // While dispatch would use a place, what has waited longest comes first.
+        if self.stop.is_cancelled() || self.runs.is_wanted() {
+            return None;
+        }
+        let slot = self.runs.try_take()?;
+        Some(Box::new(FreePlace { inner: self, slot }))
+    }
+}
+
+/// A place for a trigger that has just come.
+struct FreePlace {
+    inner: Arc<Inner>,
+    slot: Slot,
+}
+
+impl Place for FreePlace {
+    fn claimer(&self) -> Claimer {
+        self.inner.claimer()
+    }
+
+    fn execute(self: Box<Self>, job: RunJob) {
+        spawn(&self.inner, job, self.slot);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use marquetry_app::environment::{Facts, variables};
 use marquetry_app::logs::log_archive;
-use marquetry_app::run_engine::{RunJob, run_finish, run_log};
+use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
 use marquetry_model::Outcome;
 use marquetry_outbound::relay::RelayStats;
@@ -27,16 +27,35 @@ use crate::step::Layout;
 /// A finished log above this size moves to the blob store.
 const LARGE_LOG: u64 = 8 * 1024;
 
-/// Executes a run and reports its end. The place is free again when the process has ended; the
-/// report does not need one.
+/// Executes a run and reports its end; where others wait, the same place goes on with the next
+/// one, which the report has brought. Else the place is free as soon as the process has ended.
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
+    let mut slot = Some(slot);
+    let mut next = Some(Box::new(job));
+    while let Some(job) = next {
+        let ended = run(&inner, &job).await;
+        if inner.runs.free() > 0 || inner.stop.is_cancelled() {
+            slot = None;
+        }
+        next = report(&inner, &job, ended, &mut slot).await;
+    }
+}
+
+/// How a run ended, before anybody knows.
+struct RunEnded {
+    claim: RunClaim,
+    outcome: Outcome,
+    log: LogBuffer,
+}
+
+async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
     let claim = RunClaim {
         id: job.run.id,
         attempt: job.run.attempt,
         node: inner.config.node.clone(),
     };
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
-    let mut outcome = match attempt(&inner, &job, &claim, &mut log).await {
+    let mut outcome = match attempt(inner, job, &claim, &mut log).await {
         Ok(outcome) => outcome,
         Err(failure) => {
             tracing::error!(run = %job.run.id, error = &failure as &dyn std::error::Error, "a run could not be started");
@@ -44,42 +63,64 @@ pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
             Outcome::platform(failure.to_string())
         }
     };
-    drop(slot);
     if let Some(message) = &outcome.message {
         log.say(&format!("{}: {message}", outcome.phase));
     }
     outcome.usage.log_bytes = i64::try_from(log.kept()).unwrap_or(i64::MAX);
-    report(&inner, &job, &claim, &outcome, log).await;
+    RunEnded {
+        claim,
+        outcome,
+        log,
+    }
 }
 
 /// Reports until the store has it: the database may be away for a while, and the run has ended
-/// whether or not somebody notes it.
+/// whether or not somebody notes it. Answers the next run for the place, while there is one.
 async fn report(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     job: &RunJob,
-    claim: &RunClaim,
-    outcome: &Outcome,
-    mut log: LogBuffer,
-) {
+    ended: RunEnded,
+    slot: &mut Option<Slot>,
+) -> Option<Box<RunJob>> {
+    let RunEnded {
+        claim,
+        outcome,
+        mut log,
+    } = ended;
     let chunk = log.finish();
     let mut pause = Duration::from_millis(100);
-    loop {
-        match run_finish(&inner.ctx, job.tenant.id, claim, outcome, chunk.clone()).await {
-            Ok(true) => break,
-            Ok(false) => {
+    let next = loop {
+        let end = RunEnd {
+            tenant: job.tenant.id,
+            claim: &claim,
+            outcome: &outcome,
+            chunk: chunk.clone(),
+        };
+        let claimer = slot.is_some().then(|| inner.claimer());
+        match run_finish(&inner.ctx, end, claimer.as_ref()).await {
+            Ok(Finished::Kept(next)) => break next,
+            Ok(Finished::Lost) => {
                 tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
-                return;
+                return None;
             }
             Err(error) => {
                 tracing::error!(run = %claim.id, error = &error as &dyn std::error::Error, "an outcome could not be stored");
+                // What is wrong with the next run must not keep this one from ending.
+                *slot = None;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
         }
+    };
+    if log.kept() > LARGE_LOG {
+        let inner_of_task = Arc::clone(inner);
+        inner.tracker.spawn(archive(inner_of_task, claim));
     }
-    if log.kept() > LARGE_LOG
-        && let Err(error) = log_archive(&inner.ctx, LogOf::Run(claim.id)).await
-    {
+    next
+}
+
+async fn archive(inner: Arc<Inner>, claim: RunClaim) {
+    if let Err(error) = log_archive(&inner.ctx, LogOf::Run(claim.id)).await {
         // It stays readable where it is.
         tracing::warn!(run = %claim.id, error = &error as &dyn std::error::Error, "a log was not moved");
     }

@@ -15,7 +15,7 @@ const CAPABILITIES: u32 = 63;
 /// Enters the child's user namespace as its ordinary user.
 pub(crate) fn enter(identity: Identity<'_>) -> Step<()> {
     // The control group of this moment becomes the root of what the child sees.
-    unshare_groups().map_err(at("make a control group namespace"))?;
+    unshare(UnshareFlags::NEWCGROUP).map_err(at("make a control group namespace"))?;
     rustix::thread::move_into_link_name_space(
         std::os::fd::AsFd::as_fd(identity.namespace),
         Some(LinkNameSpaceType::User),
@@ -24,13 +24,22 @@ pub(crate) fn enter(identity: Identity<'_>) -> Step<()> {
     become_user(INSIDE_USER)
 }
 
+/// Makes mount, IPC, host name and, where asked for, network namespaces and enters them.
+pub(crate) fn leave_namespaces(own_network: bool) -> Step<()> {
+    let mut flags = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    if own_network {
+        flags |= UnshareFlags::NEWNET;
+    }
+    unshare(flags).map_err(at("make namespaces"))
+}
+
 #[expect(
     unsafe_code,
     reason = "the library's call is unsafe for threads that share descriptors"
 )]
-fn unshare_groups() -> rustix::io::Result<()> {
+fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
     // SAFETY: the descriptor table is not unshared, and there is one thread.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }
+    unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
 /// Takes on a user and the group of the same number.

@@ -51,6 +51,7 @@ fn set_up(
     let body = Body::decode(&read_memory(&request.body)?)
         .map_err(|_| "the request is truncated".to_owned())?;
     if let (Some(root), Some(identity)) = (&prepared.root, identity) {
+        identity::leave_namespaces(request.head.own_network)?;
         if root.privileged {
             identity::leave_groups()?;
         }

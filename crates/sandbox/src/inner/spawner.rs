@@ -137,13 +137,13 @@ fn answer(prepared: &Prepared, users: &mut UserNamespaces, request: Request) {
         },
         None => None,
     };
-    let mut flags = 0;
-    if prepared.root.is_some() {
-        flags |= libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        if request.head.own_network {
-            flags |= libc::CLONE_NEWNET;
-        }
-    }
+    // Only this one cannot be had later. The others are made by PID 1 itself: making a network
+    // namespace waits for the kernel to take others down, and meanwhile the next child starts.
+    let flags = if prepared.root.is_some() {
+        libc::CLONE_NEWPID
+    } else {
+        0
+    };
     match sys::clone3(flags, None) {
         Ok(sys::Side::Child) => pid1::main(prepared, identity, request),
         Ok(sys::Side::Parent { pidfd, .. }) => {
@@ -155,7 +155,7 @@ fn answer(prepared: &Prepared, users: &mut UserNamespaces, request: Request) {
                 false,
             );
         }
-        Err(error) => refuse(&request, format!("clone into new namespaces: {error}")),
+        Err(error) => refuse(&request, format!("clone into a process namespace: {error}")),
     }
 }
 

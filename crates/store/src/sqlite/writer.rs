@@ -16,6 +16,9 @@ use crate::{Error, Result};
 
 /// The most transactions that share one commit.
 const MOST: usize = 256;
+/// A disk whose commits took no longer than this of late is not worth another thread: waking one,
+/// and the caller again, takes as long.
+const QUICK: Duration = Duration::from_micros(400);
 /// The longest that a finished transaction waits for others.
 const LONGEST: Duration = Duration::from_millis(2);
 
@@ -26,6 +29,8 @@ struct Turn {
     connection: Connection,
     batch: Option<Batch>,
     batches: u64,
+    /// How long commits take: the mean of the last few, and at once the longest.
+    taking: Duration,
 }
 
 struct Batch {
@@ -50,6 +55,8 @@ impl Writers {
             connection,
             batch: None,
             batches: 0,
+            // Nothing is known of the disk yet.
+            taking: LONGEST,
         };
         Self(Arc::new(Shared {
             turn: Arc::new(Mutex::new(turn)),
@@ -88,7 +95,7 @@ impl Drop for Queued<'_> {
 impl Turn {
     fn open(&mut self) -> Result<()> {
         if self.batch.is_none() {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.cached("BEGIN IMMEDIATE")?;
             self.batches += 1;
             self.batch = Some(Batch {
                 number: self.batches,
@@ -110,7 +117,11 @@ impl Turn {
         let Some(batch) = self.batch.take() else {
             return;
         };
-        let result = self.connection.execute_batch("COMMIT").map_err(Arc::new);
+        let begun = Instant::now();
+        let result = self.connection.prepare_cached("COMMIT");
+        let result = result.and_then(|mut commit| commit.raw_execute());
+        let result = result.map(drop).map_err(Arc::new);
+        self.note(begun.elapsed());
         if result.is_err() && !self.connection.is_autocommit() {
             // Nothing more can be done when even this fails; the next BEGIN reports it.
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -119,6 +130,11 @@ impl Turn {
             // A caller that went away does not want to know.
             let _ = waiter.send(result.clone());
         }
+    }
+
+    /// One slow commit is believed at once, quick ones only when there are several.
+    fn note(&mut self, took: Duration) {
+        self.taking = took.max((self.taking * 7 + took) / 8);
     }
 
     /// Some failures (disk full, out of memory) roll the whole transaction back, and with it
@@ -176,9 +192,13 @@ fn pass_on(mut turn: OwnedMutexGuard<Turn>, shared: &Arc<Shared>) {
     commit_aside(turn);
 }
 
-/// The fsync must not hold up a thread that serves requests; where there is no runtime, there are
-/// no requests either.
+/// A slow fsync must not hold up a thread that serves requests; where there is no runtime, there
+/// are no requests either.
 fn commit_aside(mut turn: OwnedMutexGuard<Turn>) {
+    if turn.taking <= QUICK {
+        turn.commit();
+        return;
+    }
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || turn.commit())),
         Err(_) => turn.commit(),
