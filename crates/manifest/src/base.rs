@@ -108,7 +108,7 @@ pub struct Base {
 
 impl Base {
     /// Reads `<language>` or `<language>:<version>`; the error is a sentence for the author.
-    pub(crate) fn read(written: &str) -> Result<Self, String> {
+    pub fn read(written: &str) -> Result<Self, String> {
         let written = written.trim();
         let (word, version) = match written.split_once(':') {
             Some((word, version)) => (word.trim(), Some(version.trim())),
