@@ -9,7 +9,7 @@ use marquetry_manifest::Base;
 
 use crate::inner::Inner;
 use crate::scratch::Place;
-use crate::toolchain::{Places, SYSTEM_PATH, Tools, merge, run_variables, tools};
+use crate::toolchain::{Places, SYSTEM_PATH, merge, run_variables, tools};
 
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
@@ -111,7 +111,7 @@ impl Layout {
     /// What every process needs; `PATH` is that of no language.
     pub(crate) fn basic_environment(&self) -> Vec<(OsString, OsString)> {
         let mut path = OsString::new();
-        for folder in tools(&self.toolchain_paths, None).first {
+        for folder in tools(&self.toolchain_paths, None, &self.system) {
             path.push(folder);
             path.push(":");
         }
@@ -133,7 +133,7 @@ impl Layout {
         &self,
         base: &Base,
         folder: &Path,
-        variables: impl FnOnce(&Places<'_>, &Tools) -> T,
+        variables: impl FnOnce(&Places<'_>, &[PathBuf]) -> T,
     ) -> T {
         let results = self.source().join(folder).join(RESULTS);
         let places = Places {
@@ -141,7 +141,8 @@ impl Layout {
             system: &self.system,
             own_root: self.own_root,
         };
-        variables(&places, &tools(&self.toolchain_paths, Some(base)))
+        let tools = tools(&self.toolchain_paths, Some(base), &self.system);
+        variables(&places, &tools)
     }
 
     /// The variables of a run of a release, whose manifest lies in `folder`.

@@ -84,7 +84,7 @@ fn refuse(status: Status, base: &Base, row: &Toolchain) -> Result<(), BuildError
     match status {
         Status::Exited(0) => Ok(()),
         Status::Exited(3) => Err(BuildError::Source(format!(
-            "base {written} needs {}, which this machine does not have; install it where the server runs ({}), or name its folder with --toolchain-path",
+            "base {written} needs {}, which this machine does not have; install it where the server runs ({}), or name the folder of one that lies elsewhere with --toolchain-path",
             needs.name, needs.install
         ))),
         Status::Exited(_) | Status::Signalled(_) => Err(BuildError::Source(format!(
@@ -118,7 +118,7 @@ fn script(row: &Toolchain) -> String {
     let usual: Vec<&str> = row.usual.iter().map(|program| program.name).collect();
     format!(
         r#"command -v {need} >/dev/null 2>&1 || exit 3
-line() {{ printf '%s\n' "$1" | grep -v -e '^WARNING' -e '^Picked up' | head -n 1 | tr '\t' ' '; }}
+line() {{ printf '%s\n' "$1" | grep -v -i -e warning -e '^Picked up' | head -n 1 | tr '\t' ' '; }}
 said=$(cd / && {ask_need} 2>&1 </dev/null) || {{ printf '%s\n' "$said" >&2; exit 4; }}
 counts=$said
 {ask_counts}

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use marquetry_manifest::Base;
 
 use super::options::{JAVA_OPTIONS, java_options};
-use super::select::{SYSTEM_PATH, Tools};
 use super::table::{TOOLCHAINS, Toolchain, Variable, toolchain};
 
 /// Bundles of the system's certificates, by distribution.
@@ -49,7 +48,7 @@ pub(crate) fn build_variables(
     cache: &Path,
     given: &[(String, String)],
     places: &Places<'_>,
-    tools: &Tools,
+    tools: &[PathBuf],
 ) -> Pairs {
     let mut all: Pairs = vec![("CI".into(), "true".into())];
     all.push(("XDG_CACHE_HOME".into(), cache.join("xdg").into()));
@@ -73,11 +72,11 @@ pub(crate) fn build_variables(
 }
 
 /// Variables of a run.
-pub(crate) fn run_variables(base: &Base, places: &Places<'_>, tools: &Tools) -> Pairs {
+pub(crate) fn run_variables(base: &Base, places: &Places<'_>, tools: &[PathBuf]) -> Pairs {
     of_base(base, places, tools)
 }
 
-fn of_base(base: &Base, places: &Places<'_>, tools: &Tools) -> Pairs {
+fn of_base(base: &Base, places: &Places<'_>, tools: &[PathBuf]) -> Pairs {
     let row = toolchain(base.language);
     let mut all: Pairs = vec![("PATH".into(), path(row, places, tools))];
     all.extend(
@@ -90,32 +89,23 @@ fn of_base(base: &Base, places: &Places<'_>, tools: &Tools) -> Pairs {
 }
 
 /// What packages bring goes before the chosen toolchain, and that before the system.
-fn path(row: &Toolchain, places: &Places<'_>, tools: &Tools) -> OsString {
+fn path(row: &Toolchain, places: &Places<'_>, tools: &[PathBuf]) -> OsString {
     let results = row.bins.iter().map(|bin| places.results.join(bin));
-    let first = results.chain(tools.first.iter().cloned());
     let mut all = OsString::new();
-    for folder in first {
+    for folder in results.chain(tools.iter().cloned()) {
         all.push(folder);
         all.push(":");
     }
     all.push(places.system);
-    for folder in &tools.last {
-        all.push(":");
-        all.push(folder);
-    }
     all
 }
 
 /// The installation of the program that would be started. The machine's system folders and the
 /// operator's toolchains lie at the same place inside.
-fn home(row: &Toolchain, places: &Places<'_>, tools: &Tools) -> Option<(OsString, OsString)> {
+fn home(row: &Toolchain, places: &Places<'_>, tools: &[PathBuf]) -> Option<(OsString, OsString)> {
     let (name, program) = row.home?;
-    let system: Vec<PathBuf> = if places.own_root {
-        SYSTEM_PATH.map(PathBuf::from).to_vec()
-    } else {
-        std::env::split_paths(places.system).collect()
-    };
-    let mut folders = tools.first.iter().chain(&system).chain(&tools.last);
+    let system = std::env::split_paths(places.system);
+    let mut folders = tools.iter().cloned().chain(system);
     let found = folders.find_map(|folder| folder.join(program).canonicalize().ok())?;
     let folder = found.parent()?;
     let home = if folder.ends_with("bin") {
@@ -197,13 +187,7 @@ mod tests {
         let given: Vec<(String, String)> =
             given.iter().map(|&(n, v)| (n.into(), v.into())).collect();
         let cache = Path::new("/cache");
-        merge(build_variables(
-            &base,
-            cache,
-            &given,
-            &places(),
-            &Tools::default(),
-        ))
+        merge(build_variables(&base, cache, &given, &places(), &[]))
     }
 
     #[test]
@@ -217,11 +201,7 @@ mod tests {
         let path = "/integration/.marquetry/python/bin:/usr/bin";
         assert_eq!(get(&build, "PATH").unwrap(), path);
 
-        let run = run_variables(
-            &Base::read("python:3.11").unwrap(),
-            &places(),
-            &Tools::default(),
-        );
+        let run = run_variables(&Base::read("python:3.11").unwrap(), &places(), &[]);
         assert_eq!(get(&run, "PYTHONUSERBASE").unwrap(), base);
         assert_eq!(get(&run, "PATH").unwrap(), path);
         assert_eq!(get(&run, "PIP_CACHE_DIR"), None);
@@ -255,17 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_toolchain_goes_before_the_system_and_a_stopgap_after() {
+    fn a_chosen_toolchain_goes_before_the_system() {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("jdk-21/bin");
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join("java"), "").unwrap();
-        let tools = Tools {
-            first: vec![bin.clone()],
-            last: vec!["/stopgap/bin".into()],
-        };
+        let tools = [bin.clone()];
         let run = run_variables(&Base::read("java:21").unwrap(), &places(), &tools);
-        let path = format!("{}:/usr/bin:/stopgap/bin", bin.display());
+        let path = format!("{}:/usr/bin", bin.display());
         assert_eq!(get(&run, "PATH").unwrap(), path.as_str());
         let home = folder.path().join("jdk-21").canonicalize().unwrap();
         assert_eq!(get(&run, "JAVA_HOME").unwrap(), home.as_os_str());

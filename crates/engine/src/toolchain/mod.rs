@@ -12,8 +12,8 @@ mod table;
 mod version;
 
 pub(crate) use environment::{Places, build_variables, merge, run_variables};
+pub(crate) use select::tools;
 pub use select::{SYSTEM_PATH, program_folders};
-pub(crate) use select::{Tools, tools};
 pub use table::{Program, TOOLCHAINS, Toolchain, toolchain};
 pub(crate) use version::serves;
 pub use version::version_in;

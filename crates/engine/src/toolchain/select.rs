@@ -4,6 +4,7 @@
 //! whose children have it is a collection of versions (of nvm, pyenv, rbenv, asdf, SDKMAN or
 //! rustup), of which each manifest gets the version it asks for.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use marquetry_manifest::Base;
@@ -21,30 +22,28 @@ pub const SYSTEM_PATH: [&str; 6] = [
     "/bin",
 ];
 
-/// Folders of programs around the system's.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tools {
-    /// Searched before the system's.
-    pub(crate) first: Vec<PathBuf>,
-    /// Searched after it: versions that nobody asked for, better than none.
-    pub(crate) last: Vec<PathBuf>,
-}
-
-/// The folders that the operator's toolchains are for a manifest; without one, those of plain
-/// installations.
-pub(crate) fn tools(paths: &[PathBuf], base: Option<&Base>) -> Tools {
-    let mut tools = Tools::default();
+/// The folders that the operator's toolchains are for a manifest, to be searched before `system`
+/// (a `PATH`); without a manifest, those of plain installations.
+pub(crate) fn tools(paths: &[PathBuf], base: Option<&Base>, system: &OsStr) -> Vec<PathBuf> {
+    let mut tools = Vec::new();
     for path in paths {
         match installations(path, base.map(|base| toolchain(base.language))) {
-            Found::One(folder) => tools.first.push(folder),
-            Found::Several(several) => {
-                let (serving, others) = choose(several, base.and_then(asked));
-                tools.first.extend(serving);
-                tools.last.extend(others);
-            }
+            Found::One(folder) => tools.push(folder),
+            Found::Several(several) => match choose(several, base.and_then(asked)) {
+                Choice::Serves(folder) => tools.push(folder),
+                // Better than none, and worse than the system's, which would be mixed with it.
+                Choice::Stopgap(folder) if !is_in(system, base) => tools.push(folder),
+                Choice::Stopgap(_) | Choice::None => {}
+            },
         }
     }
     tools
+}
+
+fn is_in(system: &OsStr, base: Option<&Base>) -> bool {
+    let name = base.map(|base| toolchain(base.language).needs.name);
+    let mut folders = std::env::split_paths(system);
+    folders.any(|folder| name.is_some_and(|name| folder.join(name).is_file()))
 }
 
 /// The version that decides between installations. Kotlin's and Clojure's is not Java's.
@@ -79,27 +78,33 @@ fn installations(path: &Path, row: Option<&Toolchain>) -> Found {
     }
 }
 
-/// The best that serves what is asked for, and without one the newest of all as a stopgap.
-fn choose(mut several: Vec<PathBuf>, asked: Option<&str>) -> (Option<PathBuf>, Option<PathBuf>) {
+enum Choice {
+    /// What is asked for.
+    Serves(PathBuf),
+    /// The newest of those that nobody asked for.
+    Stopgap(PathBuf),
+    None,
+}
+
+fn choose(mut several: Vec<PathBuf>, asked: Option<&str>) -> Choice {
+    several.sort_by_cached_key(|folder| (numbers(&version_of(folder)), folder.clone()));
     let wanted = asked.map(numbers).unwrap_or_default();
-    let key = |folder: &PathBuf| {
+    let alike = |folder: &&PathBuf| {
         let have = numbers(&version_of(folder));
         let alike = wanted.iter().zip(&have).take_while(|(a, b)| a == b);
-        (alike.count(), have)
+        alike.count()
     };
-    several.sort_by_cached_key(|folder| (key(folder), folder.clone()));
-    let best = several.pop();
-    let serving = best
-        .as_ref()
-        .is_some_and(|folder| asked.is_none_or(|asked| serves(asked, &version_of(folder))));
-    if serving {
-        return (best, None);
+    let serving = |folder: &&PathBuf| {
+        let have = version_of(folder);
+        // A folder that does not say its version is good for those who ask for none.
+        wanted.is_empty() || (!have.is_empty() && asked.is_some_and(|one| serves(one, &have)))
+    };
+    // Of several alike, the last is taken, which is the newest.
+    let best = several.iter().filter(serving).max_by_key(alike).cloned();
+    match best.map(Choice::Serves) {
+        Some(choice) => choice,
+        None => several.pop().map_or(Choice::None, Choice::Stopgap),
     }
-    several.extend(best);
-    let newest = several
-        .into_iter()
-        .max_by_key(|folder| numbers(&version_of(folder)));
-    (None, newest)
 }
 
 /// The version in the name of an installation whose programs lie in `folder`.
@@ -149,25 +154,34 @@ mod tests {
         folder
     }
 
-    fn chosen(folder: &Path, written: &str) -> (Vec<String>, Vec<String>) {
-        let names = |folders: Vec<PathBuf>| {
-            let below = folders.iter().map(|one| one.strip_prefix(folder).unwrap());
-            below.map(|one| one.display().to_string()).collect()
-        };
-        let tools = tools(&[folder.to_owned()], Some(&base(written)));
-        (names(tools.first), names(tools.last))
+    fn chosen(folder: &Path, written: &str, system: &str) -> Vec<String> {
+        let tools = tools(
+            &[folder.to_owned()],
+            Some(&base(written)),
+            OsStr::new(system),
+        );
+        let below = tools.iter().map(|one| one.strip_prefix(folder).unwrap());
+        below.map(|one| one.display().to_string()).collect()
     }
 
     #[test]
     fn of_a_collection_the_version_asked_for() {
         let folder = versions(&["v18.2.0", "v20.1.0", "v20.11.1", "v9.9.9", "alias"]);
-        let one = |name: &str| vec![format!("{name}/bin")];
-        let chosen = |written: &str| chosen(folder.path(), written);
-        assert_eq!(chosen("node:20"), (one("v20.11.1"), vec![]));
-        assert_eq!(chosen("node:20.1.0"), (one("v20.1.0"), vec![]));
-        assert_eq!(chosen("node:20.9"), (one("v20.11.1"), vec![]));
-        assert_eq!(chosen("node"), (one("v20.11.1"), vec![]), "the newest");
-        assert_eq!(chosen("node:22"), (vec![], one("v20.11.1")), "a stopgap");
+        let chosen = |written: &str| chosen(folder.path(), written, "");
+        assert_eq!(chosen("node:20"), ["v20.11.1/bin"]);
+        assert_eq!(chosen("node:20.1.0"), ["v20.1.0/bin"]);
+        assert_eq!(chosen("node:20.9"), ["v20.11.1/bin"]);
+        assert_eq!(chosen("node"), ["v20.11.1/bin"], "the newest");
+        assert_eq!(chosen("node:22"), ["v20.11.1/bin"], "better than none");
+    }
+
+    #[test]
+    fn a_stopgap_is_not_mixed_with_the_systems() {
+        let folder = versions(&["v18.2.0"]);
+        let system = folder.path().join("v18.2.0/bin");
+        let system = system.to_str().unwrap();
+        assert_eq!(chosen(folder.path(), "node:22", system), [] as [&str; 0]);
+        assert_eq!(chosen(folder.path(), "node:18", system), ["v18.2.0/bin"]);
     }
 
     #[test]
@@ -175,7 +189,8 @@ mod tests {
         let folder = versions(&["v20.1.0"]);
         let path = folder.path().join("v20.1.0");
         let first = |path: &Path, written: Option<&str>| {
-            tools(&[path.to_owned()], written.map(base).as_ref()).first
+            let base = written.map(base);
+            tools(&[path.to_owned()], base.as_ref(), OsStr::new(""))
         };
         assert_eq!(first(&path, Some("node:18")), [path.join("bin")]);
         assert_eq!(first(&path, None), [path.join("bin")]);
@@ -190,9 +205,8 @@ mod tests {
             std::fs::create_dir_all(&bin).unwrap();
             std::fs::write(bin.join("java"), "").unwrap();
         }
-        let newest = vec!["21.0.1-tem/bin".to_owned()];
-        assert_eq!(chosen(folder.path(), "kotlin:2.4.10"), (newest, vec![]));
-        let asked = vec!["11.0.2-tem/bin".to_owned()];
-        assert_eq!(chosen(folder.path(), "java:11"), (asked, vec![]));
+        let chosen = |written: &str| chosen(folder.path(), written, "");
+        assert_eq!(chosen("kotlin:2.4.10"), ["21.0.1-tem/bin"]);
+        assert_eq!(chosen("java:11"), ["11.0.2-tem/bin"]);
     }
 }

@@ -182,11 +182,7 @@ pub const TOOLCHAINS: &[Toolchain] = &[
     },
     Toolchain {
         language: Language::Go,
-        needs: program(
-            "go",
-            &["version"],
-            "on Debian: golang-go; or unpack a newer one to /usr/local/go and name it with --toolchain-path",
-        ),
+        needs: program("go", &["version"], "on Debian: golang-go"),
         usual: &[],
         versioned: Some("go"),
         build: &[
@@ -249,7 +245,7 @@ pub const TOOLCHAINS: &[Toolchain] = &[
             program(
                 "clojure",
                 &[],
-                "from the Clojure project; Debian's has no -M and -X",
+                "the Clojure CLI; Debian's package clojure knows no -M and -X",
             ),
         ],
         versioned: None,
@@ -269,7 +265,7 @@ pub const TOOLCHAINS: &[Toolchain] = &[
         needs: program(
             "dotnet",
             VERSION,
-            "the SDK in /usr/share/dotnet, /usr/lib/dotnet or below /opt, with `dotnet` on the PATH",
+            "the .NET SDK, unpacked below /usr or /opt; Debian has no package of its own",
         ),
         usual: &[],
         versioned: Some("dotnet"),
@@ -290,7 +286,7 @@ pub const TOOLCHAINS: &[Toolchain] = &[
         needs: program(
             "cargo",
             VERSION,
-            "on Debian: cargo; for one of rustup's name ~/.rustup/toolchains with --toolchain-path",
+            "on Debian: cargo and build-essential; rustup's lie in ~/.rustup/toolchains",
         ),
         usual: &[
             program("rustc", VERSION, "comes with cargo"),
