@@ -20,8 +20,9 @@ fn of_word(word: &str) -> Option<String> {
             .find(|c: char| !(c.is_ascii_digit() || c == '.'))
             .unwrap_or(part.len());
         let version = part[..end].trim_matches('.');
-        (part.starts_with(|c: char| c.is_ascii_digit()) && !version.is_empty())
-            .then(|| version.to_owned())
+        // `1mApache` is a colour, not a version.
+        let odd = !version.contains('.') && part[end..].starts_with(|c: char| c.is_alphabetic());
+        (part.starts_with(|c: char| c.is_ascii_digit()) && !odd).then(|| version.to_owned())
     })
 }
 
@@ -76,6 +77,7 @@ mod tests {
             ("Composer version 2.5.5 2023-03-21 11:50:05", "2.5.5"),
             ("cc (Debian 12.2.0-14) 12.2.0", "12.2.0"),
             ("Poetry (version 1.3.2)", "1.3.2"),
+            ("\u{1b}[1mApache Maven 3.8.7\u{1b}[m", "3.8.7"),
         ];
         for (line, version) in seen {
             assert_eq!(version_in(line).as_deref(), Some(version), "{line}");
