@@ -45,10 +45,12 @@ pub(super) async fn run(
     let settings = &site.inner.config.build;
     let mut all = site.layout.basic_environment();
     all.extend(environment);
-    let all = merge(all);
+    // The operator's word is the last one.
+    let given = &settings.environment;
+    all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let spec = Spec {
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
-        environment: all,
+        environment: merge(all),
         working_dir: site.layout.source().join(&step.folder),
         mounts: site.layout.mounts.clone(),
         limits: Limits {

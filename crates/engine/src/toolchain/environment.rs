@@ -41,7 +41,7 @@ pub(crate) struct Places<'a> {
     pub(crate) own_root: bool,
 }
 
-/// Variables of a build, the operator's last. Caches of every language are named, because builds
+/// Variables of a build; `given` are the operator's, which are to follow these. Caches of every language are named, because builds
 /// use several; what lands in the artifact is of the manifest's alone.
 pub(crate) fn build_variables(
     base: &Base,
@@ -67,7 +67,6 @@ pub(crate) fn build_variables(
     if !options.is_empty() {
         all.extend(JAVA_OPTIONS.map(|name| (name.into(), options.clone().into())));
     }
-    all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     all
 }
 
@@ -187,7 +186,9 @@ mod tests {
         let given: Vec<(String, String)> =
             given.iter().map(|&(n, v)| (n.into(), v.into())).collect();
         let cache = Path::new("/cache");
-        merge(build_variables(&base, cache, &given, &places(), &[]))
+        let mut all = build_variables(&base, cache, &given, &places(), &[]);
+        all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
+        merge(all)
     }
 
     #[test]

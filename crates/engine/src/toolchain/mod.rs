@@ -6,12 +6,14 @@
 //! engine knows a package manager's name.
 
 mod environment;
+mod mirrors;
 mod options;
 mod select;
 mod table;
 mod version;
 
 pub(crate) use environment::{Places, build_variables, merge, run_variables};
+pub(crate) use mirrors::mirrors;
 pub(crate) use select::tools;
 pub use select::{SYSTEM_PATH, program_folders};
 pub use table::{Program, TOOLCHAINS, Toolchain, toolchain};
