@@ -18,6 +18,7 @@ mod scratch;
 mod signals;
 mod slots;
 mod step;
+pub mod toolchain;
 
 use std::sync::Arc;
 use std::time::Duration;

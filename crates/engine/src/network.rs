@@ -10,6 +10,7 @@ use marquetry_outbound::{AddressPolicy, HostList};
 use marquetry_sandbox::{EgressSockets, Network};
 
 use crate::inner::Inner;
+use crate::toolchain::mirrors;
 
 /// The ports that code may connect to without asking.
 const PORTS: [u16; 11] = [22, 25, 80, 443, 465, 587, 1433, 3306, 5432, 8080, 8443];
@@ -48,11 +49,17 @@ impl Reach {
         }
     }
 
-    /// The reach of a build: public addresses and the hosts that the operator opened.
+    /// The reach of a build: public addresses, the hosts that the operator opened, and the proxies
+    /// and mirrors that the operator's variables name, at their ports.
     pub(crate) async fn of_build(inner: &Inner) -> Self {
-        let mut reach = Self::new(inner, Egress::Public, &[]);
+        let settings = &inner.config.build;
+        let (mirrors, mut ports): (Vec<String>, Vec<u16>) =
+            mirrors(&settings.environment).into_iter().unzip();
+        ports.sort_unstable();
+        ports.dedup();
+        let mut reach = Self::new(inner, Egress::Public, &ports);
         let mut opened: Vec<IpAddr> = Vec::new();
-        for host in &inner.config.build.allow_hosts {
+        for host in settings.allow_hosts.iter().chain(&mirrors) {
             match inner.config.resolver.resolve(host).await {
                 Ok(addresses) => opened.extend(addresses),
                 Err(error) => {

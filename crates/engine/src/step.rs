@@ -5,21 +5,26 @@ use std::path::{Path, PathBuf};
 
 use marquetry_sandbox::{Access, HOME, Mount, TMP};
 
+use marquetry_manifest::Base;
+
 use crate::inner::Inner;
 use crate::scratch::Place;
+use crate::toolchain::{Places, SYSTEM_PATH, merge, run_variables, tools};
 
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
 /// Where code sees the files that the platform gives it.
 const FILES: &str = "/run/marquetry";
-/// `PATH` inside a root of its own.
-const INSIDE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where packages of a language's own managers land, in the manifest's folder.
+const RESULTS: &str = ".marquetry";
 
 /// The folders of one run or build: what the child sees where.
 pub(crate) struct Layout {
     pub(crate) mounts: Vec<Mount>,
     own_root: bool,
-    path: OsString,
+    /// `PATH` of the system.
+    system: OsString,
+    toolchain_paths: Vec<PathBuf>,
     source: PathBuf,
     files: PathBuf,
     home: PathBuf,
@@ -79,7 +84,8 @@ impl Layout {
         Self {
             mounts,
             own_root,
-            path: path(inner, own_root),
+            system: system_path(inner, own_root),
+            toolchain_paths: inner.config.toolchain_paths.clone(),
             source,
             files,
             home,
@@ -102,18 +108,54 @@ impl Layout {
         self.seen(SOURCE, || self.source.clone())
     }
 
-    /// What every process needs.
+    /// What every process needs; `PATH` is that of no language.
     pub(crate) fn basic_environment(&self) -> Vec<(OsString, OsString)> {
+        let mut path = OsString::new();
+        for folder in tools(&self.toolchain_paths, None, &self.system) {
+            path.push(folder);
+            path.push(":");
+        }
+        path.push(&self.system);
         let home = self.seen(HOME, || self.home.clone());
         let tmp = self.seen(TMP, || self.tmp.clone());
         [
-            ("PATH", self.path.clone()),
+            ("PATH", path),
             ("HOME", home.into()),
             ("TMPDIR", tmp.into()),
             ("LANG", "C.UTF-8".into()),
         ]
         .map(|(name, value)| (name.into(), value))
         .to_vec()
+    }
+
+    /// What a language's tools must know, for a manifest in `folder` below the source.
+    pub(crate) fn with_toolchain<T>(
+        &self,
+        base: &Base,
+        folder: &Path,
+        variables: impl FnOnce(&Places<'_>, &[PathBuf]) -> T,
+    ) -> T {
+        let results = self.source().join(folder).join(RESULTS);
+        let places = Places {
+            results: &results,
+            system: &self.system,
+            own_root: self.own_root,
+        };
+        let tools = tools(&self.toolchain_paths, Some(base), &self.system);
+        variables(&places, &tools)
+    }
+
+    /// The variables of a run of a release, whose manifest lies in `folder`.
+    pub(crate) fn run_environment(&self, base: &str, folder: &Path) -> Vec<(OsString, OsString)> {
+        let basic = self.basic_environment();
+        // A release keeps what a manifest said, which was checked when it was built.
+        let Ok(base) = Base::read(base) else {
+            return basic;
+        };
+        let own = self.with_toolchain(&base, folder, |places, tools| {
+            run_variables(&base, places, tools)
+        });
+        merge(basic.into_iter().chain(own).collect())
     }
 
     /// A further folder; answers the path under which the child sees it.
@@ -132,19 +174,12 @@ impl Layout {
     }
 }
 
-/// The operator's toolchains come first, each by its `bin` folder.
-fn path(inner: &Inner, own_root: bool) -> OsString {
-    let mut path = OsString::new();
-    for folder in &inner.config.toolchain_paths {
-        path.push(folder.join("bin"));
-        path.push(":");
-    }
+fn system_path(inner: &Inner, own_root: bool) -> OsString {
     if own_root {
-        path.push(INSIDE_PATH);
+        SYSTEM_PATH.join(":").into()
     } else {
-        path.push(&inner.config.host_path);
+        inner.config.host_path.clone()
     }
-    path
 }
 
 /// Removes a folder that code may have made hard to remove. What stays is removed at the next

@@ -43,6 +43,7 @@ const SPELLINGS: &[(&str, Language)] = &[
     ("php", Language::Php),
     ("dotnet", Language::Dotnet),
     (".net", Language::Dotnet),
+    ("csharp", Language::Dotnet),
     ("go", Language::Go),
     ("golang", Language::Go),
     ("kotlin", Language::Kotlin),
@@ -108,7 +109,7 @@ pub struct Base {
 
 impl Base {
     /// Reads `<language>` or `<language>:<version>`; the error is a sentence for the author.
-    pub(crate) fn read(written: &str) -> Result<Self, String> {
+    pub fn read(written: &str) -> Result<Self, String> {
         let written = written.trim();
         let (word, version) = match written.split_once(':') {
             Some((word, version)) => (word.trim(), Some(version.trim())),
@@ -174,6 +175,7 @@ mod tests {
             ("kotlin:2.4.10", Language::Kotlin, Some("2.4.10")),
             ("rust:1.97", Language::Rust, Some("1.97")),
             ("closure", Language::Clojure, None),
+            ("CSharp:10.0", Language::Dotnet, Some("10.0")),
             ("JavaScript:20", Language::Node, Some("20")),
             ("TypeScript", Language::Node, None),
         ];

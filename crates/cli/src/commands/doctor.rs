@@ -29,11 +29,12 @@ pub(super) async fn run(
     let Some(config) = super::load(&args.flags, environment, to) else {
         return Ok(1);
     };
-    let checks = doctor::gather(&config).await;
+    let report = doctor::gather(&config).await;
     if args.json {
-        doctor::print_json(&checks, to);
+        doctor::print_json(&report, to);
     } else {
-        doctor::print(&checks, to);
+        doctor::toolchains::print(&report.toolchains, to);
+        doctor::print(&report.checks, to);
     }
-    Ok(doctor::exit_code(&checks))
+    Ok(doctor::exit_code(&report.checks))
 }

@@ -54,8 +54,8 @@ pub(crate) struct ServerFlags {
     /// mirror; may be repeated.
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub(super) build_allow_hosts: Vec<String>,
-    /// A folder with a toolchain that builds and runs see, read only, besides the system's own; may
-    /// be repeated.
+    /// A folder with a toolchain, or with versions of one to choose from, that builds and runs see,
+    /// read only, before the system's own; may be repeated.
     #[arg(long, value_name = "DIR", value_delimiter = ',')]
     pub(super) toolchain_path: Vec<String>,
     /// Where clients reach this server, as https://marquetry.example.com.

@@ -9,7 +9,7 @@ mod descriptors;
 mod git;
 mod running_server;
 mod sandbox;
-mod toolchains;
+pub(crate) mod toolchains;
 
 use serde::Serialize;
 
@@ -81,21 +81,31 @@ impl Check {
     }
 }
 
-/// All checks, in the order in which they are shown.
-pub(crate) async fn gather(config: &ServerConfig) -> Vec<Check> {
+/// All that was looked at.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// In the order in which they are shown.
+    pub checks: Vec<Check>,
+    /// The languages, in the order in which they are shown.
+    pub toolchains: Vec<toolchains::Row>,
+}
+
+/// Looks at everything.
+pub(crate) async fn gather(config: &ServerConfig) -> Report {
+    let toolchains = toolchains::look(config).await;
     let mut checks = vec![
         data_folder::check(config),
         database::check(config).await,
         blob_store::check(config).await,
         git::check().await,
-        toolchains::check(config).await,
+        toolchains::check(&toolchains),
         api_key_file::check(config),
         descriptors::check(config),
         clock::check(),
         running_server::check(config).await,
     ];
     checks.extend(sandbox::check(config).await);
-    checks
+    Report { checks, toolchains }
 }
 
 /// The exit code: 1 where something will not work.
@@ -104,12 +114,14 @@ pub(crate) fn exit_code(checks: &[Check]) -> u8 {
 }
 
 /// The report as JSON.
-pub(crate) fn print_json(checks: &[Check], to: &mut Printer) {
-    let report = serde_json::json!({ "ok": exit_code(checks) == 0, "checks": checks });
+pub(crate) fn print_json(report: &Report, to: &mut Printer) {
+    let Report { checks, toolchains } = report;
+    let ok = exit_code(checks) == 0;
+    let report = serde_json::json!({ "ok": ok, "checks": checks, "toolchains": toolchains });
     to.line(&report.to_string());
 }
 
-/// The report for people: each check in a line, what to do below it.
+/// The checks for people: each check in a line, what to do below it.
 pub(crate) fn print(checks: &[Check], to: &mut Printer) {
     let width = checks.iter().map(|check| check.name.len()).max();
     let width = width.unwrap_or(0);
@@ -162,10 +174,14 @@ mod tests {
     #[test]
     fn the_json_has_the_same() {
         let (mut to, out, _) = printer(false);
-        print_json(&[Check::ok("git", "2.40")], &mut to);
+        let report = Report {
+            checks: vec![Check::ok("git", "2.40")],
+            toolchains: Vec::new(),
+        };
+        print_json(&report, &mut to);
         assert_eq!(
             out.text(),
-            "{\"ok\":true,\"checks\":[{\"name\":\"git\",\"state\":\"ok\",\"detail\":\"2.40\",\"remedy\":null}]}\n"
+            "{\"ok\":true,\"checks\":[{\"name\":\"git\",\"state\":\"ok\",\"detail\":\"2.40\",\"remedy\":null}],\"toolchains\":[]}\n"
         );
     }
 
@@ -173,7 +189,8 @@ mod tests {
     async fn every_check_of_this_machine_says_something() {
         let flags = crate::config::ServerFlags::default();
         let config = ServerConfig::load(&flags, &crate::config::Environment::new()).unwrap();
-        let checks = gather(&config).await;
+        let Report { checks, toolchains } = gather(&config).await;
+        assert_eq!(toolchains.len(), 10);
         assert!(checks.iter().all(|check| !check.detail.is_empty()));
         let sad = |check: &&Check| check.state != CheckState::Ok && check.remedy.is_none();
         assert_eq!(checks.iter().find(sad), None);

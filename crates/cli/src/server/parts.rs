@@ -120,7 +120,7 @@ pub(super) async fn engine(
     host_path: OsString,
 ) -> anyhow::Result<Engine> {
     let limits = ExtractLimits {
-        links: marquetry_engine::toolchain_links(),
+        links: marquetry_engine::toolchain_links(&config.toolchain_path),
         ..ExtractLimits::default()
     };
     let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use marquetry_manifest::LastLine;
 use marquetry_sandbox::{Access, Cause, Limits, Network, Spec, Status};
 
+use super::manifests::Found;
 use super::work::{BuildError, Site};
 use crate::pump::{Bounds, Pump, Stdout};
+use crate::toolchain::{build_variables, merge};
 
 /// A command of a build.
 pub(super) struct Step<'a> {
@@ -18,45 +20,18 @@ pub(super) struct Step<'a> {
     pub(super) what: &'static str,
 }
 
-/// Where package managers keep what they fetched, below the integration's cache.
-const CACHES: [(&str, &str); 10] = [
-    ("npm_config_cache", "npm"),
-    ("YARN_CACHE_FOLDER", "yarn"),
-    ("PIP_CACHE_DIR", "pip"),
-    ("CARGO_HOME", "cargo"),
-    ("GOMODCACHE", "go-mod"),
-    ("GOCACHE", "go-build"),
-    ("COMPOSER_CACHE_DIR", "composer"),
-    ("BUNDLE_USER_CACHE", "bundler"),
-    ("GRADLE_USER_HOME", "gradle"),
-    ("NUGET_PACKAGES", "nuget"),
-];
-
-/// Programs that bring certificates of their own are pointed to the system's: an internal mirror
-/// has its certificate from an internal authority.
-const CERTIFICATES: [&str; 4] = [
-    "SSL_CERT_FILE",
-    "NODE_EXTRA_CA_CERTS",
-    "PIP_CERT",
-    "REQUESTS_CA_BUNDLE",
-];
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// Runs it with the network and the cache of builds.
-pub(super) async fn run_step(site: &mut Site<'_, '_>, step: Step<'_>) -> Result<(), BuildError> {
+/// The variables of a manifest's build.
+pub(super) async fn variables(
+    site: &mut Site<'_, '_>,
+    found: &Found,
+) -> Result<Vec<(OsString, OsString)>, BuildError> {
     let cache = cache(site).await?;
-    let mut environment = vec![(OsString::from("CI"), OsString::from("true"))];
-    let caches = CACHES.map(|(name, folder)| (name.into(), cache.join(folder).into_os_string()));
-    environment.extend(caches);
-    if std::path::Path::new(BUNDLE).exists() {
-        environment.extend(CERTIFICATES.map(|name| (name.into(), BUNDLE.into())));
-    }
     let given = &site.inner.config.build.environment;
-    environment.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
-    let network = site.reach.network.clone();
-    let what = step.what;
-    let status = run(site, step, environment, network, None).await?;
-    judge(status, what)
+    let base = &found.manifest.base;
+    let folder = found.folder();
+    Ok(site.layout.with_toolchain(base, &folder, |places, tools| {
+        build_variables(base, &cache, given, places, tools)
+    }))
 }
 
 /// Runs one in the network given; with `last_line`, its stdout is not part of the log.
@@ -70,9 +45,12 @@ pub(super) async fn run(
     let settings = &site.inner.config.build;
     let mut all = site.layout.basic_environment();
     all.extend(environment);
+    // The operator's word is the last one.
+    let given = &settings.environment;
+    all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let spec = Spec {
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
-        environment: all,
+        environment: merge(all),
         working_dir: site.layout.source().join(&step.folder),
         mounts: site.layout.mounts.clone(),
         limits: Limits {

@@ -1,110 +1,196 @@
 //! Whether the machine has the language that a manifest asks for.
 
-use marquetry_manifest::{Language, LastLine};
+use marquetry_manifest::{Base, LastLine};
 use marquetry_sandbox::{Network, Status};
 
-use super::command::{Step, run};
+use super::command::{Step, run, variables};
 use super::manifests::Found;
 use super::work::{BuildError, Site};
+use crate::toolchain::{Program, Toolchain, serves, toolchain, version_in};
 
-/// Looks for the language's program in the sandbox. A missing one fails the build with the
-/// remedy; another major version is a warning, because the host's own toolchain is what runs.
+/// What was found.
+pub(super) struct Checked {
+    /// For the build's message: the machine has another version than the manifest asks for.
+    pub(super) warning: Option<String>,
+    /// Usual programs of the language that this machine does not have.
+    missing: Vec<&'static Program>,
+}
+
+impl Checked {
+    /// What a failed command of the code may have failed for.
+    pub(super) fn hint(&self, command: &str) -> Option<String> {
+        let named = |program: &&&Program| words(command).any(|word| word == program.name);
+        let program = self.missing.iter().find(named)?;
+        Some(format!(
+            "{} is not on this machine; install it ({})",
+            program.name, program.install
+        ))
+    }
+}
+
+/// The words of a shell command, without the folders of programs.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let parts = command.split(|c: char| c.is_whitespace() || ";&|()`\"'".contains(c));
+    parts.map(|word| if word == "pip" { "pip3" } else { word })
+}
+
+/// Looks for the language's programs in the sandbox, and gives them their usual names. A missing
+/// one fails the build with the remedy; another major version is a warning, because the host's
+/// own toolchain is what runs.
 pub(super) async fn check_toolchain(
     site: &mut Site<'_, '_>,
     found: &Found,
-) -> Result<Option<String>, BuildError> {
+) -> Result<Checked, BuildError> {
     let base = &found.manifest.base;
-    let (program, command) = probe(base.language);
+    let row = toolchain(base.language);
     let step = Step {
-        command,
+        command: &script(row),
         folder: found.folder(),
         what: "looking for the toolchain",
     };
     let mut output = LastLine::new();
-    let status = run(site, step, Vec::new(), Network::None, Some(&mut output)).await?;
-    if status != Status::Exited(0) {
-        return Err(BuildError::Source(format!(
-            "base {} needs {program}, which this machine does not have; install it where the server runs (below /usr or /opt, or name its folder with --toolchain-path)",
-            base.written
-        )));
-    }
+    let environment = variables(site, found).await?;
+    let status = run(site, step, environment, Network::None, Some(&mut output)).await?;
+    refuse(status, base, row)?;
     let line = output.finish().ok().flatten().unwrap_or_default();
-    let have = version(&line);
-    site.log.say(&format!(
-        "{program} {}",
-        have.as_deref().unwrap_or("of unknown version")
-    ));
-    let (Some(wanted), Some(have)) = (base.version.as_deref(), have) else {
-        return Ok(None);
-    };
-    if serves(wanted, &have) {
-        return Ok(None);
+    let mut fields = line.split('\t');
+    let mut next = || fields.next().unwrap_or_default();
+    let (needed, versioned, missing) = (version_in(next()), version_in(next()), next());
+    let mut said = with_version(row.needs.name, needed.as_deref());
+    if let (Some(name), Some(version)) = (row.versioned, &versioned)
+        && name != row.needs.name
+    {
+        said.extend([", ", &with_version(name, Some(version))]);
     }
-    let warning = format!(
-        "base {} is asked for, and {program} {have} is what this machine has",
-        base.written
-    );
-    site.log.say(&format!("warning: {warning}"));
-    Ok(Some(warning))
+    site.log.say(&said);
+    let warning = differs(base, row, versioned.as_deref());
+    if let Some(warning) = &warning {
+        site.log.say(&format!("warning: {warning}"));
+    }
+    let is_missing = |program: &&Program| missing.split(' ').any(|name| name == program.name);
+    Ok(Checked {
+        warning,
+        missing: row.usual.iter().filter(is_missing).collect(),
+    })
 }
 
-/// The program of a language, and a command that prints its version on one line.
-fn probe(language: Language) -> (&'static str, &'static str) {
-    match language {
-        Language::Node => ("node", "node --version"),
-        Language::Python => ("python3", "python3 --version 2>&1"),
-        Language::Ruby => ("ruby", "ruby --version"),
-        Language::Java | Language::Kotlin | Language::Clojure => (
-            "java",
-            "java -version 2>&1 | head -n 1 && command -v java >/dev/null",
-        ),
-        Language::Php => (
-            "php",
-            "php --version | head -n 1 && command -v php >/dev/null",
-        ),
-        Language::Dotnet => ("dotnet", "dotnet --version"),
-        Language::Go => ("go", "go version"),
-        Language::Rust => ("cargo", "cargo --version"),
+fn with_version(name: &str, version: Option<&str>) -> String {
+    format!("{name} {}", version.unwrap_or("of unknown version"))
+}
+
+/// The exit codes 3 and 4 have a meaning of ours.
+fn refuse(status: Status, base: &Base, row: &Toolchain) -> Result<(), BuildError> {
+    let (needs, written) = (&row.needs, &base.written);
+    match status {
+        Status::Exited(0) => Ok(()),
+        Status::Exited(3) => Err(BuildError::Source(format!(
+            "base {written} needs {}, which this machine does not have; install it where the server runs ({}), or name the folder of one that lies elsewhere with --toolchain-path",
+            needs.name, needs.install
+        ))),
+        Status::Exited(_) | Status::Signalled(_) => Err(BuildError::Source(format!(
+            "base {written} needs {}, which is on this machine and does not work: `{} {}` failed; the log has its words",
+            needs.name,
+            needs.name,
+            needs.ask.join(" ")
+        ))),
     }
 }
 
-/// The first thing in a line that looks like a version.
-fn version(line: &str) -> Option<String> {
-    let start = line.find(|c: char| c.is_ascii_digit())?;
-    let rest = &line[start..];
-    let end = rest
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(rest.len());
-    Some(rest[..end].trim_end_matches('.').to_owned())
+fn differs(base: &Base, row: &Toolchain, have: Option<&str>) -> Option<String> {
+    let (wanted, have, program) = (base.version.as_deref()?, have?, row.versioned?);
+    (!serves(wanted, have)).then(|| {
+        format!(
+            "base {} is asked for, and {program} {have} is what this machine has",
+            base.written
+        )
+    })
 }
 
-/// Whether what is there serves what is asked for: the numbers that both name must agree, up to
-/// the one that breaks compatibility, which is the second where the first is 3 (Python, Ruby).
-fn serves(wanted: &str, have: &str) -> bool {
-    let numbers = if wanted.starts_with("3.") { 2 } else { 1 };
-    wanted
-        .split('.')
-        .zip(have.split('.'))
-        .take(numbers)
-        .all(|(a, b)| a == b)
+/// Prints what the needed program says, what the one says whose version counts, and the names of
+/// missing ones, with tabs between them.
+fn script(row: &Toolchain) -> String {
+    let needs = row.needs;
+    let versioned = row.versioned.unwrap_or_default();
+    let asked = std::iter::once(&needs)
+        .chain(row.usual)
+        .find(|program| program.name == versioned);
+    let ask = |program: &Program| format!("{} {}", program.name, program.ask.join(" "));
+    let usual: Vec<&str> = row.usual.iter().map(|program| program.name).collect();
+    format!(
+        r#"command -v {need} >/dev/null 2>&1 || exit 3
+line() {{ printf '%s\n' "$1" | grep -v -i -e warning -e '^Picked up' | head -n 1 | tr '\t' ' '; }}
+said=$(cd / && {ask_need} 2>&1 </dev/null) || {{ printf '%s\n' "$said" >&2; exit 4; }}
+counts=$said
+{ask_counts}
+{names}
+missing=
+for one in {usual}; do command -v "$one" >/dev/null 2>&1 || missing="$missing $one"; done
+printf '%s\t%s\t%s\n' "$(line "$said")" "$(line "$counts")" "${{missing# }}"
+"#,
+        need = needs.name,
+        ask_need = ask(&needs),
+        ask_counts = match asked {
+            Some(program) if program.name != needs.name => format!(
+                "counts=; if command -v {} >/dev/null 2>&1; then counts=$(cd / && {} 2>&1 </dev/null) || counts=; fi",
+                program.name,
+                ask(program)
+            ),
+            Some(_) | None => String::new(),
+        },
+        names = row.names.unwrap_or_default(),
+        usual = usual.join(" "),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use marquetry_manifest::Language;
 
     #[test]
-    fn versions_out_of_programs_lines() {
-        assert_eq!(version("v20.20.2").as_deref(), Some("20.20.2"));
-        assert_eq!(version("Python 3.11.2").as_deref(), Some("3.11.2"));
-        assert_eq!(
-            version("openjdk version \"17.0.15\" 2025").as_deref(),
-            Some("17.0.15")
+    fn the_hint_names_what_the_command_wanted() {
+        let missing = toolchain(Language::Node).usual.iter().collect();
+        let checked = Checked {
+            warning: None,
+            missing,
+        };
+        let hint = checked
+            .hint("npm run x;yarn install --frozen-lockfile&&true")
+            .unwrap();
+        assert!(hint.starts_with("npm is not on this machine"), "{hint}");
+        assert_eq!(checked.hint("./yarnless --pnpmx"), None);
+    }
+
+    #[test]
+    fn another_version_is_said() {
+        let said = |written: &str, have| {
+            let base = Base::read(written).unwrap();
+            differs(&base, toolchain(base.language), have)
+        };
+        let warning = said("node:22", Some("20.20.2")).unwrap();
+        assert!(
+            warning.contains("base node:22") && warning.contains("node 20.20.2"),
+            "{warning}"
         );
-        assert_eq!(version("nothing"), None);
-        assert!(serves("20.9.0", "20.20.2"));
-        assert!(!serves("22", "20.20.2"));
-        assert!(serves("3.11", "3.11.2") && serves("3", "3.11.2"));
-        assert!(!serves("3.14", "3.11.2"));
+        assert_eq!(said("node:20.9.0", Some("20.20.2")), None);
+        assert_eq!(said("Node", Some("20.20.2")), None);
+        assert_eq!(said("kotlin:2.4.10", None), None, "Gradle brings its own");
+        assert_eq!(said("closure:1.11", Some("17")), None);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell reads our own text, and starts nothing"
+    )]
+    fn the_scripts_are_shell() {
+        for row in crate::toolchain::TOOLCHAINS {
+            let before = row.before.unwrap_or_default();
+            let text = format!("{}\n{before}true", script(row));
+            let checked = std::process::Command::new("/bin/sh")
+                .args(["-n", "-c", &text])
+                .status();
+            assert!(checked.unwrap().success(), "{text}");
+        }
     }
 }

@@ -10,15 +10,16 @@ use tokio::sync::watch;
 
 use super::BuildSink;
 use super::checkout::{Checkout, checkout};
-use super::command::{Step, run_step};
+use super::command::{Step, judge, run, variables};
 use super::manifests::{Found, read_manifests};
-use super::toolchain::check_toolchain;
+use super::toolchain::{Checked, check_toolchain};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::pump::Stopped;
 use crate::signals::Signal;
 use crate::step::{Layout, remove_tree};
+use crate::toolchain::toolchain;
 
 /// What a build made.
 pub(crate) struct Built {
@@ -151,8 +152,9 @@ async fn steps(
     let found = read_manifests(site, tree).await?;
     let mut warnings = Vec::new();
     for one in &found {
-        warnings.extend(check_toolchain(site, one).await?);
-        build_one(site, one).await?;
+        let mut checked = check_toolchain(site, one).await?;
+        warnings.extend(checked.warning.take());
+        build_one(site, one, &checked).await?;
     }
     // History is no part of a release.
     remove_tree(&tree.join(".git")).await;
@@ -172,23 +174,38 @@ async fn steps(
     })
 }
 
-async fn build_one(site: &mut Site<'_, '_>, found: &Found) -> Result<(), BuildError> {
+/// Runs the build command with the network and the cache of builds.
+async fn build_one(
+    site: &mut Site<'_, '_>,
+    found: &Found,
+    checked: &Checked,
+) -> Result<(), BuildError> {
     site.log
         .say(&format!("{}: {}", found.path, found.manifest.build));
+    let command = &found.manifest.build;
+    let before = toolchain(found.manifest.base.language).before;
     let step = Step {
-        command: &found.manifest.build,
+        command: &format!("{}{command}", before.unwrap_or_default()),
         folder: found.folder(),
         what: "the build command",
     };
-    run_step(site, step).await
+    let what = step.what;
+    let environment = variables(site, found).await?;
+    let network = site.reach.network.clone();
+    let status = run(site, step, environment, network, None).await?;
+    judge(status, what).map_err(|failure| match checked.hint(command) {
+        Some(hint) => BuildError::Source(format!("{}; {hint}", failure.sentence())),
+        None => failure,
+    })
 }
 
 /// Folders that stand at the same place wherever a release runs, so links to them are kept:
-/// Python's virtual environments need that.
-pub fn toolchain_links() -> LinkPolicy {
+/// Python's virtual environments need that. `further` are the operator's toolchains.
+pub fn toolchain_links(further: &[PathBuf]) -> LinkPolicy {
     let folders = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/opt"];
+    let folders = folders.map(PathBuf::from).into_iter();
     LinkPolicy {
-        outside: folders.map(PathBuf::from).to_vec(),
+        outside: folders.chain(further.iter().cloned()).collect(),
     }
 }
 
@@ -196,7 +213,7 @@ async fn keep(site: &mut Site<'_, '_>, tree: &std::path::Path) -> Result<String,
     let out = site.scratch.join("artifact");
     let limits = PackLimits {
         max_bytes: site.inner.config.build.artifact_bytes,
-        links: toolchain_links(),
+        links: toolchain_links(&site.inner.config.toolchain_paths),
         ..PackLimits::default()
     };
     let packed = pack(tree, limits, &out).await?;

@@ -245,15 +245,15 @@ async fn spec(
     files::write(&inner.ctx, &facts, layout.host_files()).await?;
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
-    let mut environment = layout.basic_environment();
+    let folder = Path::new(&job.release.manifest_path)
+        .parent()
+        .unwrap_or(Path::new(""));
+    let mut environment = layout.run_environment(&job.release.base, folder);
     environment.extend(
         given
             .into_iter()
             .map(|(n, v)| (OsString::from(n), OsString::from(v))),
     );
-    let folder = Path::new(&job.release.manifest_path)
-        .parent()
-        .unwrap_or(Path::new(""));
     let limits = &inner.config.run;
     Ok(Spec {
         command: ["/bin/sh", "-c", job.release.run_command.as_str()]

@@ -10,6 +10,7 @@ use landlock::{
     RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 
+use super::root::shown_paths;
 use super::{Step, at};
 use crate::spec::{HOME, TMP};
 use crate::wire::{Body, Setup};
@@ -20,8 +21,9 @@ const FLOOR: ABI = ABI::V1;
 /// The newest rules used; kernels that know all of them must enforce all of them.
 const NEWEST: ABI = ABI::V6;
 
-/// Readable on hosts where the child shares the host's root.
-const SHARED_READABLE: [&str; 24] = [
+/// Readable on hosts where the child shares the host's root, besides what of `/etc` children see
+/// everywhere.
+const SHARED_READABLE: [&str; 13] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -31,17 +33,6 @@ const SHARED_READABLE: [&str; 24] = [
     "/libx32",
     "/opt",
     "/proc",
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/nsswitch.conf",
-    "/etc/protocols",
-    "/etc/services",
     "/etc/hosts",
     "/etc/resolv.conf",
     "/etc/passwd",
@@ -69,7 +60,7 @@ pub(crate) fn restrict(setup: &Setup, body: &Body, own_root: bool) -> Step<ABI> 
         for path in SHARED_READABLE {
             rules.allow(path, Kind::Read)?;
         }
-        for path in &setup.toolchain_paths {
+        for path in setup.toolchain_paths.iter().chain(&shown_paths()) {
             rules.allow(path, Kind::Read)?;
         }
     }

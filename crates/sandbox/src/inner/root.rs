@@ -7,6 +7,8 @@
 mod etc;
 mod prepare;
 
+pub(crate) use etc::shown_paths;
+
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, chown};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::prepare::bind_read_only;
 use crate::inner::users::INSIDE_USER;
@@ -11,7 +11,7 @@ use crate::spec::{HOME, USER};
 
 /// Entries of the host's `/etc` that children see: trust anchors, the loader's and the resolver's
 /// tables, and settings of language runtimes. An entry ending in `*` is a prefix.
-const SHOWN: [&str; 31] = [
+const SHOWN: [&str; 35] = [
     "ssl",
     "pki",
     "ca-certificates",
@@ -43,11 +43,22 @@ const SHOWN: [&str; 31] = [
     "python3*",
     "perl",
     "php*",
+    "maven",
+    "gradle",
+    "leiningen",
+    "dotnet",
 ];
 
 /// The resolver's address inside. Any would do, since every address arrives at the relay; this one
 /// is set aside for documentation and never a real host.
 const RESOLVER: &str = "192.0.2.53";
+
+/// The paths of all of them that exist on the host.
+pub(crate) fn shown_paths() -> Vec<PathBuf> {
+    let entries = fs::read_dir("/etc").into_iter().flatten().flatten();
+    let shown = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_shown));
+    shown.map(|entry| entry.path()).collect()
+}
 
 /// Fills `/etc` of the new root.
 pub(super) fn fill(root: &Path) -> Step<()> {
