@@ -83,12 +83,19 @@ impl Inside {
         let claimed = builds::builds_claim(&self.system(), NODE, until, 1)
             .await
             .unwrap();
-        let (build, _) = claimed.first().expect("a build waits");
+        let build = &claimed.first().expect("a build waits").build;
         BuildClaim {
             id: build.id,
             attempt: build.attempt,
             node: NODE.into(),
         }
+    }
+
+    /// Lets the lease of a build that was taken end, so that it waits again.
+    pub async fn lose_node(&self) {
+        self.clock.advance(Duration::from_secs(61));
+        let found = builds::builds_reap(&self.system(), None).await.unwrap();
+        assert_eq!(found, 1, "one build was taken");
     }
 
     /// Adds to the log of a build that was taken.

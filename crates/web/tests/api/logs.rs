@@ -195,3 +195,27 @@ async fn a_builds_log_can_be_read_and_followed() {
     );
     assert_eq!(events.next().await, None);
 }
+
+#[tokio::test]
+async fn the_log_of_a_build_goes_on_when_its_node_was_lost() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let body = json!({"integration_id": integration, "tag": "v1"});
+    client
+        .post("/v2/sourcecontrol/build", body)
+        .await
+        .expect(201);
+    let first = client.inside.take_build().await;
+    client.inside.build_log(&first, 1, b"one\n").await;
+    let mut early = client.stream("/v2/builds/1/log?follow=true", None).await;
+    assert_eq!(early.next().await.unwrap(), "id: 4\ndata: one\n\n");
+    client.inside.lose_node().await;
+    let second = client.inside.take_build().await;
+    assert_eq!(second.attempt, 2);
+    client.inside.build_log(&second, 2, b"two\n").await;
+    assert_eq!(early.next().await.unwrap(), "id: 8\ndata: two\n\n");
+    let path = "/v2/builds/1/log?follow=true";
+    let mut late = client.stream(path, Some("4")).await;
+    assert_eq!(late.next().await.unwrap(), "id: 8\ndata: two\n\n");
+    assert_eq!(client.get("/v2/builds/1/log").await.text(), "one\ntwo\n");
+}
