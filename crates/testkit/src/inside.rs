@@ -8,13 +8,13 @@ use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engin
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
-    RunUsage, SimClock, Timestamp,
+    RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
-use marquetry_store::{Options, Store};
-use serde_json::json;
+use marquetry_store::{Options, Store, tenants};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An application on SQLite in a folder of its own, whose time the test moves.
@@ -144,6 +144,18 @@ impl Inside {
     pub async fn fire_schedules(&self) -> usize {
         let fired = schedules::schedules_fire(&self.system()).await;
         fired.unwrap().fired
+    }
+
+    /// Gives a tenant settings that no door would take: those of an older version.
+    pub async fn set_configs(&self, tenant: i64, configs: serde_json::Map<String, Value>) {
+        let mut tx = self.app.store.write().await.unwrap();
+        let found = tenants::lock(&mut tx, TenantId::new(tenant)).await;
+        let changed = Tenant {
+            configs,
+            ..found.unwrap()
+        };
+        tenants::update(&mut tx, &changed).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Makes runs of what waits and takes one, as a node does.
