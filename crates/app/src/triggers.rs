@@ -1,6 +1,7 @@
 //! Triggers: accepting them durably, and answering for their status.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_blobs::{BlobError, BlobRef, Kind};
@@ -13,7 +14,7 @@ use marquetry_store::{Tx, integrations, runs, tenant_states, tenants, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{blob_error, store_error};
-use crate::hints::{Hints, Topic};
+use crate::hints::Topic;
 use crate::releases::resolve;
 
 /// What a trigger carries.
@@ -77,18 +78,22 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let trigger = triggers::insert(&mut tx, &trigger)
         .await
         .map_err(store_error)?;
-    // The client may go away while the commit is under way, which ends this function there.
-    let _hint = HintOnDrop(&ctx.app.hints);
-    tx.commit().await.map_err(store_error)?;
+    let app = Arc::clone(&ctx.app);
+    let done = finish(async move {
+        tx.commit().await.map_err(store_error)?;
+        app.hints.give(Topic::Dispatch);
+        Ok(())
+    });
+    done.await?;
     Ok(trigger)
 }
 
-/// Tells dispatch that there may be work, however its scope ends.
-struct HintOnDrop<'a>(&'a Hints);
-
-impl Drop for HintOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.give(Topic::Dispatch);
+/// Does it to the end, also when the client goes away meanwhile, which drops whoever waits here: a
+/// commit is not left in the middle, and dispatch hears of it when it is done.
+async fn finish(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(failed) => Err(Error::internal(failed)),
     }
 }
 
@@ -329,17 +334,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn dispatch_is_told_also_when_the_client_goes_away() {
-        let hints = Hints::default();
-        let listener = hints.listen(Topic::Dispatch);
-        let hint = listener.next();
-        let commit = async {
-            let _hint = HintOnDrop(&hints);
-            std::future::pending::<()>().await;
-        };
+    async fn what_is_begun_is_finished_also_when_the_client_goes_away() {
+        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (sender, told) = tokio::sync::oneshot::channel();
+        let commit = finish(async move {
+            begun.await.map_err(Error::internal)?;
+            sender.send("told").map_err(Error::internal)
+        });
         let gone = tokio::time::timeout(Duration::from_millis(1), commit).await;
-        assert!(gone.is_err());
-        let told = tokio::time::timeout(Duration::from_secs(10), hint).await;
-        assert!(told.is_ok(), "the hint came");
+        assert!(gone.is_err(), "nobody waits any more");
+        begin.send(()).unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+        assert_eq!(told.unwrap(), Ok("told"));
     }
 }
