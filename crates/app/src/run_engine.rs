@@ -86,8 +86,9 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
         .map_err(store_error)?;
     let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
     let changed = !jobs.is_empty() || !due.is_empty();
+    let most = ctx.app.settings.limits.most_in_bundle;
     for tenant in due {
-        let made = dispatch(&mut tx, &mut known, tenant, claimer, now).await?;
+        let made = dispatch(&mut tx, &mut known, tenant, claimer, now, most).await?;
         jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
     }
     let free = claimer.is_none() || jobs.len() < slots;
@@ -142,6 +143,7 @@ async fn dispatch(
     id: TenantId,
     claimer: Option<&Claimer>,
     now: Timestamp,
+    most: usize,
 ) -> Result<Option<RunJob>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     let integration = known.integration(tx, tenant.integration_id).await?;
@@ -150,7 +152,7 @@ async fn dispatch(
     }
     let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
     let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
-    let taken = match bundle(&waiting, now, debounce, tenant.paused) {
+    let taken = match bundle(&waiting, now, debounce, tenant.paused, most) {
         Decision::Nothing => return postpone(tx, id, None).await,
         Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
         Decision::Run(taken) => taken,

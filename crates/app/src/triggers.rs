@@ -152,7 +152,7 @@ fn refused(message: String) -> Error {
 /// Payloads of one answer, in bytes.
 const SHOWN: usize = 1 << 20;
 /// A payload is never larger than the door lets in.
-const LARGEST_PAYLOAD: usize = 8 << 20;
+const LARGEST_PAYLOAD: usize = 64 << 20;
 
 /// The payloads of an answer with these triggers, in their order, until the next one would make
 /// them larger than 1 MiB. With `first_whole`, the first one is among them however large it is:

@@ -51,8 +51,6 @@ pub(super) async fn run_step(site: &mut Site<'_, '_>, step: Step<'_>) -> Result<
     if std::path::Path::new(BUNDLE).exists() {
         environment.extend(CERTIFICATES.map(|name| (name.into(), BUNDLE.into())));
     }
-    let given = &site.inner.config.build.environment;
-    environment.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let network = site.reach.network.clone();
     let what = step.what;
     let status = run(site, step, environment, network, None).await?;
@@ -70,6 +68,10 @@ pub(super) async fn run(
     let settings = &site.inner.config.build;
     let mut all = site.layout.basic_environment();
     all.extend(environment);
+    // The operator's word is the last one: two values of one name would leave it to the shell.
+    let given = &settings.environment;
+    all.retain(|(name, _)| !given.iter().any(|(other, _)| name == other.as_str()));
+    all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let spec = Spec {
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
         environment: all,

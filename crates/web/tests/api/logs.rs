@@ -66,6 +66,7 @@ async fn a_link_opens_one_log_for_fifteen_minutes() {
 async fn links_are_absolute_where_the_address_is_known() {
     let config = WebConfig {
         public_url: Some("https://sync.example/".into()),
+        ..WebConfig::default()
     };
     let client = Client::of(Inside::new().await, config);
     let tenant = client.runnable().await;
