@@ -2,9 +2,9 @@
 
 use marquetry_model::{BuildId, RunId};
 use marquetry_store::logs::{Chunk, LogOf};
-use marquetry_store::{builds, logs, runs};
+use marquetry_store::{logs, runs};
 
-use crate::common::{Db, ODD, World, add_build, on_both};
+use crate::common::{Db, ODD, World, on_both};
 
 /// A run and a build with the same number, so that one is easily taken for the other.
 async fn both(db: &Db) -> [LogOf; 2] {

@@ -178,9 +178,13 @@ pub(super) async fn engine(
     sandbox: Sandbox,
     host_path: OsString,
 ) -> anyhow::Result<Engine> {
+    let limits = ExtractLimits::default();
+    // What was built under a larger limit, here or by another node, is unpacked still.
+    let most = limits.max_bytes.max(config.limits.build_artifact_mb << 20);
     let limits = ExtractLimits {
+        max_bytes: most,
         links: marquetry_engine::toolchain_links(),
-        ..ExtractLimits::default()
+        ..limits
     };
     let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;
     let has = |role| config.roles.contains(&role);

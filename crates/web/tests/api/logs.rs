@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::StreamExt as _;
 use http::Request;
 use marquetry_app::logs::{LogOf, log_archive};
 use marquetry_model::{Run, RunId};
 use marquetry_testkit::Inside;
 use marquetry_web::WebConfig;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::client::{Answer, Client};
 
@@ -219,4 +221,42 @@ async fn the_log_of_a_build_goes_on_when_its_node_was_lost() {
     let mut late = client.stream(path, Some("4")).await;
     assert_eq!(late.next().await.unwrap(), "id: 8\ndata: two\n\n");
     assert_eq!(client.get("/v2/builds/1/log").await.text(), "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_large_archived_log_comes_in_pieces() {
+    let (client, run, claim) = running().await;
+    let mut whole = String::new();
+    for number in 1..=6 {
+        // Not all alike, or it would be small where it is kept.
+        let lines: Vec<_> = (0..40_000).map(|n| format!("{number} {n}\n")).collect();
+        let lines = lines.concat();
+        client
+            .inside
+            .run_log(&run, &claim, number, lines.as_bytes())
+            .await;
+        whole.push_str(&lines);
+    }
+    client.inside.end_run(&run, &claim, "{}").await;
+    let of = LogOf::Run(RunId::new(1));
+    log_archive(&client.inside.system(), of).await.unwrap();
+    let answer = client.get("/v2/runs/1/log").await;
+    let link = answer.header("location").to_owned();
+    let request = Request::builder().uri(link).body(Body::empty()).unwrap();
+    let response = client.router.clone().oneshot(request).await.unwrap();
+    let mut pieces = response.into_body().into_data_stream();
+    let mut found = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.unwrap();
+        assert!(piece.len() <= 256 << 10, "{} bytes at once", piece.len());
+        found.extend_from_slice(&piece);
+    }
+    assert!(found == whole.as_bytes(), "{} bytes", found.len());
+    // A follower that comes back in the middle goes on there.
+    let middle = whole.len() - 4;
+    let mut events = client
+        .stream("/v2/runs/1/log/stream", Some(&middle.to_string()))
+        .await;
+    let wanted = format!("id: {}\ndata: 999\n\n", whole.len());
+    assert_eq!(events.next().await.unwrap(), wanted);
 }
