@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use marquetry_blobs::{Blobs, LogLinkSigner};
-use marquetry_model::{Error, Result, SharedClock, Timestamp};
+use marquetry_model::{Error, MAX_BUNDLE, Result, SharedClock, Timestamp};
 use marquetry_store::{Store, settings};
 
 use crate::auth::KeyCache;
@@ -33,8 +33,14 @@ pub struct Settings {
 pub struct Limits {
     /// Triggers that may wait for one tenant.
     pub waiting_per_tenant: i64,
+    /// Triggers that one run takes at most.
+    pub most_in_bundle: usize,
+    /// The time limit of an integration that asks for none, in seconds.
+    pub usual_run_s: i64,
     /// The longest time limit that an integration may ask for, in seconds.
     pub longest_run_s: i64,
+    /// The memory of an integration that asks for none, in MiB.
+    pub usual_memory_mb: i64,
     /// The most memory that an integration may ask for, in MiB.
     pub most_memory_mb: i64,
     /// The largest value of one setting of a tenant, in bytes: it must fit an environment string.
@@ -47,7 +53,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             waiting_per_tenant: 10_000,
+            most_in_bundle: MAX_BUNDLE,
+            usual_run_s: 600,
             longest_run_s: 24 * 3600,
+            usual_memory_mb: 1024,
             most_memory_mb: 64 * 1024,
             config_value_bytes: 96 * 1024,
             inline_payload_bytes: 8 * 1024,

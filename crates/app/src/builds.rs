@@ -91,25 +91,44 @@ pub async fn build_cancel(ctx: &Ctx, id: BuildId) -> Result<Build> {
     Ok(build)
 }
 
-/// Takes waiting builds for a node, with their integrations.
+/// A build that a node has taken.
+#[derive(Debug, Clone)]
+pub struct BuildJob {
+    /// The build.
+    pub build: Build,
+    /// Of what.
+    pub integration: Integration,
+    /// The number of the last part of its log, which an attempt whose node was lost has left.
+    pub log_number: i64,
+    /// The bytes of that log.
+    pub log_bytes: i64,
+}
+
+/// Takes waiting builds for a node.
 pub async fn builds_claim(
     ctx: &Ctx,
     node: &str,
     lease_until: Timestamp,
     limit: i64,
-) -> Result<Vec<(Build, Integration)>> {
+) -> Result<Vec<BuildJob>> {
     let mut tx = ctx.write().await?;
-    let claimed = builds::claim(&mut tx, node, ctx.now(), lease_until, limit)
-        .await
-        .map_err(store_error)?;
+    let claimed = match builds::claim(&mut tx, node, ctx.now(), lease_until, limit).await {
+        // Another node was faster. It gives no hint here, but the next look sees what it did.
+        Err(error) if error.is_duplicate() => return Ok(Vec::new()),
+        claimed => claimed.map_err(store_error)?,
+    };
     let mut found = Vec::with_capacity(claimed.len());
     for build in claimed {
-        // A build that is begun again begins its log again.
-        logs::delete(&mut tx, LogOf::Build(build.id))
-            .await
-            .map_err(store_error)?;
+        let of = LogOf::Build(build.id);
+        let log_number = logs::find_last(&mut tx, of).await.map_err(store_error)?;
+        let log_bytes = logs::find_size(&mut tx, of).await.map_err(store_error)?;
         let integration = integrations::get(&mut tx, build.integration_id).await;
-        found.push((build, integration.map_err(store_error)?));
+        found.push(BuildJob {
+            integration: integration.map_err(store_error)?,
+            build,
+            log_number,
+            log_bytes,
+        });
     }
     tx.commit().await.map_err(store_error)?;
     Ok(found)

@@ -5,27 +5,20 @@ use marquetry_model::{Error, FieldError};
 /// What a failure of the store means to a caller.
 pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
     use marquetry_store::Error as Store;
-    match error {
-        Store::NotFound { kind, id } => Error::NotFound { kind, id },
-        Store::Sort { ref field, .. } => {
-            let fault = FieldError::query("sort_by", error.to_string());
-            Error::Invalid(vec![fault.with_input(field.clone())])
-        }
-        Store::Pool(_) | Store::Postgres(_) | Store::Commit(_) | Store::Silent => {
-            Error::Unavailable {
-                message: "the database does not answer; try again".to_owned(),
-                cause: Some(Box::new(error)),
-            }
-        }
-        Store::Locked(_)
-        | Store::Folder { .. }
-        | Store::Url(_)
-        | Store::BadRow { .. }
-        | Store::Newer { .. }
-        | Store::Altered(_)
-        | Store::Sqlite(_)
-        | Store::Tls(_) => Error::internal(error),
+    if error.is_temporary() {
+        return Error::Unavailable {
+            message: "the database cannot do it now; try again".to_owned(),
+            cause: Some(Box::new(error)),
+        };
     }
+    if let Store::NotFound { kind, id } = error {
+        return Error::NotFound { kind, id };
+    }
+    if let Store::Sort { field, .. } = &error {
+        let fault = FieldError::query("sort_by", error.to_string());
+        return Error::Invalid(vec![fault.with_input(field.clone())]);
+    }
+    Error::internal(error)
 }
 
 /// What a failure of the blob store means to a caller.

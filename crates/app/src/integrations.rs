@@ -67,6 +67,8 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
     ctx.require(Scope::Write)?;
     let now = ctx.now();
     let mut integration = Integration::new(String::new(), String::new(), now);
+    integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
+    integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
     apply(&mut integration, input);
     check(ctx, &integration)?;
     let mut tx = ctx.write().await?;

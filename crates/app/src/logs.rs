@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use marquetry_blobs::{BlobRef, Kind, LinkError};
+use futures_util::StreamExt as _;
+use marquetry_blobs::{BlobRef, BlobStream, Kind, LinkError};
 use marquetry_model::{BuildId, Error, Result, RunId, Scope, TenantId};
 pub use marquetry_store::logs::{Chunk, LogOf};
 use marquetry_store::{builds, logs, runs};
@@ -18,16 +19,17 @@ pub const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
 const INLINE_LOG: usize = 8 * 1024;
 /// How many chunks are read at once.
 const CHUNKS: i64 = 64;
-/// No log can be larger than the limit plus what the platform adds.
-const LARGEST_LOG: u64 = 64 << 20;
 
-/// A part of a log, and whether more can come.
-#[derive(Debug, Clone)]
-pub struct LogPart {
+/// A part of a log.
+enum LogPart {
     /// In order; the last one's number is where to go on.
-    pub chunks: Vec<Chunk>,
-    /// Whether the run or build is over and nothing is left behind these chunks.
-    pub complete: bool,
+    Chunks {
+        chunks: Vec<Chunk>,
+        /// Whether the run or build is over and nothing is left behind these chunks.
+        complete: bool,
+    },
+    /// All of it lies here.
+    Archived(BlobRef),
 }
 
 /// A link to a run's log that needs no key: path and query.
@@ -53,11 +55,13 @@ pub fn log_link_check(app: &App, id: RunId, expires: i64, signature: &str) -> Re
 
 /// Where a reader of a log is. It counts bytes too, because a log that is moved to the blob store
 /// under its reader loses its chunk numbers.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Default)]
 pub struct LogCursor {
     after: i64,
     read: u64,
     skip: u64,
+    /// The log in the blob store, once it is there: it is read piece by piece, never whole.
+    archive: Option<BlobStream>,
 }
 
 impl LogCursor {
@@ -74,39 +78,65 @@ impl LogCursor {
         self.read
     }
 
-    /// The part of a chunk that is new to this reader.
-    fn take(&mut self, chunk: Chunk) -> Vec<u8> {
-        let mut bytes = chunk.bytes;
-        if chunk.number >= ARCHIVED && self.after < ARCHIVED {
-            // The whole log comes again.
-            self.skip = self.skip.max(self.read);
-            self.read = 0;
-        }
-        self.after = chunk.number;
+    /// The whole log comes again, from the blob store.
+    fn begin_again(&mut self) {
+        self.skip = self.skip.max(self.read);
+        self.read = 0;
+    }
+
+    /// The part of the next bytes that is new to this reader.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
         let size = bytes.len() as u64;
         let known = self.skip.saturating_sub(self.read).min(size);
         self.read += size;
-        if let Ok(known) = usize::try_from(known) {
-            bytes.drain(..known);
+        let known = usize::try_from(known).unwrap_or(bytes.len());
+        bytes[known..].to_vec()
+    }
+
+    /// The next new bytes of the archived log; none at its end.
+    async fn next_archived(&mut self) -> Result<Option<Vec<u8>>> {
+        while let Some(archive) = &mut self.archive {
+            match archive.next().await {
+                Some(piece) => {
+                    let new = self.take(&piece.map_err(blob_error)?);
+                    if !new.is_empty() {
+                        return Ok(Some(new));
+                    }
+                }
+                None => return Ok(None),
+            }
         }
-        bytes
+        Ok(None)
     }
 }
 
-/// The next bytes of a log, and whether more can come. Every byte comes once, also when the log
-/// is archived meanwhile.
+/// The next bytes of a log, and whether nothing comes behind them. Every byte comes once, also when
+/// the log is archived meanwhile; an answer without bytes that is not complete means: not yet.
 pub async fn log_next(ctx: &Ctx, of: LogOf, cursor: &mut LogCursor) -> Result<(Vec<u8>, bool)> {
-    let part = log_part(ctx, of, cursor.after).await?;
-    let mut bytes = Vec::new();
-    for chunk in part.chunks {
-        bytes.append(&mut cursor.take(chunk));
+    if cursor.archive.is_none() {
+        match log_part(ctx, of, cursor.after).await? {
+            LogPart::Chunks { chunks, complete } => {
+                let mut bytes = Vec::new();
+                for chunk in chunks {
+                    cursor.after = chunk.number;
+                    bytes.append(&mut cursor.take(&chunk.bytes));
+                }
+                return Ok((bytes, complete));
+            }
+            LogPart::Archived(blob) => {
+                cursor.begin_again();
+                let stream = ctx.app.blobs.stream(&blob, u64::MAX).await;
+                cursor.archive = Some(stream.map_err(blob_error)?);
+            }
+        }
     }
-    Ok((bytes, part.complete))
+    let bytes = cursor.next_archived().await?;
+    let complete = bytes.is_none();
+    Ok((bytes.unwrap_or_default(), complete))
 }
 
-/// What a log holds after chunk number `after` (0: from the beginning). An archived log is one
-/// chunk with the number of the last one it was made of.
-pub async fn log_part(ctx: &Ctx, of: LogOf, after: i64) -> Result<LogPart> {
+/// What a log holds after chunk number `after` (0: from the beginning).
+async fn log_part(ctx: &Ctx, of: LogOf, after: i64) -> Result<LogPart> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     // The state is read before the chunks: what was over then has all its chunks now.
@@ -126,50 +156,17 @@ pub async fn log_part(ctx: &Ctx, of: LogOf, after: i64) -> Result<LogPart> {
         .await
         .map_err(store_error)?;
     let full = i64::try_from(chunks.len()).is_ok_and(|n| n == CHUNKS);
-    let blob = if chunks.is_empty() && over {
-        logs::find_blob(&mut tx, of).await.map_err(store_error)?
-    } else {
-        None
-    };
-    drop(tx);
-    match blob {
-        Some(blob) => archived(ctx, &blob, after).await,
-        None => Ok(LogPart {
-            chunks,
-            complete: over && !full,
-        }),
+    if chunks.is_empty()
+        && over
+        && let Some(blob) = logs::find_blob(&mut tx, of).await.map_err(store_error)?
+    {
+        return Ok(LogPart::Archived(blob.parse().map_err(Error::internal)?));
     }
-}
-
-async fn archived(ctx: &Ctx, blob: &str, after: i64) -> Result<LogPart> {
-    let blob: BlobRef = blob.parse().map_err(Error::internal)?;
-    let bytes = ctx
-        .app
-        .blobs
-        .get(&blob, LARGEST_LOG)
-        .await
-        .map_err(blob_error)?;
-    // Followers count in chunks; an archived log counts in bytes from a number that no chunk has.
-    let start = usize::try_from(after - ARCHIVED)
-        .unwrap_or(0)
-        .min(bytes.len());
-    let number = ARCHIVED + i64::try_from(bytes.len()).unwrap_or(i64::MAX - ARCHIVED);
-    let chunks = if start == bytes.len() {
-        Vec::new()
-    } else {
-        vec![Chunk {
-            number,
-            bytes: bytes[start..].to_vec(),
-        }]
-    };
-    Ok(LogPart {
+    Ok(LogPart::Chunks {
         chunks,
-        complete: true,
+        complete: over && !full,
     })
 }
-
-/// Chunk numbers from here on mean bytes of an archived log.
-const ARCHIVED: i64 = 1 << 40;
 
 /// Waits until something may have changed about a log, at most `longest`.
 pub async fn log_wait(ctx: &Ctx, topic: Topic, longest: Duration) {
@@ -258,28 +255,24 @@ async fn build_exists(ctx: &Ctx, id: BuildId) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn chunk(number: i64, text: &str) -> Chunk {
-        Chunk {
-            number,
-            bytes: text.into(),
-        }
-    }
-
     #[test]
     fn a_log_that_is_archived_under_its_reader_does_not_repeat() {
         let mut cursor = LogCursor::default();
-        assert_eq!(cursor.take(chunk(1, "one\n")), b"one\n");
-        assert_eq!(cursor.take(chunk(ARCHIVED + 8, "one\ntwo\n")), b"two\n");
+        assert_eq!(cursor.take(b"one\n"), b"one\n");
+        cursor.begin_again();
+        assert_eq!(cursor.take(b"on"), b"");
+        assert_eq!(cursor.take(b"e\ntwo\n"), b"two\n");
         assert_eq!(cursor.offset(), 8);
     }
 
     #[test]
     fn a_reader_goes_on_in_the_middle_of_a_chunk() {
         let mut cursor = LogCursor::at(5);
-        assert_eq!(cursor.take(chunk(1, "one\n")), b"");
-        assert_eq!(cursor.take(chunk(2, "two\n")), b"wo\n");
+        assert_eq!(cursor.take(b"one\n"), b"");
+        assert_eq!(cursor.take(b"two\n"), b"wo\n");
         let mut cursor = LogCursor::at(5);
-        assert_eq!(cursor.take(chunk(ARCHIVED + 8, "one\ntwo\n")), b"wo\n");
+        cursor.begin_again();
+        assert_eq!(cursor.take(b"one\ntwo\n"), b"wo\n");
         assert_eq!(cursor.offset(), 8);
     }
 }

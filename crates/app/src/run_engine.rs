@@ -67,12 +67,13 @@ pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Re
     if claimer.is_some() && slots == 0 {
         return Ok(Taken::default());
     }
+    let most = ctx.app.settings.limits.most_in_bundle;
     let mut tx = ctx.write().await?;
     let Look {
         jobs,
         full,
         changed,
-    } = take(&mut tx, claimer, slots, now).await?;
+    } = take(&mut tx, claimer, slots, now, most).await?;
     let free = claimer.is_none() || jobs.len() < slots;
     let next = if free {
         tenant_states::find_next_due(&mut tx)
@@ -105,6 +106,7 @@ async fn take(
     claimer: Option<&Claimer>,
     slots: usize,
     now: Timestamp,
+    most: usize,
 ) -> Result<Look> {
     let mut known = Known::default();
     let mut jobs = Vec::new();
@@ -129,7 +131,7 @@ async fn take(
     let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
     let changed = !jobs.is_empty() || !due.is_empty();
     for tenant in due {
-        let made = dispatch(tx, &mut known, tenant, claimer, now).await?;
+        let made = dispatch(tx, &mut known, tenant, claimer, now, most).await?;
         jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
     }
     Ok(Look {
@@ -173,13 +175,14 @@ async fn dispatch(
     id: TenantId,
     claimer: Option<&Claimer>,
     now: Timestamp,
+    most: usize,
 ) -> Result<Option<RunJob>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     let integration = known.integration(tx, tenant.integration_id).await?;
     if integration.paused {
         return postpone(tx, id, None).await;
     }
-    bundle_next(tx, tenant, integration, None, claimer, now).await
+    bundle_next(tx, tenant, integration, None, claimer, now, most).await
 }
 
 /// Makes the next run of a tenant whose row the transaction holds already, and whose integration
@@ -189,6 +192,7 @@ pub(crate) async fn run_take_now(
     (tenant, integration, release): (Tenant, Integration, Release),
     claimer: &Claimer,
     now: Timestamp,
+    most: usize,
 ) -> Result<Option<RunJob>> {
     let state = tenant_states::get(tx, tenant.id)
         .await
@@ -196,7 +200,7 @@ pub(crate) async fn run_take_now(
     if state.current_run_id.is_some() {
         return Ok(None);
     }
-    bundle_next(tx, tenant, integration, Some(release), Some(claimer), now).await
+    bundle_next(tx, tenant, integration, Some(release), Some(claimer), now, most).await
 }
 
 /// `release` is what the tenant's channel means now, where that is known already.
@@ -207,11 +211,12 @@ async fn bundle_next(
     release: Option<Release>,
     claimer: Option<&Claimer>,
     now: Timestamp,
+    most: usize,
 ) -> Result<Option<RunJob>> {
     let id = tenant.id;
     let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
     let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
-    let taken = match bundle(&waiting, now, debounce, tenant.paused) {
+    let taken = match bundle(&waiting, now, debounce, tenant.paused, most) {
         Decision::Nothing => return postpone(tx, id, None).await,
         Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
         Decision::Run(taken) => taken,
@@ -403,7 +408,8 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
         .map_err(store_error)?;
     let mut next = None;
     if claimer.is_some() {
-        next = take(&mut tx, claimer, 1, now).await?.jobs.pop();
+        let most = ctx.app.settings.limits.most_in_bundle;
+        next = take(&mut tx, claimer, 1, now, most).await?.jobs.pop();
     }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(tenant));

@@ -117,7 +117,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         created_at: now,
         modified_at: now,
     };
-    let mut faults = check(ctx, &tenant);
+    let mut faults = check(ctx, &tenant, &Map::new());
     let mut tx = ctx.write().await?;
     let integration = find_live(&mut tx, tenant.integration_id).await?;
     if integration.is_some() {
@@ -203,8 +203,9 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
+    let before = tenant.configs.clone();
     apply(&mut tenant, patch, &integration);
-    let mut faults = check(ctx, &tenant);
+    let mut faults = check(ctx, &tenant, &before);
     faults.extend(check_release(&mut tx, &tenant).await?);
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
@@ -305,7 +306,9 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     }
 }
 
-fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
+/// What is wrong with it. Of the settings only what differs from those it had `before`: they may
+/// be older than a limit, and must not stand in the way of another change.
+fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
     if let Err(why) = check_slug(&tenant.name) {
@@ -335,11 +338,12 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
         let message = "give integration_release_id or integration_release_channel, not both";
         fault("integration_release_channel", message.into());
     }
-    if let Some(message) = too_large(&tenant.configs) {
+    if let Some(message) = too_large(&tenant.configs, before) {
         fault("configs", message);
     }
     let most = ctx.app.settings.limits.config_value_bytes;
-    for (key, value) in &tenant.configs {
+    let changed = |(key, value): &(&String, &Value)| before.get(*key) != Some(*value);
+    for (key, value) in tenant.configs.iter().filter(changed) {
         let size = value
             .as_str()
             .map_or_else(|| value.to_string().len(), str::len);
@@ -359,10 +363,11 @@ fn check(ctx: &Ctx, tenant: &Tenant) -> Vec<FieldError> {
     faults
 }
 
-/// What is wrong with the size of all settings together.
-fn too_large(configs: &Map<String, Value>) -> Option<String> {
-    let size = serde_json::to_string(configs).map_or(usize::MAX, |text| text.len());
-    (size > CONFIGS).then(|| {
+/// What is wrong with the size of all settings together; nothing where they do not grow.
+fn too_large(configs: &Map<String, Value>, before: &Map<String, Value>) -> Option<String> {
+    let size_of = |configs| serde_json::to_string(configs).map_or(usize::MAX, |text| text.len());
+    let size = size_of(configs);
+    (size > CONFIGS && size > size_of(before)).then(|| {
         format!("have {size} bytes as JSON; all settings of a tenant together may have {CONFIGS}")
     })
 }

@@ -1,6 +1,7 @@
 //! Triggers: accepting them durably, and answering for their status.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_blobs::{BlobError, BlobRef, Kind};
@@ -13,7 +14,7 @@ use marquetry_store::{Tx, WriteTx, integrations, runs, tenant_states, tenants, t
 
 use crate::ctx::Ctx;
 use crate::errors::{blob_error, store_error};
-use crate::hints::{Hints, Topic};
+use crate::hints::Topic;
 use crate::places::Place;
 use crate::releases::resolve;
 use crate::run_engine::{RunJob, run_take_now};
@@ -80,35 +81,36 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
         .await
         .map_err(store_error)?;
     // Where the machine is idle, the commit that makes the trigger durable makes its run too.
+    let most = limits.most_in_bundle;
     if let Some(place) = ctx.app.take_place()
-        && let Some(job) = run_take_now(&mut tx, found, &place.claimer(), now).await?
+        && let Some(job) = run_take_now(&mut tx, found, &place.claimer(), now, most).await?
     {
-        commit_and_execute(tx, place, job).await?;
+        finish(commit_and_execute(tx, place, job)).await?;
         return Ok(trigger);
     }
-    // The client may go away while the commit is under way, which ends this function there.
-    let _hint = HintOnDrop(&ctx.app.hints);
-    tx.commit().await.map_err(store_error)?;
+    let app = Arc::clone(&ctx.app);
+    let done = finish(async move {
+        tx.commit().await.map_err(store_error)?;
+        app.hints.give(Topic::Dispatch);
+        Ok(())
+    });
+    done.await?;
     Ok(trigger)
 }
 
-/// As a task of its own: the client may go away meanwhile, and a run that is claimed must be
-/// executed.
 async fn commit_and_execute(tx: WriteTx, place: Box<dyn Place>, job: RunJob) -> Result<()> {
-    let task = tokio::spawn(async move {
-        tx.commit().await.map_err(store_error)?;
-        place.execute(job);
-        Ok(())
-    });
-    task.await.map_err(Error::internal)?
+    tx.commit().await.map_err(store_error)?;
+    place.execute(job);
+    Ok(())
 }
 
-/// Tells dispatch that there may be work, however its scope ends.
-struct HintOnDrop<'a>(&'a Hints);
-
-impl Drop for HintOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.give(Topic::Dispatch);
+/// Does it to the end, also when the client goes away meanwhile, which drops whoever waits here: a
+/// commit is not left in the middle, dispatch hears of it when it is done, and a run that is
+/// claimed is executed.
+async fn finish(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(failed) => Err(Error::internal(failed)),
     }
 }
 
@@ -168,7 +170,7 @@ fn refused(message: String) -> Error {
 /// Payloads of one answer, in bytes.
 const SHOWN: usize = 1 << 20;
 /// A payload is never larger than the door lets in.
-const LARGEST_PAYLOAD: usize = 8 << 20;
+const LARGEST_PAYLOAD: usize = 64 << 20;
 
 /// The payloads of an answer with these triggers, in their order, until the next one would make
 /// them larger than 1 MiB. With `first_whole`, the first one is among them however large it is:
@@ -350,17 +352,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn dispatch_is_told_also_when_the_client_goes_away() {
-        let hints = Hints::default();
-        let listener = hints.listen(Topic::Dispatch);
-        let hint = listener.next();
-        let commit = async {
-            let _hint = HintOnDrop(&hints);
-            std::future::pending::<()>().await;
-        };
+    async fn what_is_begun_is_finished_also_when_the_client_goes_away() {
+        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (sender, told) = tokio::sync::oneshot::channel();
+        let commit = finish(async move {
+            begun.await.map_err(Error::internal)?;
+            sender.send("told").map_err(Error::internal)
+        });
         let gone = tokio::time::timeout(Duration::from_millis(1), commit).await;
-        assert!(gone.is_err());
-        let told = tokio::time::timeout(Duration::from_secs(10), hint).await;
-        assert!(told.is_ok(), "the hint came");
+        assert!(gone.is_err(), "nobody waits any more");
+        begin.send(()).unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+        assert_eq!(told.unwrap(), Ok("told"));
     }
 }

@@ -62,20 +62,10 @@ pub struct RunSettings {
     pub open_files: u32,
     /// Bytes in the home folder and `/tmp` together.
     pub disk_bytes: u64,
+    /// Bytes of the last line of stdout.
+    pub stdout_bytes: usize,
     /// Bytes of the log that are kept.
     pub log_bytes: u64,
-}
-
-impl Default for RunSettings {
-    fn default() -> Self {
-        Self {
-            grace: Duration::from_secs(10),
-            processes: 256,
-            open_files: 1_024,
-            disk_bytes: 512 << 20,
-            log_bytes: 50 << 20,
-        }
-    }
 }
 
 /// Limits of builds.
@@ -97,19 +87,4 @@ pub struct BuildSettings {
     pub allow_hosts: Vec<String>,
     /// Variables of every build: proxies, mirrors, certificates.
     pub environment: Vec<(String, String)>,
-}
-
-impl Default for BuildSettings {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(30 * 60),
-            memory_bytes: 4 << 30,
-            processes: 2_048,
-            artifact_bytes: 1 << 30,
-            cache_bytes: 5 << 30,
-            log_bytes: 50 << 20,
-            allow_hosts: Vec::new(),
-            environment: Vec::new(),
-        }
-    }
 }

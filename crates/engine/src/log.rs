@@ -33,6 +33,16 @@ impl LogBuffer {
         }
     }
 
+    /// Goes on behind a log of that many bytes whose last chunk has this number; the limit is for
+    /// both together.
+    pub(crate) fn after(limit: u64, number: i64, bytes: i64) -> Self {
+        Self {
+            number,
+            kept: u64::try_from(bytes).unwrap_or(0),
+            ..Self::new(limit)
+        }
+    }
+
     /// A line of the platform's own.
     pub(crate) fn say(&mut self, line: &str) {
         self.end_partial();
@@ -170,6 +180,16 @@ mod tests {
             "\u{FFFD}x"
         );
         assert_eq!(whole(&["ä".as_bytes()[..1].as_ref()], 99), "\u{FFFD}");
+    }
+
+    #[test]
+    fn a_second_attempt_goes_on_in_numbers_and_in_the_limit() {
+        let mut log = LogBuffer::after(10, 3, 8);
+        log.push(b"12345");
+        let (number, bytes) = log.finish().unwrap();
+        assert_eq!(number, 4);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.starts_with("12\n[marquetry] log truncated"), "{text}");
     }
 
     #[test]

@@ -7,14 +7,16 @@ use thiserror::Error;
 /// Linux, and the next run gets this line in one.
 pub const LAST_LINE_LIMIT: usize = 120 * 1024;
 
-/// The last non-empty line of the output is longer than [`LAST_LINE_LIMIT`].
+/// The last non-empty line of the output is longer than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "the last line of standard output has {length} bytes, over the limit of {LAST_LINE_LIMIT}; print less, or keep the rest elsewhere"
+    "the last line of standard output has {length} bytes, over the limit of {limit}; print less, or keep the rest elsewhere"
 )]
 pub struct OverLimit {
     /// Length of the line in bytes, after invalid parts were replaced where that made it too long.
     pub length: u64,
+    /// What it may have, in bytes.
+    pub limit: usize,
 }
 
 /// Collects the last non-empty line of a stream in constant memory.
@@ -22,10 +24,17 @@ pub struct OverLimit {
 /// Lines end with LF or CRLF; a line of blanks only (space, tab, CR, vertical tab, form feed)
 /// counts as empty. Invalid UTF-8 and NUL become U+FFFD, since the line travels in an environment
 /// variable and in a database's text, and neither takes them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LastLine {
     current: Line,
     last: Line,
+    limit: usize,
+}
+
+impl Default for LastLine {
+    fn default() -> Self {
+        Self::with_limit(LAST_LINE_LIMIT)
+    }
 }
 
 /// A line as far as it must be remembered.
@@ -47,15 +56,24 @@ impl LastLine {
         Self::default()
     }
 
+    /// A collector of a line of at most `limit` bytes, and never more than [`LAST_LINE_LIMIT`].
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            current: Line::default(),
+            last: Line::default(),
+            limit: limit.min(LAST_LINE_LIMIT),
+        }
+    }
+
     /// Takes the next bytes of the stream, cut anywhere.
     pub fn push(&mut self, chunk: &[u8]) {
         for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
             match piece.strip_suffix(b"\n") {
                 Some(end_of_line) => {
-                    self.current.push(end_of_line);
+                    self.current.push(end_of_line, self.limit);
                     self.end_line();
                 }
-                None => self.current.push(piece),
+                None => self.current.push(piece, self.limit),
             }
         }
     }
@@ -63,10 +81,10 @@ impl LastLine {
     /// The line that counts, or `None` when the stream had only empty lines.
     ///
     /// # Errors
-    /// When that line is longer than [`LAST_LINE_LIMIT`].
+    /// When that line is longer than the limit.
     pub fn finish(mut self) -> Result<Option<String>, OverLimit> {
         self.end_line();
-        self.last.into_text()
+        self.last.into_text(self.limit)
     }
 
     /// Swaps rather than copies, so that two buffers serve the whole stream.
@@ -79,12 +97,12 @@ impl LastLine {
 }
 
 impl Line {
-    fn push(&mut self, bytes: &[u8]) {
+    fn push(&mut self, bytes: &[u8], limit: usize) {
         let Some(last) = bytes.last() else { return };
         self.ends_with_cr = *last == b'\r';
         self.filled = self.filled || !bytes.iter().copied().all(is_blank);
         self.length += bytes.len() as u64;
-        let room = (LAST_LINE_LIMIT + 1).saturating_sub(self.bytes.len());
+        let room = (limit + 1).saturating_sub(self.bytes.len());
         self.bytes
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
@@ -96,19 +114,20 @@ impl Line {
         self.ends_with_cr = false;
     }
 
-    fn into_text(self) -> Result<Option<String>, OverLimit> {
+    fn into_text(self, limit: usize) -> Result<Option<String>, OverLimit> {
         if !self.filled {
             return Ok(None);
         }
         let length = self.length - u64::from(self.ends_with_cr);
         let kept = usize::try_from(length)
             .ok()
-            .filter(|&length| length <= LAST_LINE_LIMIT)
-            .ok_or(OverLimit { length })?;
+            .filter(|&length| length <= limit)
+            .ok_or(OverLimit { length, limit })?;
         let text = String::from_utf8_lossy(&self.bytes[..kept]).replace('\0', "\u{fffd}");
-        if text.len() > LAST_LINE_LIMIT {
+        if text.len() > limit {
             return Err(OverLimit {
                 length: text.len() as u64,
+                limit,
             });
         }
         Ok(Some(text))
@@ -131,6 +150,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn over(length: u64) -> OverLimit {
+        let limit = LAST_LINE_LIMIT;
+        OverLimit { length, limit }
+    }
+
+    #[test]
+    fn the_operator_may_want_less() {
+        let read = |text: &str| {
+            let mut line = LastLine::with_limit(4);
+            line.push(text.as_bytes());
+            line.finish()
+        };
+        assert_eq!(read("1234\r\n"), Ok(Some("1234".to_owned())));
+        assert_eq!(read("12345\nab"), Ok(Some("ab".to_owned())));
+        let (length, limit) = (5, 4);
+        assert_eq!(read("12345"), Err(OverLimit { length, limit }));
+    }
 
     fn last(chunks: &[&[u8]]) -> Result<Option<String>, OverLimit> {
         let mut collector = LastLine::new();
@@ -185,22 +222,16 @@ mod tests {
             Some(LAST_LINE_LIMIT)
         );
         let length = LAST_LINE_LIMIT as u64 + 1;
-        assert_eq!(last(&[&fits, b"x"]), Err(OverLimit { length }));
-        assert_eq!(
-            last(&[&fits, b"\rx"]),
-            Err(OverLimit { length: length + 1 })
-        );
+        assert_eq!(last(&[&fits, b"x"]), Err(over(length)));
+        assert_eq!(last(&[&fits, b"\rx"]), Err(over(length + 1)));
     }
 
     #[test]
     fn the_limit_holds_after_replacement() {
         let grows = vec![0xff; LAST_LINE_LIMIT];
         let length = LAST_LINE_LIMIT as u64 * 3;
-        assert_eq!(last(&[&grows]), Err(OverLimit { length }));
-        assert_eq!(
-            last(&[&vec![0; LAST_LINE_LIMIT]]),
-            Err(OverLimit { length })
-        );
+        assert_eq!(last(&[&grows]), Err(over(length)));
+        assert_eq!(last(&[&vec![0; LAST_LINE_LIMIT]]), Err(over(length)));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::{Mode, Source, Timestamp, TriggerId, Waiting};
 
-/// The most triggers that one run takes; the rest make the next one.
+/// The most triggers that one run takes, unless the operator says less; the rest make the next
+/// one.
 pub const MAX_BUNDLE: usize = 1_000;
 
 /// Why a bundle ends where it ends.
@@ -23,7 +24,7 @@ pub enum Stop {
         /// The trigger that begins the next bundle.
         at: TriggerId,
     },
-    /// [`MAX_BUNDLE`] was reached.
+    /// The bundle has as many as it may.
     Full {
         /// The trigger that begins the next bundle.
         at: TriggerId,
@@ -57,14 +58,20 @@ pub enum Decision {
 
 /// Decides for one tenant. `waiting` is in order of arrival; `debounce` is how long an idle
 /// tenant waits for more; a `paused` tenant runs only what people and the API ask for, the rest
-/// is held.
-pub fn bundle(waiting: &[Waiting], now: Timestamp, debounce: Duration, paused: bool) -> Decision {
+/// is held; a bundle has at most `most` triggers, and at least one.
+pub fn bundle(
+    waiting: &[Waiting],
+    now: Timestamp,
+    debounce: Duration,
+    paused: bool,
+    most: usize,
+) -> Decision {
     let held = |w: &&Waiting| paused && matches!(w.source, Source::Cron | Source::Webhook);
     let eligible: Vec<&Waiting> = waiting.iter().filter(|w| !held(w)).collect();
     let (cron, other): (Vec<&Waiting>, Vec<&Waiting>) =
         eligible.into_iter().partition(|w| w.source == Source::Cron);
     if !cron.is_empty() {
-        return Decision::Run(take(&cron));
+        return Decision::Run(take(&cron, most));
     }
     let Some(first) = other.first() else {
         return Decision::Nothing;
@@ -73,16 +80,16 @@ pub fn bundle(waiting: &[Waiting], now: Timestamp, debounce: Duration, paused: b
     if now < until {
         return Decision::Wait { until };
     }
-    Decision::Run(take(&other))
+    Decision::Run(take(&other, most))
 }
 
-fn take(queue: &[&Waiting]) -> Bundle {
+fn take(queue: &[&Waiting], most: usize) -> Bundle {
     let init = queue[0].mode == Mode::Init;
     let same = queue
         .iter()
         .take_while(|w| (w.mode == Mode::Init) == init)
         .count();
-    let count = same.min(MAX_BUNDLE);
+    let count = same.min(most.max(1));
     let stop = match queue.get(count) {
         None => Stop::QueueEmpty,
         Some(next) if count == same => Stop::ModeChange { at: next.id },
@@ -138,7 +145,7 @@ mod tests {
             waiting(2, Source::Cron, Mode::Normal),
             waiting(3, Source::Cron, Mode::Normal),
         ];
-        let bundle = run(bundle(&all, NOW, Duration::ZERO, false));
+        let bundle = run(bundle(&all, NOW, Duration::ZERO, false, MAX_BUNDLE));
         assert_eq!(ids(&bundle), [2, 3]);
         assert_eq!(bundle.stop, Stop::QueueEmpty);
     }
@@ -150,7 +157,7 @@ mod tests {
             waiting(2, Source::Api, Mode::Init),
             waiting(3, Source::Api, Mode::Normal),
         ];
-        let first = run(bundle(&all, NOW, Duration::ZERO, false));
+        let first = run(bundle(&all, NOW, Duration::ZERO, false, MAX_BUNDLE));
         assert_eq!((ids(&first), first.mode), (vec![1], Mode::Normal));
         assert_eq!(
             first.stop,
@@ -158,7 +165,7 @@ mod tests {
                 at: TriggerId::new(2)
             }
         );
-        let second = run(bundle(&all[1..], NOW, Duration::ZERO, false));
+        let second = run(bundle(&all[1..], NOW, Duration::ZERO, false, MAX_BUNDLE));
         assert_eq!((ids(&second), second.mode), (vec![2], Mode::Init));
     }
 
@@ -168,7 +175,7 @@ mod tests {
             waiting(1, Source::Manual, Mode::Normal),
             waiting(2, Source::Webhook, Mode::Webhook),
         ];
-        let bundle = run(bundle(&all, NOW, Duration::ZERO, false));
+        let bundle = run(bundle(&all, NOW, Duration::ZERO, false, MAX_BUNDLE));
         assert_eq!((ids(&bundle), bundle.mode), (vec![1, 2], Mode::Webhook));
     }
 
@@ -177,9 +184,15 @@ mod tests {
         let all = [waiting(1_000, Source::Api, Mode::Normal)];
         let second = Duration::from_secs(1);
         let until = Timestamp::from_millis(2_000);
-        let early = bundle(&all, Timestamp::from_millis(1_999), second, false);
+        let early = bundle(
+            &all,
+            Timestamp::from_millis(1_999),
+            second,
+            false,
+            MAX_BUNDLE,
+        );
         assert_eq!(early, Decision::Wait { until });
-        run(bundle(&all, until, second, false));
+        run(bundle(&all, until, second, false, MAX_BUNDLE));
     }
 
     #[test]
@@ -189,10 +202,10 @@ mod tests {
             waiting(2, Source::Cron, Mode::Normal),
             waiting(3, Source::Api, Mode::Normal),
         ];
-        let bundled = run(bundle(&all, NOW, Duration::ZERO, true));
+        let bundled = run(bundle(&all, NOW, Duration::ZERO, true, MAX_BUNDLE));
         assert_eq!((ids(&bundled), bundled.mode), (vec![3], Mode::Normal));
         assert_eq!(
-            bundle(&all[..2], NOW, Duration::ZERO, true),
+            bundle(&all[..2], NOW, Duration::ZERO, true, MAX_BUNDLE),
             Decision::Nothing
         );
     }
@@ -215,7 +228,7 @@ mod tests {
         fn draining_takes_each_once_and_in_order(all in any_waiting(), paused: bool) {
             let mut left = all.clone();
             let mut seen = Vec::new();
-            while let Decision::Run(next) = bundle(&left, NOW, Duration::ZERO, paused) {
+            while let Decision::Run(next) = bundle(&left, NOW, Duration::ZERO, paused, MAX_BUNDLE) {
                 prop_assert!(!next.triggers.is_empty() && next.triggers.len() <= MAX_BUNDLE);
                 let taken: Vec<&Waiting> =
                     all.iter().filter(|w| next.triggers.contains(&w.id)).collect();
@@ -249,7 +262,7 @@ mod tests {
         let all: Vec<Waiting> = (0..1_001)
             .map(|id| waiting(id, Source::Api, Mode::Normal))
             .collect();
-        let bundle = run(bundle(&all, NOW, Duration::ZERO, false));
+        let bundle = run(bundle(&all, NOW, Duration::ZERO, false, MAX_BUNDLE));
         assert_eq!(bundle.triggers.len(), MAX_BUNDLE);
         assert_eq!(
             bundle.stop,

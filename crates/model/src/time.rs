@@ -3,7 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Span;
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::Pieces;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+const EPOCH: Date = Date::constant(1970, 1, 1);
 
 /// An instant in UTC, in milliseconds since 1970. Finer parts are cut off on creation, so that a
 /// value is the same before and after it was stored.
@@ -52,25 +57,33 @@ impl Timestamp {
     /// `2021-07-24 20:04:21 +0000 UTC`: how the run's environment writes a time (the contract's
     /// `PAN_CTX_LAST_RUN_START_TIME`).
     pub fn to_environment(self) -> String {
-        self.jiff()
+        self.civil()
             .strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
             .to_string()
     }
 
-    /// Parses RFC 3339.
+    /// Parses RFC 3339, years 1 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|t| Self(t.as_millisecond()))
+        // Not as an instant of the library's: those end a day before the year 9999 does.
+        let pieces = Pieces::parse(text).ok()?;
+        let (date, time) = (pieces.date(), pieces.time()?);
+        let offset = pieces.to_numeric_offset()?;
+        if date.year() < 1 {
+            return None;
+        }
+        let days = i64::from(EPOCH.until(date).ok()?.get_days());
+        let hours = days * 24 + i64::from(time.hour());
+        let minutes = hours * 60 + i64::from(time.minute());
+        let seconds = minutes * 60 + i64::from(time.second()) - i64::from(offset.seconds());
+        Some(Self(seconds * 1000 + i64::from(time.millisecond())))
     }
 
     /// What [`Display`](fmt::Display) shows, without an allocation: every answer has several.
     fn with_text<T>(self, f: impl FnOnce(&str) -> T) -> T {
         const DAY: i64 = 86_400_000;
         let (year, month, day) = civil(self.0.div_euclid(DAY));
-        // The library's last instant is some hours before the end of its last year.
-        if year < 0 || self.0 > jiff::Timestamp::MAX.as_millisecond() {
-            return f(&format!("{:.3}", self.jiff()));
+        if !(0..=9999).contains(&year) {
+            return f(&format!("{:.3}Z", self.civil()));
         }
         let millis = self.0.rem_euclid(DAY);
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -92,8 +105,22 @@ impl Timestamp {
         f(std::str::from_utf8(&text).expect("digits and signs are ASCII"))
     }
 
-    fn jiff(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
+    /// In UTC, also beyond the library's instants; stops at the ends of its calendar.
+    fn civil(self) -> DateTime {
+        const DAY: i64 = 86_400_000;
+        let end = if self.0 < 0 {
+            DateTime::MIN
+        } else {
+            DateTime::MAX
+        };
+        let start = Span::new()
+            .try_days(self.0.div_euclid(DAY))
+            .and_then(|days| EPOCH.checked_add(days));
+        let time = Span::new().try_milliseconds(self.0.rem_euclid(DAY));
+        match (start, time) {
+            (Ok(date), Ok(time)) => date.at(0, 0, 0, 0).checked_add(time).unwrap_or(end),
+            _ => end,
+        }
     }
 }
 
@@ -152,7 +179,7 @@ mod tests {
                 let time = Timestamp::from_millis(days * day + millis);
                 assert_eq!(
                     time.to_string(),
-                    format!("{:.3}", time.jiff()),
+                    format!("{:.3}Z", time.civil()),
                     "day {days}"
                 );
             }
@@ -175,6 +202,54 @@ mod tests {
     fn the_environment_writes_it_like_the_original() {
         let time = Timestamp::parse("2021-07-24T20:04:21.9Z").unwrap();
         assert_eq!(time.to_environment(), "2021-07-24 20:04:21 +0000 UTC");
+    }
+
+    #[test]
+    fn every_time_of_the_calendar_is_read_and_shown() {
+        for text in [
+            "0001-01-01T00:00:00.000Z",
+            "1582-10-15T12:00:00.001Z",
+            "1969-12-31T23:59:59.999Z",
+            "2024-02-29T23:59:59.000Z",
+            "9999-12-30T22:00:01.000Z",
+            "9999-12-31T23:59:59.999Z",
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        let same = [
+            "2026-11-23T20:00:00Z",
+            "2026-11-23t20:00:00z",
+            "2026-11-23 20:00:00+00:00",
+            "2026-11-23T21:30:00.0009+01:30",
+            "2026-11-23T00:00:00-20:00",
+        ];
+        for text in same {
+            let found = Timestamp::parse(text).map(Timestamp::as_millis);
+            assert_eq!(found, Some(1_795_464_000_000), "{text}");
+        }
+        assert_eq!(Timestamp::parse("1970-01-01T00:00:00Z"), Some(Timestamp(0)));
+        assert_eq!(
+            Timestamp::parse("9999-12-31T23:59:59Z"),
+            Some(Timestamp::FAR_FUTURE)
+        );
+        // In UTC these lie beyond the calendar; they are times nevertheless.
+        for text in ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"] {
+            assert!(!Timestamp::parse(text).unwrap().to_string().is_empty());
+        }
+        for text in [
+            "",
+            "x",
+            "2026-11-23",
+            "2026-11-23T20:00:00",
+            "2026-02-30T00:00:00Z",
+            "2026-11-23T24:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "-000001-01-01T00:00:00Z",
+            "+010000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 
     #[test]

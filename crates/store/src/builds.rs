@@ -105,7 +105,9 @@ pub async fn list(
 }
 
 /// Takes up to `limit` waiting builds for a node, oldest first, and only one of an integration at
-/// a time: two would fight over its package cache.
+/// a time: two would fight over its package cache. Another node that claims at the same moment
+/// may see other builds of an integration; then the index refuses the second claim, and
+/// [`crate::Error::is_duplicate`] says so: look again.
 pub async fn claim(
     tx: &mut Tx,
     node: &str,

@@ -80,6 +80,20 @@ pub async fn find_last(tx: &mut Tx, of: LogOf) -> Result<i64> {
         .unwrap_or(0))
 }
 
+/// The bytes of all its chunks.
+pub async fn find_size(tx: &mut Tx, of: LogOf) -> Result<i64> {
+    let sql = of.sql(
+        "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM run_logs WHERE run_id = $1",
+        "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM build_logs WHERE build_id = $1",
+    );
+    Ok(tx
+        .row(sql, &values![of.id()])
+        .await?
+        .map(|row| row.reader().i64())
+        .transpose()?
+        .unwrap_or(0))
+}
+
 /// Where the log lies once it was moved out of the database.
 pub async fn find_blob(tx: &mut Tx, of: LogOf) -> Result<Option<String>> {
     let sql = of.sql(
@@ -106,15 +120,5 @@ pub async fn update_blob(tx: &mut Tx, of: LogOf, blob: &str) -> Result<()> {
     );
     tx.execute(note, &values![of.id(), blob]).await?;
     tx.execute(clear, &values![of.id()]).await?;
-    Ok(())
-}
-
-/// Removes the chunks of a build that is begun again.
-pub async fn delete(tx: &mut Tx, of: LogOf) -> Result<()> {
-    let sql = of.sql(
-        "DELETE FROM run_logs WHERE run_id = $1",
-        "DELETE FROM build_logs WHERE build_id = $1",
-    );
-    tx.execute(sql, &values![of.id()]).await?;
     Ok(())
 }

@@ -115,12 +115,14 @@ pub async fn insert(
     read_one(tx.row(INSERT, &row).await?, read)
 }
 
-/// Takes up to `limit` waiting runs for a node, oldest first.
+/// Takes up to `limit` waiting runs for a node, oldest first; none of an integration that is
+/// paused.
 pub async fn claim(tx: &mut Tx, claimer: &Claimer, now: Timestamp, limit: i64) -> Result<Vec<Run>> {
     // A subquery that takes rows could be evaluated more than once by a join, and then take more
     // than its limit; a materialized one is evaluated once.
     let sql = format!(
         "WITH next AS MATERIALIZED (SELECT r.id FROM runs r WHERE r.phase = 'Pending'
+            AND NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = r.integration_id AND i.paused = 1)
             ORDER BY r.id LIMIT $4{})
         UPDATE runs SET phase = 'Running', attempt = attempt + 1, node = $1, lease_until = $2,
             started_at = $3

@@ -199,9 +199,7 @@ impl WriteTx {
     /// which a statement failed is rolled back instead, and that is an error.
     pub async fn commit(self) -> Result<()> {
         if self.0.failed {
-            return Err(Error::Commit(
-                "a statement of the transaction had failed".to_owned(),
-            ));
+            return Err(Error::Undone);
         }
         match self.0.inner {
             Inner::SqliteWrite(writer) => writer.commit().await,

@@ -6,7 +6,9 @@ use marquetry_model::{
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::{Error, Tx, builds};
 
-use crate::common::{Kind, NOW, ODD, add_build, add_integration, at, on_both, sorted};
+use crate::common::{
+    Kind, NOW, ODD, add_build, add_integration, at, on_both, sorted, wait_for_a_blocked_statement,
+};
 
 fn end(status: BuildStatus) -> BuildEnd {
     BuildEnd {
@@ -157,6 +159,33 @@ on_both! {
         let rest = take(&mut tx, "z", 9).await.len();
         assert_eq!(count + rest, if db.kind() == Kind::Postgres { 2 } else { 4 });
         assert_eq!(rest, 0, "claimers leave nothing that nobody has");
+    }
+
+    async fn two_claimers_that_see_different_builds_of_an_integration_cannot_both_have_one(db) {
+        if db.kind() == Kind::Sqlite {
+            return; // One writer: nobody claims while another does.
+        }
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        tx.commit().await.unwrap();
+        let mut slow = db.write().await;
+        let early = add_build(&mut slow, crm).await.id;
+        let mut tx = db.write().await;
+        let late = add_build(&mut tx, crm).await.id;
+        tx.commit().await.unwrap();
+        let mut first = db.write().await;
+        assert_eq!(ids(&take(&mut first, "a", 9).await), [late], "the earlier one is not there yet");
+        slow.commit().await.unwrap();
+        let store = db.store.clone();
+        let second = tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            builds::claim(&mut tx, "b", at(1), at(60_000), 9).await
+        });
+        wait_for_a_blocked_statement(db).await;
+        first.commit().await.unwrap();
+        let error = second.await.unwrap().unwrap_err();
+        assert!(error.is_duplicate() && !error.is_temporary(), "{error:?}");
+        assert!(take(&mut *db.write().await, "b", 9).await.is_empty(), "{early} waits its turn");
     }
 
     async fn only_the_claim_that_holds_may_renew_and_finish(db) {

@@ -2,9 +2,9 @@
 
 use marquetry_model::{BuildId, RunId};
 use marquetry_store::logs::{Chunk, LogOf};
-use marquetry_store::{builds, logs, runs};
+use marquetry_store::{logs, runs};
 
-use crate::common::{Db, ODD, World, add_build, on_both};
+use crate::common::{Db, ODD, World, on_both};
 
 /// A run and a build with the same number, so that one is easily taken for the other.
 async fn both(db: &Db) -> [LogOf; 2] {
@@ -56,7 +56,6 @@ on_both! {
             let mut tx = db.write().await;
             assert_eq!(logs::find_last(&mut tx, of).await.unwrap(), 0);
             assert_eq!(logs::find_blob(&mut tx, of).await.unwrap(), None);
-            logs::delete(&mut tx, of).await.unwrap();
             logs::update_blob(&mut tx, of, "nowhere").await.unwrap();
         }
     }
@@ -79,21 +78,17 @@ on_both! {
         assert_eq!(logs::find_last(&mut tx, build).await.unwrap(), 0);
     }
 
-    async fn delete_removes_the_chunks_of_that_one_only(db) {
+    async fn the_size_is_in_bytes_and_of_that_one_only(db) {
         let [run, build] = both(db).await;
         let mut tx = db.write().await;
-        let integration = builds::get(&mut tx, BuildId::new(1)).await.unwrap().integration_id;
-        let second = LogOf::Build(add_build(&mut tx, integration).await.id);
-        for of in [run, build, second] {
-            logs::append(&mut tx, of, 1, b"x".to_vec()).await.unwrap();
+        for of in [run, build] {
+            assert_eq!(logs::find_size(&mut tx, of).await.unwrap(), 0);
         }
-        logs::delete(&mut tx, build).await.unwrap();
-        let mut left = Vec::new();
-        for of in [run, build, second] {
-            left.push(logs::find_last(&mut tx, of).await.unwrap());
+        // A zero byte ends no blob, and a letter may have two bytes.
+        for (number, bytes) in [(1, "a\0b"), (2, "ä")] {
+            logs::append(&mut tx, build, number, bytes.into()).await.unwrap();
         }
-        assert_eq!(left, [1, 0, 1]);
-        logs::delete(&mut tx, run).await.unwrap();
-        assert_eq!(logs::find_last(&mut tx, run).await.unwrap(), 0);
+        assert_eq!(logs::find_size(&mut tx, build).await.unwrap(), 5);
+        assert_eq!(logs::find_size(&mut tx, run).await.unwrap(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! `runs::claim` and `runs::claim_lost`: who gets a run, and who gets it when its node is lost.
 
 use marquetry_model::{Phase, Run, RunId};
-use marquetry_store::{Store, Tx, runs};
+use marquetry_store::{Store, Tx, integrations, runs};
 
 use crate::common::{Kind, NOW, World, at, claimer, on_both};
 use crate::runs::{claim_of, outcome};
@@ -40,6 +40,23 @@ on_both! {
         assert_eq!(ids(&take(&mut tx, "b", 3).await), made[2..5]);
         assert_eq!(ids(&take(&mut tx, "a", 99).await), made[5..]);
         assert!(take(&mut tx, "a", 99).await.is_empty());
+    }
+
+    async fn runs_of_a_paused_integration_wait(db) {
+        let paused = World::make(db, 2).await;
+        let mut tx = db.write().await;
+        let other = World::make_in(&mut tx, "erp", 1).await;
+        for &tenant in &paused.tenants {
+            paused.add_run(&mut tx, tenant).await;
+        }
+        let free = other.add_run(&mut tx, other.tenants[0]).await.id;
+        let mut integration = integrations::get(&mut tx, paused.integration).await.unwrap();
+        integration.paused = true;
+        integrations::update(&mut tx, &integration).await.unwrap();
+        assert_eq!(ids(&take(&mut tx, "a", 9).await), [free], "the paused ones take no place");
+        integration.paused = false;
+        integrations::update(&mut tx, &integration).await.unwrap();
+        assert_eq!(take(&mut tx, "a", 9).await.len(), 2);
     }
 
     async fn claimers_at_once_never_share_a_run(db) {

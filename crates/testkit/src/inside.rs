@@ -9,13 +9,13 @@ use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engin
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
-    RunUsage, SimClock, Timestamp,
+    RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
-use marquetry_store::{Options, Store};
-use serde_json::json;
+use marquetry_store::{Options, Store, tenants};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An application on SQLite in a folder of its own, whose time the test moves.
@@ -84,12 +84,19 @@ impl Inside {
         let claimed = builds::builds_claim(&self.system(), NODE, until, 1)
             .await
             .unwrap();
-        let (build, _) = claimed.first().expect("a build waits");
+        let build = &claimed.first().expect("a build waits").build;
         BuildClaim {
             id: build.id,
             attempt: build.attempt,
             node: NODE.into(),
         }
+    }
+
+    /// Lets the lease of a build that was taken end, so that it waits again.
+    pub async fn lose_node(&self) {
+        self.clock.advance(Duration::from_secs(61));
+        let found = builds::builds_reap(&self.system(), None).await.unwrap();
+        assert_eq!(found, 1, "one build was taken");
     }
 
     /// Adds to the log of a build that was taken.
@@ -138,6 +145,18 @@ impl Inside {
     pub async fn fire_schedules(&self) -> usize {
         let fired = schedules::schedules_fire(&self.system()).await;
         fired.unwrap().fired
+    }
+
+    /// Gives a tenant settings that no door would take: those of an older version.
+    pub async fn set_configs(&self, tenant: i64, configs: serde_json::Map<String, Value>) {
+        let mut tx = self.app.store.write().await.unwrap();
+        let found = tenants::lock(&mut tx, TenantId::new(tenant)).await;
+        let changed = Tenant {
+            configs,
+            ..found.unwrap()
+        };
+        tenants::update(&mut tx, &changed).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Makes runs of what waits and takes one, as a node does.

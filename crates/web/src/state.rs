@@ -6,10 +6,21 @@ use bytes::Bytes;
 use marquetry_app::App;
 
 /// What the operator chose for this door.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct WebConfig {
     /// Where clients reach the API, without a slash at the end; none: answers hold paths only.
     pub public_url: Option<String>,
+    /// The largest body of a request, in bytes.
+    pub body_bytes: usize,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            body_bytes: 6 << 20,
+        }
+    }
 }
 
 /// The state of the router. Cheap to clone.
@@ -19,6 +30,7 @@ pub(crate) struct Web(Arc<Inner>);
 struct Inner {
     app: Arc<App>,
     public_url: String,
+    body_bytes: usize,
     openapi: Bytes,
 }
 
@@ -31,6 +43,7 @@ impl Web {
         Self(Arc::new(Inner {
             app,
             public_url,
+            body_bytes: config.body_bytes,
             openapi,
         }))
     }
@@ -42,6 +55,11 @@ impl Web {
     /// Prefix of links to ourselves; empty when it is not known.
     pub(crate) fn public_url(&self) -> &str {
         &self.0.public_url
+    }
+
+    /// The largest body of a request, in bytes.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.0.body_bytes
     }
 
     /// The OpenAPI document, rendered once.

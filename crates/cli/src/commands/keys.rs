@@ -23,14 +23,19 @@ enum KeysCommand {
     List(PageArgs),
     /// Make a key; its text is shown once.
     #[command(after_long_help = "Examples:\n  \
-        marquetry keys create ci --scope write --scope sync\n  \
-        marquetry keys create reports --scope read --expires 2027-01-01T00:00:00Z")]
+        marquetry keys create ci --scopes write,sync\n  \
+        marquetry keys create reports --scopes read --expires 2027-01-01T00:00:00Z")]
     Create {
         /// What to call it.
         name: String,
         /// What it may do: read, sync, write, credentials, proxy, local_run, admin; may be repeated
         /// [default: admin].
-        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        #[arg(
+            long,
+            visible_alias = "scope",
+            value_name = "SCOPE,…",
+            value_delimiter = ','
+        )]
         scopes: Vec<String>,
         /// When it stops working, as 2027-01-01T00:00:00Z.
         #[arg(long, value_name = "TIME")]
@@ -125,6 +130,29 @@ fn master(to: &mut Printer) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::printer::captured::printer;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: KeysCommand,
+    }
+
+    #[test]
+    fn scopes_have_the_name_of_the_api_and_a_short_one() {
+        for words in [
+            vec!["--scopes", "read,sync"],
+            vec!["--scopes=read", "--scopes=sync"],
+            vec!["--scope", "read", "--scope", "sync"],
+        ] {
+            let line = ["keys", "create", "ci"].into_iter().chain(words);
+            let line = <Line as clap::Parser>::try_parse_from(line).unwrap();
+            let KeysCommand::Create { name, scopes, .. } = line.command else {
+                panic!("another command");
+            };
+            let wanted = json!({"name": "ci", "scopes": ["read", "sync"]});
+            assert_eq!(body(&name, &scopes, None), wanted);
+        }
+    }
 
     #[test]
     fn a_master_key_is_32_bytes_and_never_the_same() {

@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 6] = [
+const WITHOUT_FLAG: [(&str, &str); 26] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -30,6 +30,86 @@ const WITHOUT_FLAG: [(&str, &str); 6] = [
     (
         "s3.allow_http",
         "Whether an http:// endpoint is accepted [default: false]",
+    ),
+    (
+        "build.environment",
+        "Variables of every build and fetch, as HTTPS_PROXY=http://proxy.internal:3128: proxies, mirrors, certificates",
+    ),
+    (
+        "run.timeout_seconds",
+        "How long a run of a new integration may take; each integration can say otherwise [default: 600; 1 to 86400]",
+    ),
+    (
+        "run.max_timeout_seconds",
+        "The longest time that an integration may ask for [default: 86400; 1 to 86400]",
+    ),
+    (
+        "run.grace_seconds",
+        "Between SIGTERM and SIGKILL [default: 10; 0 to 300]",
+    ),
+    (
+        "run.memory_mb",
+        "Memory of a run of a new integration, in MiB; each integration can say otherwise [default: 1024; 16 to 1048576]",
+    ),
+    (
+        "run.max_memory_mb",
+        "The most memory that an integration may ask for, in MiB [default: 65536; 16 to 1048576]",
+    ),
+    (
+        "run.processes",
+        "Processes and threads of a run [default: 256; 8 to 65536]",
+    ),
+    (
+        "run.open_files",
+        "Open files of each process of a run [default: 1024; 64 to 1048576]",
+    ),
+    (
+        "run.disk_mb",
+        "What a run may write in its home and /tmp together, in MiB [default: 512; 1 to 1048576]",
+    ),
+    (
+        "run.stdout_kb",
+        "The longest last line of stdout that is kept, in KiB; an environment string cannot be longer than 128 KiB [default: 120; 1 to 120]",
+    ),
+    (
+        "run.log_mb",
+        "How much of the log of a run is kept, in MiB [default: 50; 1 to 512]",
+    ),
+    (
+        "build.timeout_seconds",
+        "How long a build may take [default: 1800; 1 to 86400]",
+    ),
+    (
+        "build.memory_mb",
+        "Memory of a build, in MiB [default: 4096; 64 to 1048576]",
+    ),
+    (
+        "build.processes",
+        "Processes and threads of a build [default: 2048; 8 to 65536]",
+    ),
+    (
+        "build.artifact_mb",
+        "The largest folder that a build may make, in MiB [default: 1024; 1 to 1048576]",
+    ),
+    (
+        "build.cache_mb",
+        "The package cache of each integration, in MiB [default: 5120; 1 to 1048576]",
+    ),
+    (
+        "build.log_mb",
+        "How much of the log of a build is kept, in MiB [default: 50; 1 to 512]",
+    ),
+    (
+        "limits.body_mb",
+        "The largest body of a request, in MiB [default: 6; 1 to 64]",
+    ),
+    (
+        "limits.waiting_triggers",
+        "Triggers that may wait for one tenant; further ones are answered 429 [default: 10000; 1 to 1000000]",
+    ),
+    (
+        "limits.bundle_triggers",
+        "Triggers that one run takes at most [default: 1000; 1 to 1000]",
     ),
 ];
 
@@ -61,6 +141,9 @@ const TAIL: &str = "\n## Variables that are no settings\n\n\
     endpoint = \"https://s3.example.com\"\n\n\
     [build]\n\
     allow_hosts = [\"mirror.example.com\"]\n\
+    environment = [\"NO_PROXY=localhost,.internal\", \"NPM_CONFIG_REGISTRY=https://mirror.example.com/npm\"]\n\n\
+    [run]\n\
+    memory_mb = 512\n\
     ```\n";
 
 #[test]
@@ -87,7 +170,7 @@ fn the_file_in_the_document_is_a_configuration() {
     let text = rest.split("```").next().unwrap();
     let (said, faults) = super::file::parse(std::path::Path::new("marquetry.toml"), text);
     assert_eq!(faults, []);
-    assert_eq!(said.len(), 8);
+    assert_eq!(said.len(), 10);
 }
 
 fn meaning(spec: &Spec, flags: &clap::Command) -> String {

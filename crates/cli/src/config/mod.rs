@@ -9,6 +9,7 @@ mod document;
 mod file;
 mod flags;
 mod layers;
+mod limits;
 mod read;
 mod report;
 mod spec;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub(crate) use flags::ServerFlags;
+pub(crate) use limits::LimitConfig;
 pub(crate) use report::{print_effective, print_faults};
 
 /// The variables of the process's environment, handed in by `main`.
@@ -132,6 +134,10 @@ pub(crate) struct ServerConfig {
     pub allow_host_network: bool,
     /// Hosts that builds may reach although their addresses are not public.
     pub build_allow_hosts: Vec<String>,
+    /// Variables of every build, such as proxies, mirrors and certificates.
+    pub build_environment: Vec<(String, String)>,
+    /// The limits.
+    pub limits: LimitConfig,
     /// Folders of toolchains that runs and builds see, read only, besides the system's own.
     pub toolchain_path: Vec<PathBuf>,
     /// Where clients reach the API, without a slash at the end.

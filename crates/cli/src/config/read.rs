@@ -36,7 +36,7 @@ pub(super) fn read(
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     layers: &'a Layers,
     faults: Vec<Fault>,
     effective: Vec<Effective>,
@@ -78,6 +78,8 @@ impl Reader<'_> {
             outbound_allow: self.many("outbound_allow", values::network),
             allow_host_network: self.one("allow_host_network", false, values::switch),
             build_allow_hosts: self.many("build.allow_hosts", values::host),
+            build_environment: self.many("build.environment", values::assignment),
+            limits: self.limits(),
             toolchain_path: self.many("toolchain_path", values::folder),
             public_url: self.maybe("public_url", values::origin),
             marketplace_url: self.maybe("marketplace_url", values::origin),
@@ -124,7 +126,7 @@ impl Reader<'_> {
     }
 
     /// A setting with one value and a default.
-    fn one<T: Shown>(
+    pub(super) fn one<T: Shown>(
         &mut self,
         key: &'static str,
         default: T,
@@ -211,7 +213,12 @@ impl Reader<'_> {
         });
     }
 
-    fn fault(&mut self, key: &str, origin: &Origin, (problem, remedy): Wrong) {
+    /// Where a setting was said; none: nobody did.
+    pub(super) fn origin(&self, key: &str) -> Option<Origin> {
+        self.layers.get(key).map(|(_, origin)| origin.clone())
+    }
+
+    pub(super) fn fault(&mut self, key: &str, origin: &Origin, (problem, remedy): Wrong) {
         self.faults.push(Fault {
             setting: key.to_owned(),
             origin: origin.clone(),
@@ -222,7 +229,7 @@ impl Reader<'_> {
 }
 
 /// A default as `config check` shows it.
-trait Shown {
+pub(super) trait Shown {
     fn shown(&self) -> String;
 }
 
@@ -259,6 +266,12 @@ impl Shown for SandboxMode {
 }
 
 impl Shown for usize {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u64 {
     fn shown(&self) -> String {
         self.to_string()
     }

@@ -214,10 +214,7 @@ fn a_master_key_must_be_one() {
 #[test]
 fn every_setting_has_a_flag_or_stands_in_a_table() {
     for spec in spec::SPECS {
-        assert!(
-            !spec.flag.is_empty() || spec.key.starts_with("s3."),
-            "{spec:?}"
-        );
+        assert!(!spec.flag.is_empty() || spec.key.contains('.'), "{spec:?}");
         let name = spec.key.replace('.', "_").to_uppercase();
         assert_eq!(spec.variable, format!("MARQUETRY_{name}"));
         if !spec.flag.is_empty() {
@@ -228,5 +225,58 @@ fn every_setting_has_a_flag_or_stands_in_a_table() {
             };
             assert_eq!(flags(&[&word]).values(spec.flag).len(), 1, "{word}");
         }
+    }
+}
+
+#[test]
+fn limits_are_numbers_in_a_range() {
+    let (_folder, path) = file("[run]\nmemory_mb = 512\nstdout_kb = 7\n[limits]\nbody_mb = 2\n");
+    let said = environment(&[
+        ("MARQUETRY_RUN_STDOUT_KB", "8"),
+        ("MARQUETRY_BUILD_TIMEOUT_SECONDS", "60"),
+    ]);
+    let limits = ServerConfig::load(&flags(&["--config", &path]), &said)
+        .unwrap()
+        .limits;
+    assert_eq!((limits.run_memory_mb, limits.run_stdout_kb), (512, 8));
+    assert_eq!((limits.body_mb, limits.build_timeout_s), (2, 60));
+    assert_eq!(
+        (limits.waiting_triggers, limits.run_timeout_s),
+        (10_000, 600)
+    );
+    let (_folder, path) = file("[run]\nstdout_kb = 121\ngrace_seconds = -1\nmemory_mb = 99_999\n");
+    let said = environment(&[("MARQUETRY_LIMITS_BODY_MB", "many")]);
+    assert_eq!(
+        faults(&flags(&["--config", &path]), &said),
+        [
+            format!("run.grace_seconds ({path}:3): `-1` is no number from 0 to 300; write a number from 0 to 300"),
+            format!("run.stdout_kb ({path}:2): `121` is no number from 1 to 120; write a number from 1 to 120"),
+            "limits.body_mb (MARQUETRY_LIMITS_BODY_MB): `many` is no number from 1 to 64; write a number from 1 to 64".to_owned(),
+            format!("run.memory_mb ({path}:4): 99999 is more than run.max_memory_mb, which is 65536; lower run.memory_mb or raise run.max_memory_mb"),
+        ]
+    );
+}
+
+#[test]
+fn variables_of_builds_are_assignments_and_never_shown() {
+    let (_folder, path) =
+        file("[build]\nenvironment = ['HTTPS_PROXY=http://u:geheim@p:1', 'NO_PROXY=a,b']\n");
+    let config = ServerConfig::load(&flags(&["--config", &path]), &Environment::new()).unwrap();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let wanted = [
+        pair("HTTPS_PROXY", "http://u:geheim@p:1"),
+        pair("NO_PROXY", "a,b"),
+    ];
+    assert_eq!(config.build_environment, wanted);
+    let (mut to, out, _) = printer(false);
+    print_effective(&config, true, &mut to);
+    assert!(!out.text().contains("geheim"), "{}", out.text());
+    for wrong in ["A=1,geheim", "1A=geheim", "PATH=/geheim", "=geheim"] {
+        let said = environment(&[("MARQUETRY_BUILD_ENVIRONMENT", wrong)]);
+        let found = faults(&flags(&[]), &said);
+        assert!(
+            found.len() == 1 && !found[0].contains("geheim"),
+            "{found:?}"
+        );
     }
 }

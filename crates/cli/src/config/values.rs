@@ -132,6 +132,41 @@ pub(super) fn slots(text: &str, most: usize) -> Result<usize, Wrong> {
     }
 }
 
+/// A whole number, `least` to `most`.
+pub(super) fn number(text: &str, least: u64, most: u64) -> Result<u64, Wrong> {
+    match text.trim().parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => wrong(
+            format!("`{text}` is no number from {least} to {most}"),
+            format!("write a number from {least} to {most}"),
+        ),
+    }
+}
+
+/// A variable with its value. A value may hold a password, so no message shows it.
+pub(super) fn assignment(text: &str) -> Result<(String, String), Wrong> {
+    /// The sandbox sets these itself.
+    const FIXED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+    let remedy = "write NAME=VALUE; a value with commas belongs into the file, in a list";
+    let Some((name, value)) = text.split_once('=') else {
+        return wrong("holds something without `=`", remedy);
+    };
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty()
+        || !name.chars().all(letter)
+        || name.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return wrong("holds something that is no name of a variable", remedy);
+    }
+    if FIXED.contains(&name) {
+        return wrong(format!("{name} is set by the platform"), "leave it out");
+    }
+    if value.contains('\0') {
+        return wrong(format!("{name} holds a NUL character"), "leave it out");
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// A network, or one address.
 pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
     let parsed = text

@@ -76,9 +76,7 @@ impl Server {
         };
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
-        let public_url = app.settings.public_url.clone();
-        let router =
-            marquetry_web::router(Arc::clone(&app), marquetry_web::WebConfig { public_url });
+        let router = marquetry_web::router(Arc::clone(&app), parts::web(config, &app));
         let (stop, stopped) = oneshot::channel::<()>();
         let web = tokio::spawn(marquetry_web::serve(listener, router, async {
             // Dropped or sent, both mean: stop.

@@ -14,8 +14,10 @@ use marquetry_outbound::{AddressPolicy, Resolver};
 use marquetry_sandbox::{Mode, Sandbox};
 use marquetry_store::{Options, Store};
 
+use marquetry_web::WebConfig;
+
 use super::folder::DataFolder;
-use crate::config::{BlobsLocation, Role, SandboxMode, ServerConfig};
+use crate::config::{BlobsLocation, LimitConfig, Role, SandboxMode, ServerConfig};
 
 /// Connections that read from SQLite at once: more than the cores that would use them help no one.
 const READERS: usize = 4;
@@ -51,9 +53,66 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
             .as_ref()
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         host_network_allowed: config.allow_host_network,
-        limits: Limits::default(),
+        limits: limits(config),
     };
     Ok(App::new(store, blobs(config)?, clock, settings).await?)
+}
+
+fn limits(config: &ServerConfig) -> Limits {
+    let limits = &config.limits;
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Limits {
+        waiting_per_tenant: signed(limits.waiting_triggers),
+        most_in_bundle: size(limits.bundle_triggers),
+        usual_run_s: signed(limits.run_timeout_s),
+        longest_run_s: signed(limits.run_max_timeout_s),
+        usual_memory_mb: signed(limits.run_memory_mb),
+        most_memory_mb: signed(limits.run_max_memory_mb),
+        ..Limits::default()
+    }
+}
+
+/// The door, as the operator wants it.
+pub(super) fn web(config: &ServerConfig, app: &App) -> WebConfig {
+    WebConfig {
+        public_url: app.settings.public_url.clone(),
+        body_bytes: size(config.limits.body_mb) << 20,
+    }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Limits of runs.
+fn run(limits: &LimitConfig) -> RunSettings {
+    RunSettings {
+        grace: Duration::from_secs(limits.run_grace_s),
+        processes: count(limits.run_processes),
+        open_files: count(limits.run_open_files),
+        disk_bytes: limits.run_disk_mb << 20,
+        stdout_bytes: size(limits.run_stdout_kb) << 10,
+        log_bytes: limits.run_log_mb << 20,
+    }
+}
+
+/// Limits of builds.
+fn build(config: &ServerConfig) -> BuildSettings {
+    let limits = &config.limits;
+    BuildSettings {
+        timeout: Duration::from_secs(limits.build_timeout_s),
+        memory_bytes: limits.build_memory_mb << 20,
+        processes: count(limits.build_processes),
+        artifact_bytes: limits.build_artifact_mb << 20,
+        cache_bytes: limits.build_cache_mb << 20,
+        log_bytes: limits.build_log_mb << 20,
+        allow_hosts: config.build_allow_hosts.clone(),
+        environment: config.build_environment.clone(),
+    }
+}
+
+fn count(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn blobs(config: &ServerConfig) -> anyhow::Result<Blobs> {
@@ -119,9 +178,13 @@ pub(super) async fn engine(
     sandbox: Sandbox,
     host_path: OsString,
 ) -> anyhow::Result<Engine> {
+    let limits = ExtractLimits::default();
+    // What was built under a larger limit, here or by another node, is unpacked still.
+    let most = limits.max_bytes.max(config.limits.build_artifact_mb << 20);
     let limits = ExtractLimits {
+        max_bytes: most,
         links: marquetry_engine::toolchain_links(&config.toolchain_path),
-        ..ExtractLimits::default()
+        ..limits
     };
     let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;
     let has = |role| config.roles.contains(&role);
@@ -142,11 +205,8 @@ pub(super) async fn engine(
         lease: LEASE,
         policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),
         resolver: Arc::new(Resolver::system()),
-        run: RunSettings::default(),
-        build: BuildSettings {
-            allow_hosts: config.build_allow_hosts.clone(),
-            ..BuildSettings::default()
-        },
+        run: run(&config.limits),
+        build: build(config),
     };
     Ok(Engine::start(app, sandbox, Prepared { artifacts }, settings).await?)
 }

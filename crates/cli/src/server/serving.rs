@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Choices, Server};
 use crate::client::Client;
@@ -146,13 +147,42 @@ fn host_path() -> OsString {
 }
 
 fn log_to_stderr(config: &ServerConfig) -> anyhow::Result<()> {
-    let filter: EnvFilter = config
-        .log
-        .parse()
-        .context("the setting log cannot be read")?;
+    let filter = filter(&config.log)?;
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(filter);
     log.try_init()
         .map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
+}
+
+/// PostgreSQL's notices are no news ("relation already exists, skipping"), yet its driver writes
+/// them as such: they are shown to who asks for debug lines, or for the driver's.
+fn filter(said: &str) -> anyhow::Result<EnvFilter> {
+    let filter: EnvFilter = said.parse().context("the setting log cannot be read")?;
+    let is_curious = filter.max_level_hint() > Some(LevelFilter::INFO);
+    if is_curious || said.contains("tokio_postgres") {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive("tokio_postgres::connection=warn".parse()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn notices_of_the_database_are_for_who_asks() {
+        for (said, quiet) in [
+            ("info", true),
+            ("warn,marquetry_engine=info", true),
+            ("debug", false),
+            ("info,marquetry_engine=debug", false),
+            ("info,tokio_postgres=info", false),
+        ] {
+            let directives = filter(said).unwrap().to_string();
+            let found = directives.contains("tokio_postgres::connection=warn");
+            assert_eq!(found, quiet, "{directives}");
+        }
+        assert!(filter("marquetry_engine=loud").is_err());
+    }
 }

@@ -10,6 +10,7 @@ mod environment;
 mod hostile;
 mod limits;
 mod readers;
+mod settings;
 mod storage;
 mod toolchains;
 mod walk;

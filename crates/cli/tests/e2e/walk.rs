@@ -61,6 +61,7 @@ both_databases! {
         assert_eq!(build["status"], "Failed");
         let message = build["message"].as_str().unwrap();
         assert!(message.contains("PANDIUM.yaml:2:"), "{message}");
+        assert_eq!(build["commit"].as_str().map(str::len), Some(40), "known before it failed: {build}");
         assert!(message.contains("base") && message.contains("run"), "{message}");
         let path = format!("/v2/integrations/{}/releases", scenario.integration);
         assert_eq!(server.get(&path).await.expect(200), json!([]));

@@ -45,8 +45,9 @@ pub(super) async fn run(
     let settings = &site.inner.config.build;
     let mut all = site.layout.basic_environment();
     all.extend(environment);
-    // The operator's word is the last one.
+    // The operator's word is the last one: two values of one name would leave it to the shell.
     let given = &settings.environment;
+    all.retain(|(name, _)| !given.iter().any(|(other, _)| name == other.as_str()));
     all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let spec = Spec {
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::Topic;
-use marquetry_app::builds::{build_finish, build_progress, builds_claim};
+use marquetry_app::builds::{BuildJob, build_finish, build_progress, builds_claim};
 use marquetry_app::logs::log_archive;
-use marquetry_model::{Build, BuildStatus, Error, Integration};
+use marquetry_model::{Build, BuildStatus, Error};
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
 use tokio::sync::watch;
@@ -41,11 +41,9 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
             let lease = inner.lease_until();
             match builds_claim(&inner.ctx, &inner.config.node, lease, free).await {
                 Ok(found) => {
-                    for (build, integration) in found {
+                    for job in found {
                         let slot = inner.builds.take();
-                        inner
-                            .tracker
-                            .spawn(execute(Arc::clone(&inner), build, integration, slot));
+                        inner.tracker.spawn(execute(Arc::clone(&inner), job, slot));
                     }
                 }
                 Err(error) => {
@@ -66,20 +64,30 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     }
 }
 
-async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot: Slot) {
+async fn execute(inner: Arc<Inner>, job: BuildJob, slot: Slot) {
+    let build = &job.build;
     let claim = BuildClaim {
         id: build.id,
         attempt: build.attempt,
         node: inner.config.node.clone(),
     };
     let (sender, signal) = watch::channel(Signal::default());
-    let mut log = LogBuffer::new(inner.config.build.log_bytes);
+    let limit = inner.config.build.log_bytes;
+    let mut log = LogBuffer::after(limit, job.log_number, job.log_bytes);
+    if build.attempt > 1 {
+        // A follower is in the middle of what the lost node wrote: that stays, and this follows.
+        log.say(&format!(
+            "the node that built this was lost; attempt {} begins",
+            build.attempt
+        ));
+    }
+    let mut commit = None;
     let mut sink = BuildSink {
         inner: &inner,
         claim: &claim,
     };
     let result = {
-        let work = work::build(&inner, &build, &integration, &mut log, &mut sink, signal);
+        let work = work::build(&inner, &job, &mut log, &mut sink, signal, &mut commit);
         tokio::select! {
             result = work => result,
             never = beat(&inner, &claim, sender) => match never {},
@@ -93,7 +101,7 @@ async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot
         // Left as it is: the next start, or whoever sees the lease end, queues it again.
         return;
     }
-    report(&inner, &claim, &build, result, log).await;
+    report(&inner, &claim, build, commit, result, log).await;
 }
 
 /// Moves the build's lease while it is worked on, and brings back the wish to stop it.
@@ -131,6 +139,7 @@ async fn report(
     inner: &Inner,
     claim: &BuildClaim,
     build: &Build,
+    commit: Option<String>,
     result: Result<Built, BuildError>,
     mut log: LogBuffer,
 ) {
@@ -141,7 +150,7 @@ async fn report(
                 status: BuildStatus::Succeeded,
                 message: built.message,
                 tag: Some(built.tag),
-                commit_hash: built.commit,
+                commit_hash: commit,
                 release_ids: Vec::new(),
             };
             (end, built.releases)
@@ -158,7 +167,7 @@ async fn report(
                 },
                 message: Some(message),
                 tag: build.tag.clone(),
-                commit_hash: None,
+                commit_hash: commit,
                 release_ids: Vec::new(),
             };
             (end, Vec::new())

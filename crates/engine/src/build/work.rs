@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use marquetry_app::builds::BuildJob;
 use marquetry_app::repository;
 use marquetry_blobs::{ArchiveError, Kind, LinkPolicy, PackLimits, pack};
 use marquetry_model::{Build, Integration, Release, ReleaseId};
@@ -24,7 +25,6 @@ use crate::toolchain::toolchain;
 /// What a build made.
 pub(crate) struct Built {
     pub(crate) tag: String,
-    pub(crate) commit: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) releases: Vec<Release>,
 }
@@ -96,14 +96,18 @@ pub(super) struct Site<'a, 'b> {
     pub(super) started: tokio::time::Instant,
 }
 
+/// Builds it. `commit` is set as soon as it is known, however the build ends.
 pub(crate) async fn build(
     inner: &Inner,
-    build: &Build,
-    integration: &Integration,
+    job: &BuildJob,
     log: &mut LogBuffer,
     sink: &mut BuildSink<'_>,
     signal: watch::Receiver<Signal>,
+    commit: &mut Option<String>,
 ) -> Result<Built, BuildError> {
+    let BuildJob {
+        build, integration, ..
+    } = job;
     let address = integration.repository_url.as_deref().unwrap_or_default();
     let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
     let location = location.map_err(|why| BuildError::Source(format!("repository_url {why}")))?;
@@ -136,7 +140,7 @@ pub(crate) async fn build(
         signal,
         started,
     };
-    let result = steps(&mut site, build, &location, &tree).await;
+    let result = steps(&mut site, build, &location, &tree, commit).await;
     remove_tree(&scratch).await;
     remove_tree(&tree).await;
     result
@@ -147,8 +151,10 @@ async fn steps(
     build: &Build,
     location: &repository::Location,
     tree: &std::path::Path,
+    commit: &mut Option<String>,
 ) -> Result<Built, BuildError> {
     let checkout = checkout(site, build, location).await?;
+    commit.clone_from(&checkout.commit);
     let found = read_manifests(site, tree).await?;
     let mut warnings = Vec::new();
     for one in &found {
@@ -158,7 +164,7 @@ async fn steps(
     }
     // History is no part of a release.
     remove_tree(&tree.join(".git")).await;
-    let artifact = keep(site, tree).await?;
+    let artifact = unless_stopped(site, tree).await?;
     let tag = build.tag.clone().or_else(|| checkout.short.clone());
     let tag = tag.unwrap_or_else(|| format!("build-{}", build.id));
     let releases = found
@@ -168,7 +174,6 @@ async fn steps(
     let message = (!warnings.is_empty()).then(|| warnings.join("; "));
     Ok(Built {
         tag,
-        commit: checkout.commit,
         message,
         releases,
     })
@@ -206,6 +211,33 @@ pub fn toolchain_links(further: &[PathBuf]) -> LinkPolicy {
     let folders = folders.map(PathBuf::from).into_iter();
     LinkPolicy {
         outside: folders.chain(further.iter().cloned()).collect(),
+    }
+}
+
+/// Keeps the built folder, unless somebody stops the build or its time is up meanwhile. No process
+/// of the build is left then, so what is dropped here is only the packing.
+async fn unless_stopped(
+    site: &mut Site<'_, '_>,
+    tree: &std::path::Path,
+) -> Result<String, BuildError> {
+    let mut signal = site.signal.clone();
+    let end = site.started + site.inner.config.build.timeout;
+    tokio::select! {
+        biased;
+        why = stopped(&mut signal, end) => Err(BuildError::Stopped(why)),
+        kept = keep(site, tree) => kept,
+    }
+}
+
+/// Why the build must stop, when it must.
+async fn stopped(signal: &mut watch::Receiver<Signal>, end: tokio::time::Instant) -> Stopped {
+    let asked = signal.wait_for(|signal| signal.lost || signal.cancel || signal.stop);
+    match tokio::time::timeout_at(end, asked).await {
+        Ok(Ok(signal)) if signal.lost => Stopped::Lost,
+        Ok(Ok(signal)) if signal.cancel => Stopped::Cancelled,
+        // Who would tell is gone: the server ends.
+        Ok(_) => Stopped::Shutdown,
+        Err(_) => Stopped::Timeout,
     }
 }
 
@@ -289,4 +321,54 @@ fn slug(path: &str) -> String {
         }
     };
     path.chars().map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn packing_is_stopped_by_a_wish_and_by_the_time() {
+        let (sender, mut signal) = watch::channel(Signal::default());
+        let passed = Instant::now();
+        assert_eq!(stopped(&mut signal, passed).await, Stopped::Timeout);
+        let end = Instant::now() + Duration::from_secs(60);
+        for (change, why) in [
+            (
+                Signal {
+                    cancel: true,
+                    ..Signal::default()
+                },
+                Stopped::Cancelled,
+            ),
+            (
+                Signal {
+                    stop: true,
+                    ..Signal::default()
+                },
+                Stopped::Shutdown,
+            ),
+            (
+                Signal {
+                    lost: true,
+                    cancel: true,
+                    ..Signal::default()
+                },
+                Stopped::Lost,
+            ),
+        ] {
+            sender.send_replace(change);
+            assert_eq!(stopped(&mut signal, end).await, why);
+        }
+        // A lease that moves on stops nothing.
+        sender.send_replace(Signal {
+            lease_end: Some(end),
+            ..Signal::default()
+        });
+        assert_eq!(stopped(&mut signal, passed).await, Stopped::Timeout);
+    }
 }

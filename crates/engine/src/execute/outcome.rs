@@ -1,6 +1,6 @@
 //! From the end of a process to the phase of a run.
 
-use marquetry_manifest::{LAST_LINE_LIMIT, LastLine};
+use marquetry_manifest::LastLine;
 use marquetry_model::{Outcome, Phase, RunUsage};
 use marquetry_sandbox::{Cause, Ended, Status};
 
@@ -44,8 +44,8 @@ pub(super) fn judge(end: End) -> Outcome {
         Err(over) if outcome.phase == Phase::Succeeded => {
             outcome.phase = Phase::FailedPlatform;
             outcome.message = Some(format!(
-                "the last line of stdout has {} bytes; the platform keeps at most {LAST_LINE_LIMIT}",
-                over.length
+                "the last line of stdout has {} bytes; the platform keeps at most {}",
+                over.length, over.limit
             ));
         }
         Err(_) => {}

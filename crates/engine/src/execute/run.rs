@@ -176,7 +176,7 @@ async fn in_layout(
     let spec = spec(inner, job, layout, &reach, log).await?;
     let mut child = inner.sandbox.spawn(spec).await?;
     let relay = reach.relay(child.egress.take())?;
-    let mut stdout = LastLine::new();
+    let mut stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
     let mut sink = RunSink { inner, job, claim };
     let bounds = Bounds {
         timeout: Duration::from_secs(timeout_s),

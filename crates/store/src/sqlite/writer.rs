@@ -172,8 +172,8 @@ impl SqliteWriter {
         pass_on(turn, &self.shared);
         match answer.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Error::Commit(error.to_string())),
-            Err(_) => Err(Error::Commit("the writer stopped".to_owned())),
+            Ok(Err(error)) => Err(Error::Commit(error)),
+            Err(_) => Err(Error::Stopped),
         }
     }
 }

@@ -15,8 +15,6 @@ use super::json_stream::{self, Kind};
 use super::shape::{self, Shape};
 use crate::error::ApiError;
 
-/// The largest body, in bytes.
-pub(crate) const BODY_LIMIT: usize = 6 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
 /// The longest body of a sync, in bytes, that is sent back when it is no object.
@@ -91,16 +89,20 @@ impl BodyInput for Payload {
 }
 
 /// The whole body, unless it is too large or too slow.
-pub(crate) async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn collect(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
     if let Some(length) = headers.get(CONTENT_LENGTH) {
         let length = length.to_str().ok().and_then(|text| text.parse().ok());
         match length {
             Some(0) => return Ok(Bytes::new()),
-            Some(length) if length > BODY_LIMIT => return Err(ApiError::TooLarge),
+            Some(length) if length > limit => return Err(ApiError::TooLarge),
             _ => {}
         }
     }
-    let whole = Limited::new(body, BODY_LIMIT).collect();
+    let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(BODY_TIME, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_large_payload_costs_no_more_than_its_bytes() {
-        let items = "[],".repeat((BODY_LIMIT - 16) / 3);
+        let items = "[],".repeat(((6 << 20) - 16) / 3);
         let body = Bytes::from(format!("{{\"a\":[{items}0]}}"));
         let before = peak();
         let mut faults = Vec::new();

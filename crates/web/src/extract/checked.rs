@@ -30,7 +30,7 @@ impl<P: Params, Q: Params, B: BodyInput> FromRequest<Web> for Checked<P, Q, B> {
             Some(found.map_err(|_| ApiError::NoRoute)?)
         };
         let bytes = if B::READS {
-            collect(&parts.headers, body).await?
+            collect(&parts.headers, body, web.body_bytes()).await?
         } else {
             bytes::Bytes::new()
         };

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::StreamExt as _;
 use http::Request;
 use marquetry_app::logs::{LogOf, log_archive};
 use marquetry_model::{Run, RunId};
 use marquetry_testkit::Inside;
 use marquetry_web::WebConfig;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::client::{Answer, Client};
 
@@ -66,6 +68,7 @@ async fn a_link_opens_one_log_for_fifteen_minutes() {
 async fn links_are_absolute_where_the_address_is_known() {
     let config = WebConfig {
         public_url: Some("https://sync.example/".into()),
+        ..WebConfig::default()
     };
     let client = Client::of(Inside::new().await, config);
     let tenant = client.runnable().await;
@@ -194,4 +197,66 @@ async fn a_builds_log_can_be_read_and_followed() {
         "event: end\ndata: Succeeded\n\n"
     );
     assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn the_log_of_a_build_goes_on_when_its_node_was_lost() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let body = json!({"integration_id": integration, "tag": "v1"});
+    client
+        .post("/v2/sourcecontrol/build", body)
+        .await
+        .expect(201);
+    let first = client.inside.take_build().await;
+    client.inside.build_log(&first, 1, b"one\n").await;
+    let mut early = client.stream("/v2/builds/1/log?follow=true", None).await;
+    assert_eq!(early.next().await.unwrap(), "id: 4\ndata: one\n\n");
+    client.inside.lose_node().await;
+    let second = client.inside.take_build().await;
+    assert_eq!(second.attempt, 2);
+    client.inside.build_log(&second, 2, b"two\n").await;
+    assert_eq!(early.next().await.unwrap(), "id: 8\ndata: two\n\n");
+    let path = "/v2/builds/1/log?follow=true";
+    let mut late = client.stream(path, Some("4")).await;
+    assert_eq!(late.next().await.unwrap(), "id: 8\ndata: two\n\n");
+    assert_eq!(client.get("/v2/builds/1/log").await.text(), "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_large_archived_log_comes_in_pieces() {
+    let (client, run, claim) = running().await;
+    let mut whole = String::new();
+    for number in 1..=6 {
+        // Not all alike, or it would be small where it is kept.
+        let lines: Vec<_> = (0..40_000).map(|n| format!("{number} {n}\n")).collect();
+        let lines = lines.concat();
+        client
+            .inside
+            .run_log(&run, &claim, number, lines.as_bytes())
+            .await;
+        whole.push_str(&lines);
+    }
+    client.inside.end_run(&run, &claim, "{}").await;
+    let of = LogOf::Run(RunId::new(1));
+    log_archive(&client.inside.system(), of).await.unwrap();
+    let answer = client.get("/v2/runs/1/log").await;
+    let link = answer.header("location").to_owned();
+    let request = Request::builder().uri(link).body(Body::empty()).unwrap();
+    let response = client.router.clone().oneshot(request).await.unwrap();
+    let mut pieces = response.into_body().into_data_stream();
+    let mut found = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.unwrap();
+        assert!(piece.len() <= 256 << 10, "{} bytes at once", piece.len());
+        found.extend_from_slice(&piece);
+    }
+    assert!(found == whole.as_bytes(), "{} bytes", found.len());
+    // A follower that comes back in the middle goes on there.
+    let middle = whole.len() - 4;
+    let mut events = client
+        .stream("/v2/runs/1/log/stream", Some(&middle.to_string()))
+        .await;
+    let wanted = format!("id: {}\ndata: 999\n\n", whole.len());
+    assert_eq!(events.next().await.unwrap(), wanted);
 }

@@ -153,3 +153,28 @@ async fn all_settings_of_a_tenant_together_have_a_limit() {
     let shown = client.get(&path).await.expect(200);
     assert_eq!(shown["configs"].as_object().unwrap().len(), 11);
 }
+
+#[tokio::test]
+async fn settings_older_than_a_limit_stand_in_the_way_of_nothing_else() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    let large = Value::from("x".repeat(100_000));
+    let old = (0..12).map(|n| (format!("s{n}"), large.clone())).collect();
+    client.inside.set_configs(tenant, old).await;
+    let changed = client.patch(&path, json!({"paused": false})).await;
+    assert_eq!(changed.expect(200)["paused"], false);
+    let same = json!({"configs": {"s1": large}, "name": "other"});
+    client.patch(&path, same).await.expect(200);
+    // Fewer are welcome even while they are too many; more, or a larger one, are not.
+    let body = json!({"configs": {"s0": null}});
+    let fewer = client.patch(&path, body).await.expect(200);
+    assert_eq!(fewer["configs"].as_object().unwrap().len(), 11);
+    for wrong in [json!({"new": 1}), json!({"s1": "y".repeat(100_001)})] {
+        let answer = client.patch(&path, json!({"configs": wrong})).await;
+        assert_eq!(
+            answer.expect(422)["detail"][0]["loc"],
+            json!(["body", "configs"])
+        );
+    }
+}

@@ -273,3 +273,40 @@ async fn what_is_no_json_says_where() {
     assert_eq!(fault["loc"], json!(["body", 9]));
     assert!(fault["ctx"]["error"].is_string());
 }
+
+#[tokio::test]
+async fn times_from_the_first_to_the_last_year() {
+    let client = Client::new().await;
+    for (n, time) in [
+        "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.999-00:00",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59.999-23:59",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for name in ["from", "to"] {
+            let path = format!("/v2/runs?{name}={time}");
+            assert_eq!(client.get(&path).await.expect(200), json!([]), "{path}");
+        }
+        let body = json!({"name": format!("k{n}"), "scopes": ["read"], "expires_date": time});
+        let answer = client.post("/v2/keys", body).await;
+        if time.starts_with("9999") {
+            assert!(answer.status.is_success(), "{time}: {}", answer.text());
+        } else {
+            assert_faults(&answer.expect(422), &[("body.expires_date", "value_error")]);
+        }
+    }
+    for time in ["0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "soon", ""] {
+        for name in ["from", "to"] {
+            let answer = client.get(&format!("/v2/runs?{name}={time}")).await;
+            let place = format!("query.{name}");
+            assert_faults(&answer.expect(422), &[(&place, "datetime_parsing")]);
+        }
+        let body = json!({"name": "k", "scopes": ["read"], "expires_date": time});
+        let answer = client.post("/v2/keys", body).await;
+        let wanted = [("body.expires_date", "datetime_parsing")];
+        assert_faults(&answer.expect(422), &wanted);
+    }
+}

@@ -117,6 +117,7 @@ fn text(ctx: Ctx, of: LogOf) -> Response {
         }
         let (bytes, complete) = logs::log_next(&ctx, of, &mut cursor).await?;
         if bytes.is_empty() {
+            // Either its end, or all that a live one holds now.
             return Ok(None);
         }
         Ok::<_, Error>(Some((Bytes::from(bytes), (ctx, cursor, complete))))
