@@ -13,6 +13,7 @@ use crate::archive::{
 use crate::blob_ref::{BlobRef, Kind};
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
+use crate::cache_use::{Unpacked, Uses};
 use crate::digest::Sha256;
 use crate::error::BlobError;
 
@@ -55,11 +56,19 @@ pub enum CacheError {
 }
 
 /// A folder of unpacked artifacts, named by their hashes. A folder under such a name is complete,
-/// was checked against its hash, and is read only.
+/// was checked against its hash, and is read only. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ArtifactCache(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct ArtifactCache {
+struct Inner {
     dir: PathBuf,
     limits: ExtractLimits,
+    /// How many bytes may lie there before what is not used leaves.
+    most_bytes: u64,
+    uses: Arc<Uses>,
+    /// Two who make room at once would make it twice.
+    evicting: tokio::sync::Mutex<()>,
     /// One lock for each artifact somebody is unpacking, so that others wait instead of doing it
     /// again.
     unpacking: Mutex<HashMap<Sha256, Weak<tokio::sync::Mutex<()>>>>,
@@ -67,52 +76,89 @@ pub struct ArtifactCache {
 
 impl ArtifactCache {
     /// Opens the cache in `dir`, makes the folder (readable by everybody, as runs have other
-    /// users) if it is missing, and removes what a crash has left unfinished there.
-    pub async fn open(dir: &Path, limits: ExtractLimits) -> Result<Self, CacheError> {
+    /// users) if it is missing, and removes what a crash has left unfinished there. With over
+    /// `most_bytes` in it, those not used for longest leave, and never one that is in use.
+    pub async fn open(
+        dir: &Path,
+        limits: ExtractLimits,
+        most_bytes: u64,
+    ) -> Result<Self, CacheError> {
         let path = dir.to_owned();
         let prepared = blocking(move || prepare(&path)).await;
         prepared.map_err(|source| CacheError::Folder {
             path: dir.to_owned(),
             source,
         })?;
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             dir: dir.to_owned(),
             limits,
+            most_bytes,
+            uses: Arc::default(),
+            evicting: tokio::sync::Mutex::default(),
             unpacking: Mutex::default(),
-        })
+        })))
     }
 
-    /// The folder of the unpacked artifact; fetches and unpacks it if it is not there. The hash of
-    /// all that was fetched is checked before the folder appears.
-    pub async fn ensure(&self, artifact: &BlobRef, blobs: &Blobs) -> Result<PathBuf, CacheError> {
+    /// The unpacked artifact; fetches and unpacks it if it is not there. The hash of all that was
+    /// fetched is checked before the folder appears. It stays while the answer is held.
+    pub async fn ensure(&self, artifact: &BlobRef, blobs: &Blobs) -> Result<Unpacked, CacheError> {
         let blob = *artifact;
-        let into = self.folder(&blob)?;
-        if is_there(&into) {
-            return Ok(into);
+        let inner = &self.0;
+        let into = inner.folder(&blob)?;
+        let (unpacked, leaves) = inner.uses.begin(blob.sha256, into.clone());
+        if !leaves && is_there(&into) {
+            return Ok(unpacked);
         }
-        let turn = self.turn(blob.sha256);
+        let turn = inner.turn(blob.sha256);
         let _turn = turn.lock().await;
         if is_there(&into) {
-            return Ok(into);
+            return Ok(unpacked);
         }
         let stored = blobs.stored(&blob).await;
         let stored = stored.map_err(|source| CacheError::Fetch { blob, source })?;
-        let (limits, target) = (self.limits.clone(), into.clone());
-        let unpacked = blocking(move || unpack_from(stored, Some(blob.sha256), &target, &limits));
-        match unpacked.await {
-            Ok(_) => Ok(into),
-            Err(source) => Err(CacheError::Unpack { blob, source }),
+        let limits = inner.limits.clone();
+        let made = blocking(move || unpack_from(stored, Some(blob.sha256), &into, &limits)).await;
+        made.map_err(|source| CacheError::Unpack { blob, source })?;
+        // Nobody waits for what makes room for others.
+        let cache = self.clone();
+        tokio::spawn(async move { cache.evict().await });
+        Ok(unpacked)
+    }
+
+    /// Removes what was not used for longest until the cache has its size. What is in use, or cannot
+    /// be removed, stays. Happens by itself after unpacking.
+    pub async fn evict(&self) {
+        let _alone = self.0.evicting.lock().await;
+        let inner = Arc::clone(&self.0);
+        let found = blocking(move || inner.uses.candidates(&inner.dir)).await;
+        let mut sum: u64 = found.iter().map(|one| one.bytes).sum();
+        for one in found {
+            if sum <= self.0.most_bytes {
+                return;
+            }
+            let turn = self.0.turn(one.sha256);
+            let Ok(_turn) = turn.try_lock() else { continue };
+            if !self.0.uses.leave(one.sha256) {
+                continue;
+            }
+            let path = self.0.dir.join(one.sha256.to_string());
+            if blocking(move || remove_tree_aside(&path)).await.is_ok() {
+                sum -= one.bytes;
+            }
+            self.0.uses.left(one.sha256);
         }
     }
 
     /// Removes the unpacked artifact, which nobody may be using. Not having it is no error.
     pub async fn remove(&self, artifact: &BlobRef) -> Result<(), CacheError> {
         let blob = *artifact;
-        let path = self.folder(&blob)?;
+        let path = self.0.folder(&blob)?;
         let removed = blocking(move || remove_tree_aside(&path)).await;
         removed.map_err(|source| CacheError::Unpack { blob, source })
     }
+}
 
+impl Inner {
     fn folder(&self, blob: &BlobRef) -> Result<PathBuf, CacheError> {
         match blob.kind {
             Kind::Artifact => Ok(self.dir.join(blob.sha256.to_string())),

@@ -16,6 +16,7 @@ mod blob_ref;
 mod blobs;
 mod blocking;
 mod cache;
+mod cache_use;
 mod chunks;
 mod digest;
 mod error;
@@ -33,6 +34,7 @@ pub use archive::{
 pub use blob_ref::{BlobRef, Kind, ParseBlobRefError};
 pub use blobs::Blobs;
 pub use cache::{ArtifactCache, CacheError};
+pub use cache_use::Unpacked;
 pub use digest::{ParseSha256Error, Sha256};
 pub use error::BlobError;
 pub use listing::{ListedBlob, Page};

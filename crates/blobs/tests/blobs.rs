@@ -171,12 +171,15 @@ async fn the_cache_unpacks_once_and_for_good() {
     let (temp, blobs) = place();
     let blob = artifact(&temp, &blobs, b"content").await;
     let dir = temp.path().join("cache");
-    let cache = ArtifactCache::open(&dir, ExtractLimits::default())
+    let cache = ArtifactCache::open(&dir, ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
     let all = futures_util::future::join_all((0..20).map(|_| cache.ensure(&blob, &blobs))).await;
     for folder in all {
-        assert_eq!(fs::read(folder.unwrap().join("f")).unwrap(), b"content");
+        assert_eq!(
+            fs::read(folder.unwrap().path().join("f")).unwrap(),
+            b"content"
+        );
     }
     assert_eq!(names(&dir), [blob.sha256.to_string()]);
     // Once: the store is not asked again.
@@ -202,14 +205,14 @@ async fn two_caches_on_one_folder_get_along() {
     let (temp, blobs) = place();
     let blob = artifact(&temp, &blobs, b"content").await;
     let dir = temp.path().join("cache");
-    let one = ArtifactCache::open(&dir, ExtractLimits::default())
+    let one = ArtifactCache::open(&dir, ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
-    let two = ArtifactCache::open(&dir, ExtractLimits::default())
+    let two = ArtifactCache::open(&dir, ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
     let (a, b) = tokio::join!(one.ensure(&blob, &blobs), two.ensure(&blob, &blobs));
-    assert_eq!(a.unwrap(), b.unwrap());
+    assert_eq!(a.unwrap().path(), b.unwrap().path());
     assert_eq!(names(&dir), [blob.sha256.to_string()]);
 }
 
@@ -219,7 +222,7 @@ async fn a_damaged_artifact_never_appears() {
     let blob = artifact(&temp, &blobs, b"content").await;
     let other = artifact(&temp, &blobs, b"other").await;
     let dir = temp.path().join("cache");
-    let cache = ArtifactCache::open(&dir, ExtractLimits::default())
+    let cache = ArtifactCache::open(&dir, ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
     let good = fs::read(stored(&temp, &blob)).unwrap();
@@ -247,7 +250,7 @@ async fn a_damaged_artifact_never_appears() {
 async fn opening_a_cache_removes_what_a_crash_left() {
     let temp = tempfile::tempdir().unwrap();
     fs::create_dir_all(temp.path().join(".unfinished-1-0/d")).unwrap();
-    ArtifactCache::open(temp.path(), ExtractLimits::default())
+    ArtifactCache::open(temp.path(), ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
     assert!(names(temp.path()).is_empty());
@@ -260,9 +263,53 @@ async fn only_artifacts_are_unpacked() {
         kind: Kind::Log,
         sha256: Sha256::of(b"x"),
     };
-    let cache = ArtifactCache::open(temp.path(), ExtractLimits::default())
+    let cache = ArtifactCache::open(temp.path(), ExtractLimits::default(), u64::MAX)
         .await
         .unwrap();
     let text = cache.ensure(&log, &blobs).await.unwrap_err().to_string();
     assert_eq!(text, format!("blob {log} is not an artifact"));
+}
+
+#[tokio::test]
+async fn what_was_not_used_for_longest_leaves_and_never_what_is_in_use() {
+    let (temp, blobs) = place();
+    let dir = temp.path().join("cache");
+    let open = async || {
+        ArtifactCache::open(&dir, ExtractLimits::default(), 2_500)
+            .await
+            .unwrap()
+    };
+    let cache = open().await;
+    let mut all = Vec::new();
+    for n in 0..4_u8 {
+        all.push(artifact(&temp, &blobs, &[n; 1_000]).await);
+    }
+    let name = |n: usize| all[n].sha256.to_string();
+    let sorted = |mut names: Vec<String>| {
+        names.sort_unstable();
+        names
+    };
+    let held = cache.ensure(&all[0], &blobs).await.unwrap();
+    cache.ensure(&all[1], &blobs).await.unwrap();
+    cache.ensure(&all[2], &blobs).await.unwrap();
+    cache.evict().await;
+    assert_eq!(
+        names(&dir),
+        sorted(vec![name(0), name(2)]),
+        "the first is held"
+    );
+    // It comes back when it is wanted, and what stands longest unused goes.
+    let back = cache.ensure(&all[1], &blobs).await.unwrap();
+    assert_eq!(fs::read(back.path().join("f")).unwrap(), [1; 1_000]);
+    cache.evict().await;
+    assert_eq!(names(&dir), sorted(vec![name(0), name(1)]));
+    drop(held);
+    drop(back);
+    // After a restart nothing is known but what lies there.
+    let cache = open().await;
+    let newest = cache.ensure(&all[3], &blobs).await.unwrap();
+    cache.evict().await;
+    let left = names(&dir);
+    assert_eq!(left.len(), 2);
+    assert!(left.contains(&name(3)) && newest.path().join("f").exists());
 }

@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 26] = [
+const WITHOUT_FLAG: [(&str, &str); 27] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -110,6 +110,10 @@ const WITHOUT_FLAG: [(&str, &str); 26] = [
     (
         "limits.bundle_triggers",
         "Triggers that one run takes at most [default: 1000; 1 to 1000]",
+    ),
+    (
+        "limits.artifact_cache_mb",
+        "Unpacked releases that a node keeps, in MiB; those not used for longest leave, never one in use [default: 10240; 1 to 1048576]",
     ),
 ];
 

@@ -45,6 +45,8 @@ pub(crate) struct LimitConfig {
     pub(crate) waiting_triggers: u64,
     /// Triggers that one run takes at most.
     pub(crate) bundle_triggers: u64,
+    /// Unpacked releases that a node keeps, in MiB; those in use stay whatever their size.
+    pub(crate) artifact_cache_mb: u64,
 }
 
 impl Reader<'_> {
@@ -70,6 +72,7 @@ impl Reader<'_> {
             body_mb: self.number("limits.body_mb", 6, 1, 64),
             waiting_triggers: self.number("limits.waiting_triggers", 10_000, 1, 1_000_000),
             bundle_triggers: self.number("limits.bundle_triggers", 1_000, 1, 1_000),
+            artifact_cache_mb: self.number("limits.artifact_cache_mb", 10_240, 1, 1_048_576),
         };
         self.not_above(
             ("run.timeout_seconds", limits.run_timeout_s),

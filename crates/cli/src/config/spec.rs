@@ -150,6 +150,12 @@ pub(super) const SPECS: &[Spec] = &[
         One,
     ),
     spec(
+        "limits.artifact_cache_mb",
+        "",
+        "MARQUETRY_LIMITS_ARTIFACT_CACHE_MB",
+        One,
+    ),
+    spec(
         "toolchain_path",
         "toolchain-path",
         "MARQUETRY_TOOLCHAIN_PATH",

@@ -186,7 +186,8 @@ pub(super) async fn engine(
         links: marquetry_engine::toolchain_links(&config.toolchain_path),
         ..limits
     };
-    let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits).await?;
+    let most = config.limits.artifact_cache_mb << 20;
+    let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits, most).await?;
     let has = |role| config.roles.contains(&role);
     let settings = Config {
         node: folder.node.clone(),

@@ -153,13 +153,14 @@ async fn attempt(
         .artifact
         .parse()
         .map_err(|e| StartError::Release(Box::new(e)))?;
-    let folder = inner
+    let release = inner
         .artifacts
         .ensure(&artifact, &inner.ctx.app.blobs)
         .await;
-    let folder = folder.map_err(|e| StartError::Release(Box::new(e)))?;
+    // Held until the run has ended: it stays unpacked so long.
+    let release = release.map_err(|e| StartError::Release(Box::new(e)))?;
     let place = inner.scratch.take().map_err(StartError::Folder)?;
-    let layout = Layout::of_run(inner, &place, folder);
+    let layout = Layout::of_run(inner, &place, release.path().to_owned());
     in_layout(inner, job, claim, log, &layout, registered.receiver.clone()).await
 }
 
