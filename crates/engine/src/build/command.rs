@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use marquetry_manifest::LastLine;
-use marquetry_sandbox::{Access, Cause, Limits, Network, Spec, Status};
+use marquetry_sandbox::{Cause, Limits, Network, Spec, Status};
 
+use super::cache::cache;
 use super::manifests::Found;
 use super::work::{BuildError, Site};
 use crate::pump::{Bounds, Pump, Stdout};
@@ -123,33 +124,4 @@ pub(super) fn judge(status: Status, what: &'static str) -> Result<(), BuildError
             "{what} was killed by signal {signal}"
         ))),
     }
-}
-
-/// The integration's package cache; answers where the build sees it. Never shared between
-/// integrations: one could poison the other's packages.
-async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError> {
-    const INSIDE: &str = "/cache";
-    let mounted = site
-        .layout
-        .mounts
-        .iter()
-        .find(|m| m.target.as_os_str() == INSIDE);
-    if let Some(mount) = mounted {
-        return Ok(site.inner.sandbox.path_inside(mount).to_owned());
-    }
-    let folder = site
-        .inner
-        .config
-        .cache_dir
-        .join(site.integration.id.to_string());
-    let made = tokio::fs::create_dir_all(&folder).await;
-    made.map_err(|e| BuildError::platform("the package cache could not be made", e))?;
-    let most = site.inner.config.build.cache_bytes;
-    Ok(site.layout.mount(
-        folder,
-        INSIDE,
-        Access::ReadWrite {
-            max_bytes: Some(most),
-        },
-    ))
 }

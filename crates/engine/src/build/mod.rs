@@ -1,5 +1,6 @@
 //! Builds: from a commit to releases.
 
+mod cache;
 mod checkout;
 mod command;
 mod manifests;

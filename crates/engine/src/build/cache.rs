@@ -1,0 +1,85 @@
+//! The package cache of an integration: what package managers fetched, for the next build.
+
+use std::path::{Path, PathBuf};
+
+use marquetry_sandbox::Access;
+
+use super::work::{BuildError, Site};
+use crate::step::remove_tree;
+
+/// The integration's package cache; answers where the build sees it. Never shared between
+/// integrations: one could poison the other's packages.
+pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError> {
+    const INSIDE: &str = "/cache";
+    let mounted = site
+        .layout
+        .mounts
+        .iter()
+        .find(|m| m.target.as_os_str() == INSIDE);
+    if let Some(mount) = mounted {
+        return Ok(site.inner.sandbox.path_inside(mount).to_owned());
+    }
+    let folder = site
+        .inner
+        .config
+        .cache_dir
+        .join(site.integration.id.to_string());
+    let most = site.inner.config.build.cache_bytes;
+    if let Some(bytes) = size(folder.clone()).await.filter(|bytes| *bytes > most / 2) {
+        // Nobody else empties it, and a build that finds it full would be killed for it each time.
+        remove_tree(&folder).await;
+        let mib = bytes >> 20;
+        site.log
+            .say(&format!("the package cache had {mib} MiB and was emptied"));
+    }
+    let made = tokio::fs::create_dir_all(&folder).await;
+    made.map_err(|e| BuildError::platform("the package cache could not be made", e))?;
+    Ok(site.layout.mount(
+        folder,
+        INSIDE,
+        Access::ReadWrite {
+            max_bytes: Some(most),
+        },
+    ))
+}
+
+/// The bytes of all files below a folder; none where it cannot be said.
+async fn size(folder: PathBuf) -> Option<u64> {
+    tokio::task::spawn_blocking(move || bytes_below(&folder))
+        .await
+        .ok()
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(data) if data.is_dir() => open.push(entry.path()),
+                Ok(data) => bytes += data.len(),
+                // Gone, or not ours to read: not counted.
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn files_are_counted_and_links_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(deep.join("one"), [0; 1000]).unwrap();
+        std::fs::write(folder.path().join("two"), [0; 24]).unwrap();
+        std::os::unix::fs::symlink("/usr", deep.join("link")).unwrap();
+        let bytes = size(folder.path().to_owned()).await.unwrap();
+        assert!((1024..1100).contains(&bytes), "{bytes}");
+        assert_eq!(size(folder.path().join("none")).await, Some(0));
+    }
+}
