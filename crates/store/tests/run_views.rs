@@ -83,7 +83,9 @@ on_both! {
                 let mut expected: Vec<_> = wanted.iter().map(|n| made[*n].clone()).collect();
                 expected.sort_unstable();
                 expected.dedup();
-                expected.iter_mut().for_each(|(_, taken)| taken.truncate(most.try_into().unwrap()));
+                for (_, taken) in &mut expected {
+                    taken.truncate(most.try_into().unwrap());
+                }
                 assert_eq!(found, expected, "{of:?} {most}");
             }
         }

@@ -172,3 +172,24 @@ fn a_connection_comes_back_clean_after_a_dropped_transaction() {
         assert_eq!(row.get::<_, i64>(0), 6);
     });
 }
+
+#[test]
+fn readers_get_another_connection_when_theirs_is_cut() {
+    crate::common::run(Kind::Postgres, async |db| {
+        let mut tx = db.write().await;
+        settings::update(&mut tx, "a", "1", NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(value(&db.store, "a").await.as_deref(), Some("1"));
+        let client = client(url_of(&db.options)).await;
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        assert!(!client.query(cut, &[]).await.unwrap().is_empty());
+        // Who reads before the client has noticed is told; nobody has to start the store again.
+        crate::common::until("readers have a connection", async || {
+            let mut tx = db.store.read().await.unwrap();
+            settings::find(&mut tx, "a").await.is_ok()
+        })
+        .await;
+        assert_eq!(value(&db.store, "a").await.as_deref(), Some("1"));
+    });
+}
