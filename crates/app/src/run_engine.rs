@@ -200,7 +200,16 @@ pub(crate) async fn run_take_now(
     if state.current_run_id.is_some() {
         return Ok(None);
     }
-    bundle_next(tx, tenant, integration, Some(release), Some(claimer), now, most).await
+    bundle_next(
+        tx,
+        tenant,
+        integration,
+        Some(release),
+        Some(claimer),
+        now,
+        most,
+    )
+    .await
 }
 
 /// `release` is what the tenant's channel means now, where that is known already.

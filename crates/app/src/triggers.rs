@@ -83,8 +83,10 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     // Where the machine is idle, the commit that makes the trigger durable makes its run too.
     let most = limits.most_in_bundle;
     if let Some(place) = ctx.app.take_place()
-        && let Some(job) = run_take_now(&mut tx, found, &place.claimer(), now, most).await?
+        // Both are large, and the door holds this future on its stack.
+        && let Some(job) = Box::pin(run_take_now(&mut tx, found, &place.claimer(), now, most)).await?
     {
+        let job = Box::new(job);
         finish(commit_and_execute(tx, place, job)).await?;
         return Ok(trigger);
     }
@@ -98,9 +100,9 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     Ok(trigger)
 }
 
-async fn commit_and_execute(tx: WriteTx, place: Box<dyn Place>, job: RunJob) -> Result<()> {
+async fn commit_and_execute(tx: WriteTx, place: Box<dyn Place>, job: Box<RunJob>) -> Result<()> {
     tx.commit().await.map_err(store_error)?;
-    place.execute(job);
+    place.execute(*job);
     Ok(())
 }
 

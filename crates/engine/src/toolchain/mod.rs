@@ -2,7 +2,7 @@
 //!
 //! There are no images. A build and a run use the machine's own programs, and what a package
 //! manager installs for "the system" must come to lie in the artifact, because that alone is
-//! there in the run. [`table`] says so for each language in one place; nothing else of the
+//! there in the run. `table.rs` says so for each language in one place; nothing else of the
 //! engine knows a package manager's name.
 
 mod environment;
