@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use marquetry_blobs::{Blobs, LogLinkSigner};
 use marquetry_model::{Error, Result, SharedClock, Timestamp};
 use marquetry_store::{Store, settings};
@@ -68,6 +69,7 @@ pub struct App {
     pub hints: Hints,
     pub(crate) keys: KeyCache,
     pub(crate) log_links: LogLinkSigner,
+    cursors: hmac::Key,
 }
 
 impl App {
@@ -87,13 +89,26 @@ impl App {
             hints: Hints::default(),
             keys: KeyCache::default(),
             log_links: LogLinkSigner::new(&secret),
+            cursors: cursor_key(&secret),
         }))
+    }
+
+    /// The mark of a place in a list: only who has seen it from an installation can show it.
+    pub fn cursor_mark(&self, place: &str) -> String {
+        random::hex(&hmac::sign(&self.cursors, place.as_bytes()).as_ref()[..12])
     }
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// A key of its own for cursors, from the secret that all nodes have.
+fn cursor_key(secret: &[u8; 32]) -> hmac::Key {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let own = hmac::sign(&secret, b"cursors of lists");
+    hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
 }
 
 /// All nodes must sign alike, so the secret lies in the database.

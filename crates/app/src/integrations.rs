@@ -204,10 +204,10 @@ async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) 
         for tenant in &part.items {
             cancel_waiting(tx, tenant.id, now).await?;
         }
-        if !part.has_more {
+        if part.next.is_none() {
             return Ok(());
         }
-        page.skip += page.limit;
+        page.after = part.next;
     }
 }
 

@@ -42,6 +42,7 @@ pub async fn run_list(ctx: &Ctx, wanted: &RunFilter, page: &PageRequest) -> Resu
     Ok(Page {
         items,
         has_more: found.has_more,
+        next: found.next,
         total: found.total,
     })
 }

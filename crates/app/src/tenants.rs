@@ -193,6 +193,7 @@ pub async fn tenant_list(
     Ok(Page {
         items: views,
         has_more: found.has_more,
+        next: found.next,
         total: found.total,
     })
 }

@@ -1,6 +1,6 @@
 //! Lists: filters, order and pages, written once for all tables.
 
-use marquetry_model::{Direction, Page, PageRequest};
+use marquetry_model::{Direction, Page, PageRequest, Position, SortKey};
 
 use crate::value::{Reader, Row, Value};
 use crate::{Error, Result, Tx};
@@ -55,42 +55,60 @@ impl List {
     pub(crate) async fn page<T>(
         &self,
         tx: &mut Tx,
-        filter: Filter,
+        mut filter: Filter,
         request: &PageRequest,
         read: impl Fn(&mut Reader) -> Result<T>,
     ) -> Result<Page<T>> {
         let order = self.order(request)?;
-        let conditions = filter.text();
         let total = if request.total {
-            let sql = format!("{}{conditions}", self.count);
+            let sql = format!("{}{}", self.count, filter.text());
             let row = tx.row(&sql, &filter.values).await?;
             row.map(|row| row.reader().i64()).transpose()?
         } else {
             None
         };
+        if let Some(position) = &request.after {
+            filter.after(&order, position);
+        }
+        let columns = self.select.trim_start_matches("SELECT ");
+        let sql = format!(
+            "SELECT {}, id, {columns}{}{order} LIMIT ${} OFFSET ${}",
+            order.column,
+            filter.text(),
+            filter.values.len() + 1,
+            filter.values.len() + 2,
+        );
         let mut values = filter.values;
         values.push(Value::I64(request.limit + 1));
         values.push(Value::I64(request.skip));
-        let sql = format!(
-            "{}{conditions} ORDER BY {order} LIMIT ${} OFFSET ${}",
-            self.select,
-            values.len() - 1,
-            values.len()
-        );
         let mut rows = tx.rows(&sql, &values).await?;
         let limit = usize::try_from(request.limit).unwrap_or(0);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
+        let mut items = Vec::with_capacity(rows.len());
+        let mut last = None;
+        for row in rows {
+            let mut row = row.reader();
+            let (key, id) = (row.sort_key()?, row.i64()?);
+            items.push(read(&mut row)?);
+            last = Some(Position { key, id });
+        }
         Ok(Page {
-            items: read_all(rows, read)?,
+            items,
             has_more,
+            next: last.filter(|_| has_more),
             total,
         })
     }
 
-    fn order(&self, request: &PageRequest) -> Result<String> {
+    fn order(&self, request: &PageRequest) -> Result<Order> {
+        let backwards = self.order.ends_with(" DESC");
         let Some(sort) = &request.sort else {
-            return Ok(self.order.to_owned());
+            return Ok(Order {
+                column: "id",
+                descending: backwards,
+                backwards,
+            });
         };
         let found = self.sorts.iter().find(|(field, _)| *field == sort.field);
         let Some((_, column)) = found else {
@@ -100,12 +118,60 @@ impl List {
                 known,
             });
         };
-        let direction = match sort.direction {
-            Direction::Ascending => "ASC",
-            Direction::Descending => "DESC",
-        };
+        Ok(Order {
+            column,
+            descending: sort.direction == Direction::Descending,
+            backwards,
+        })
+    }
+}
+
+/// A whole order: no two rows are equal in it.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    column: &'static str,
+    descending: bool,
+    /// Of those with the same value, whether the newest comes first.
+    backwards: bool,
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |descending| if descending { "DESC" } else { "ASC" };
+        let (own, ties) = (word(self.descending), word(self.backwards));
+        if self.column == "id" {
+            return write!(f, " ORDER BY id {own}");
+        }
         // NULLs sort first on one database and last on the other unless told.
-        Ok(format!("{column} {direction} NULLS LAST, {}", self.order))
+        write!(f, " ORDER BY {} {own} NULLS LAST, id {ties}", self.column)
+    }
+}
+
+impl Filter {
+    /// Only rows that stand behind this place.
+    fn after(&mut self, order: &Order, position: &Position) {
+        let sign = |descending| if descending { "<" } else { ">" };
+        let (column, own, ties) = (order.column, sign(order.descending), sign(order.backwards));
+        self.values.push(Value::I64(position.id));
+        let id = self.values.len();
+        let key = match &position.key {
+            _ if column == "id" => {
+                self.clauses.push(format!("id {own} ${id}"));
+                return;
+            }
+            SortKey::Null => {
+                self.clauses
+                    .push(format!("({column} IS NULL AND id {ties} ${id})"));
+                return;
+            }
+            SortKey::Number(number) => Value::I64(*number),
+            SortKey::Text(text) => Value::Text(text.clone()),
+        };
+        self.values.push(key);
+        let key = self.values.len();
+        self.clauses.push(format!(
+            "({column} {own} ${key} OR ({column} = ${key} AND id {ties} ${id}) OR {column} IS NULL)"
+        ));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use bytes::BytesMut;
-use marquetry_model::Timestamp;
+use marquetry_model::{SortKey, Timestamp};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::{Error, Result};
@@ -214,6 +214,16 @@ impl Reader {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => self.bad(),
+        }
+    }
+
+    /// Whatever a list is sorted by.
+    pub(crate) fn sort_key(&mut self) -> Result<SortKey> {
+        match self.next()? {
+            Value::Null => Ok(SortKey::Null),
+            Value::I64(value) => Ok(SortKey::Number(value)),
+            Value::Text(value) => Ok(SortKey::Text(value)),
+            Value::Blob(_) => self.bad(),
         }
     }
 

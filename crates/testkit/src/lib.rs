@@ -16,7 +16,7 @@ mod server;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
-pub use inside::{Inside, RunClaim};
+pub use inside::{BuildClaim, Inside, RunClaim};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};

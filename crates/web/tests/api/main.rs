@@ -13,6 +13,7 @@ mod keys;
 mod lists;
 mod logs;
 mod schedules;
+mod operations;
 mod server;
 mod tenants;
 mod triggers;

@@ -55,7 +55,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller,
     input: Checked<(), BuildsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let integration = input.query.integration_id.filter(|id| *id != 0);
     let integration = integration.map(IntegrationId::new);
     let found = builds::build_list(&ctx, integration, &page).await?;

@@ -44,7 +44,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller,
     input: Checked<(), IntegrationsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let archived = input.query.archived.unwrap_or(false);
     let found = integrations::integration_list(&ctx, archived, &page).await?;
     let found = found.map(Integration::from);

@@ -28,7 +28,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller<Admin>,
     input: Checked<(), KeysQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let found = keys::key_list(&ctx, &page).await?.map(Key::from);
     Ok(reply::list(&web, &input.uri, &page, &found))
 }

@@ -58,7 +58,7 @@ pub(crate) async fn list(
     input: Checked<(), RunsQuery>,
 ) -> Answer {
     let query = input.query;
-    let page = query.page()?;
+    let page = query.page(&web, &input.uri)?;
     let wanted = RunFilter {
         tenant: query.tenant_id.filter(|id| *id != 0).map(TenantId::new),
         integration: query
@@ -85,7 +85,7 @@ pub(crate) async fn list_of_tenant(
     Caller(ctx, _): Caller,
     input: Checked<TenantPath, TenantRunsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let id = TenantId::new(input.path.tenant_id);
     let found = runs::run_list_of_tenant(&ctx, id, &page).await?;
     let found = render_page(&ctx, found).await?;

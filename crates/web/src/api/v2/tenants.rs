@@ -41,7 +41,7 @@ pub(crate) async fn list(
     input: Checked<(), TenantsQuery>,
 ) -> Answer {
     let query = input.query;
-    let page = query.page()?;
+    let page = query.page(&web, &input.uri)?;
     let wanted = TenantListing {
         integration: query
             .integration_id
