@@ -2,8 +2,8 @@
 
 use marquetry_model::{
     Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
-    LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
-    Scope, TenantId, Timestamp, check_schedule, check_slug,
+    Loc, LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
+    ScheduleChoice, Scope, TenantId, Timestamp, check_schedule, check_slug,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenants, triggers};
@@ -153,7 +153,17 @@ pub async fn integration_set_default(
         default_release_channel: channel.map_or(Patch::Clear, Patch::Set),
         ..IntegrationInput::default()
     };
-    integration_update(ctx, id, input).await
+    let changed = integration_update(ctx, id, input).await;
+    changed.map_err(|error| match error {
+        Error::Invalid(mut faults) => {
+            // The caller knows the field by another name.
+            for fault in &mut faults {
+                fault.loc = vec![Loc::Name("body".into()), Loc::Name("release_id".into())];
+            }
+            Error::Invalid(faults)
+        }
+        other => other,
+    })
 }
 
 /// Archives it. With live tenants only with `cascade`, which archives them too.

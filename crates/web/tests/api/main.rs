@@ -4,6 +4,7 @@
 
 mod client;
 mod contract;
+mod corners;
 mod docs;
 mod document;
 mod errors;

@@ -157,7 +157,7 @@ impl Walk {
             ("log", text) => {
                 let (run, claim) = self.run.as_ref().unwrap();
                 inside
-                    .run_log(run, claim, 0, format!("{text}\n").as_bytes())
+                    .run_log(run, claim, 1, format!("{text}\n").as_bytes())
                     .await;
             }
             ("end", what) if what.starts_with("build ") => {
