@@ -11,6 +11,7 @@ use marquetry_store::{Store, settings};
 use crate::auth::KeyCache;
 use crate::errors::store_error;
 use crate::hints::Hints;
+use crate::idempotency::Running;
 use crate::random;
 
 /// What the operator chose.
@@ -69,6 +70,7 @@ pub struct App {
     pub hints: Hints,
     pub(crate) keys: KeyCache,
     pub(crate) log_links: LogLinkSigner,
+    pub(crate) running: Running,
     cursors: hmac::Key,
 }
 
@@ -89,6 +91,7 @@ impl App {
             hints: Hints::default(),
             keys: KeyCache::default(),
             log_links: LogLinkSigner::new(&secret),
+            running: Running::default(),
             cursors: cursor_key(&secret),
         }))
     }

@@ -75,7 +75,7 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
         .await
         .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, integration.id.get()).await?;
     Ok(integration)
 }
 

@@ -95,7 +95,7 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
     let triggers = triggers::list_heads(&mut tx, &[id], None)
         .await
         .map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, id.get()).await?;
     ctx.app.hints.give(Topic::Cancel);
     ctx.app.hints.give(Topic::Tenant(run.tenant_id));
     ctx.app.hints.give(Topic::Dispatch);

@@ -143,7 +143,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
             .map_err(store_error)?;
         schedules::plan(&mut tx, &tenant, now).await?;
     }
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, tenant.id.get()).await?;
     ctx.app.hints.give(Topic::Schedules);
     Ok(TenantView {
         tenant,

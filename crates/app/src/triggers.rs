@@ -79,7 +79,7 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
         .map_err(store_error)?;
     // The client may go away while the commit is under way, which ends this function there.
     let _hint = HintOnDrop(&ctx.app.hints);
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, trigger.get()).await?;
     Ok(trigger)
 }
 
@@ -296,10 +296,18 @@ pub async fn trigger_cancel(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
         return Err(Error::conflict("trigger_taken", message));
     }
     let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, id.get()).await?;
     let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
     ctx.app.hints.give(Topic::Tenant(trigger.tenant_id));
     Ok(trigger)
+}
+
+/// One of them.
+pub async fn trigger_get(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    let found = triggers::find(&mut tx, id).await.map_err(store_error)?;
+    found.ok_or_else(|| Error::not_found(TriggerId::KIND, id))
 }
 
 /// The raw body that came with a trigger; empty when there was none.

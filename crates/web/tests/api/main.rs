@@ -15,6 +15,7 @@ mod lists;
 mod logs;
 mod schedules;
 mod operations;
+mod repeated;
 mod server;
 mod tenants;
 mod triggers;

@@ -11,6 +11,7 @@ use marquetry_wire::v2::{
 use super::Answer;
 use super::paths::IntegrationPath;
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query, params};
+use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -61,8 +62,16 @@ pub(crate) async fn create(
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
     let wanted = input_of_create(input.body.0)?;
-    let made = integrations::integration_create(&ctx, wanted).await?;
-    Ok(reply::json(StatusCode::CREATED, &Integration::from(made)))
+    let created = |made| reply::json(StatusCode::CREATED, &Integration::from(made));
+    let act = |ctx| async move {
+        let made = integrations::integration_create(&ctx, wanted).await?;
+        Ok(created(made))
+    };
+    let again = |ctx, id| async move {
+        let made = integrations::integration_get(&ctx, IntegrationId::new(id)).await?;
+        Ok(created(made))
+    };
+    once(ctx, input.once, act, again).await
 }
 
 /// An integration.

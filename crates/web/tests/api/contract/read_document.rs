@@ -39,6 +39,10 @@ fn read_operation(document: &Value, operation: &Value) -> Operation {
     };
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let (name, place) = (&parameter["name"], &parameter["in"]);
+        if place == "header" {
+            // Of all that post; see document.rs.
+            continue;
+        }
         let key = format!("{} {}", place.as_str().unwrap(), name.as_str().unwrap());
         let required = parameter["required"].as_bool().unwrap_or(false);
         let one = field(document, &parameter["schema"], required);

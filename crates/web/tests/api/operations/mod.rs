@@ -128,6 +128,8 @@ struct Walk {
     run: Option<(Run, RunClaim)>,
     link: String,
     transcript: String,
+    /// The first success of each operation.
+    examples: BTreeMap<String, Value>,
 }
 
 impl Walk {
@@ -140,6 +142,7 @@ impl Walk {
             run: None,
             link: String::new(),
             transcript: String::new(),
+            examples: BTreeMap::new(),
         }
     }
 
@@ -185,6 +188,28 @@ impl Walk {
         }
         self.check(&request, &answer);
         self.write(&request, &answer);
+        if request.kind == Kind::Happy {
+            self.keep(&request, &answer);
+        }
+    }
+
+    /// Keeps a request and its answer as the example of the document.
+    fn keep(&mut self, request: &Request, answer: &Answer) {
+        let clean = |text: &str| {
+            let own = "https://git.example.com";
+            let text = text.replace(&self.repositories(), own);
+            let text = redact(&text.replace("{repositories}", own));
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        let shown = match request.path {
+            "/openapi.json" => json!({"openapi": "3.1.0", "info": {"title": "Marquetry"}}),
+            _ => clean(&answer.text()),
+        };
+        let sent = (!request.body.is_empty()).then(|| clean(request.body));
+        let example = json!({"request": sent, "status": answer.status.as_str(), "answer": shown});
+        self.examples
+            .entry(request.operation.to_owned())
+            .or_insert(example);
     }
 
     /// Whether the status is right and the body is what the document says.
@@ -286,7 +311,20 @@ both_databases! {
         insta::with_settings!({prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!("walk", walk.transcript);
         });
+        let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi/examples.json");
+        let mut examples = serde_json::to_string_pretty(&walk.examples).unwrap();
+        examples.push('\n');
+        if bless() {
+            std::fs::write(kept, &examples).unwrap();
+        }
+        let told = "the examples are old: MARQUETRY_BLESS=1 cargo test -p marquetry-web walk";
+        assert!(std::fs::read_to_string(kept).unwrap() == examples, "{told}");
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "who runs the tests says so")]
+fn bless() -> bool {
+    std::env::var_os("MARQUETRY_BLESS").is_some()
 }
 
 both_databases! {
