@@ -154,15 +154,15 @@ pub async fn integration_set_default(
         ..IntegrationInput::default()
     };
     let changed = integration_update(ctx, id, input).await;
-    changed.map_err(|error| match error {
-        Error::Invalid(mut faults) => {
-            // The caller knows the field by another name.
-            for fault in &mut faults {
-                fault.loc = vec![Loc::Name("body".into()), Loc::Name("release_id".into())];
-            }
-            Error::Invalid(faults)
+    changed.map_err(|error| {
+        let Error::Invalid(mut faults) = error else {
+            return error;
+        };
+        // The caller knows the field by another name.
+        for fault in &mut faults {
+            fault.loc = vec![Loc::Name("body".into()), Loc::Name("release_id".into())];
         }
-        other => other,
+        Error::Invalid(faults)
     })
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn read(web: &Web, path: &str, sort: Option<&Sort>, text: &str) -> Op
     let key = match key {
         Value::Null => SortKey::Null,
         Value::String(text) => SortKey::Text(text),
-        number => SortKey::Number(number.as_i64()?),
+        Value::Number(number) => SortKey::Number(number.as_i64()?),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     Some(Position { key, id })
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use marquetry_testkit::{Database, Inside};
+use marquetry_testkit::{Database, Http, Inside};
 use marquetry_web::WebConfig;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -21,8 +21,7 @@ pub(crate) struct Client {
 }
 
 struct Served {
-    url: String,
-    http: reqwest::Client,
+    http: Http,
     /// The server ends with it.
     _stop: tokio::sync::oneshot::Sender<()>,
 }
@@ -79,12 +78,8 @@ impl Client {
         };
         let serving = marquetry_web::serve(listener, client.router.clone(), shutdown);
         tokio::spawn(serving);
-        let http = reqwest::Client::builder().no_proxy();
-        let http = http.redirect(reqwest::redirect::Policy::none());
-        let http = http.build().unwrap();
         client.served = Some(Served {
-            url,
-            http,
+            http: Http::new(url),
             _stop: stop,
         });
         client
@@ -178,14 +173,14 @@ impl Client {
 impl Served {
     async fn send(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
-        let url = format!("{}{}", self.url, parts.uri);
-        let body = body.collect().await.unwrap().to_bytes();
-        let sent = self.http.request(parts.method, url).headers(parts.headers);
-        let response = sent.body(body).send().await.unwrap();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        let path = parts.uri.to_string();
+        let sent = self.http.send(parts.method, &path, parts.headers, body);
+        let (status, headers, bytes) = sent.await;
         Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            bytes: response.bytes().await.unwrap().to_vec(),
+            status,
+            headers,
+            bytes,
         }
     }
 }

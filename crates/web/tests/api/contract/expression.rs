@@ -42,7 +42,7 @@ fn words(text: &str, types: &Types) -> Option<String> {
     if let Some(Type::Words(words)) = types.get(text) {
         return Some(format!("({})", words.join(", ")));
     }
-    text.starts_with("<")
+    text.starts_with('<')
         .then(|| format!("({})", text.trim_matches(['<', '>'])))
 }
 

@@ -213,8 +213,8 @@ fn the_tables_hold_all_that_is_served() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-fn shown(default: &Option<Value>) -> String {
-    default.as_ref().map_or("none".to_owned(), Value::to_string)
+fn shown(default: Option<&Value>) -> String {
+    default.map_or("none".to_owned(), Value::to_string)
 }
 
 /// What is compared, and what came of it.
@@ -293,7 +293,10 @@ impl Sides<'_> {
             self.say(place, &format!("is {}, not {}", found.kind, wanted.kind));
         }
         if wanted.default != found.default {
-            let (wanted, found) = (shown(&wanted.default), shown(&found.default));
+            let (wanted, found) = (
+                shown(wanted.default.as_ref()),
+                shown(found.default.as_ref()),
+            );
             self.say(place, &format!("default is {found}, not {wanted}"));
         }
     }

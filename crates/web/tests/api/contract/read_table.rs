@@ -29,7 +29,7 @@ pub(super) fn read(text: &str, surface: &mut Surface) {
                 let route = format!("{method} {path}");
                 let one = surface.operations.entry(route).or_default();
                 assert_eq!(one.name.is_empty(), plus.is_empty(), "{head}");
-                one.name = name.to_owned();
+                name.clone_into(&mut one.name);
                 lines.for_each(|line| part(line, one));
             }
             _ => panic!("{head}"),

@@ -322,7 +322,6 @@ both_databases! {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "who runs the tests says so")]
 fn bless() -> bool {
     std::env::var_os("MARQUETRY_BLESS").is_some()
 }

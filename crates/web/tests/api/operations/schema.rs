@@ -21,11 +21,11 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
         }
         return;
     }
-    let kinds = match &schema["type"] {
-        Value::Array(kinds) => kinds.clone(),
-        Value::Null => return,
-        kind => vec![kind.clone()],
-    };
+    if schema["type"].is_null() {
+        return;
+    }
+    let kinds = schema["type"].as_array().cloned();
+    let kinds = kinds.unwrap_or_else(|| vec![schema["type"].clone()]);
     if !kinds.iter().any(|kind| is(kind.as_str().unwrap(), value)) {
         found.push(format!("{place}: {value} is no {kinds:?}"));
         return;
@@ -65,12 +65,12 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
                 match known.get(name) {
                     None => found.push(format!("{place}.{name} is not described")),
                     Some(schema) => {
-                        check(document, schema, value, &format!("{place}.{name}"), found)
+                        check(document, schema, value, &format!("{place}.{name}"), found);
                     }
                 }
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
