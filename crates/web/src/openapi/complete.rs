@@ -111,11 +111,13 @@ fn illustrate(operation: &mut Operation, example: &Value) {
         let RefOr::T(Response { content, .. }) = response else {
             continue;
         };
-        for content in content.values_mut() {
+        for (kind, content) in content {
             let RefOr::T(content) = content else {
                 continue;
             };
-            content.example = if *code == status {
+            content.example = if kind == "text/event-stream" {
+                Some(json!({"id": "7", "event": "message", "data": "a line"}))
+            } else if *code == status {
                 Some(example["answer"].clone())
             } else {
                 refusal(code, content)

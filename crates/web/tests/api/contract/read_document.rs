@@ -55,14 +55,18 @@ fn read_operation(document: &Value, operation: &Value) -> Operation {
     }
     for (status, answer) in operation["responses"].as_object().unwrap() {
         let content = answer["content"].as_object();
-        let kind = match content.and_then(|content| content.iter().next()) {
-            None => "-".to_owned(),
-            Some((kind, content)) if kind == "application/json" => {
-                expression(document, &content["schema"])
+        let kinds = content.into_iter().flatten().map(|(kind, content)| {
+            let shown = expression(document, &content["schema"]);
+            match kind.as_str() {
+                "application/json" => shown,
+                kind => format!("{shown} {kind}"),
             }
-            Some((kind, content)) => {
-                format!("{} {kind}", expression(document, &content["schema"]))
-            }
+        });
+        let kinds: Vec<String> = kinds.collect();
+        let kind = if kinds.is_empty() {
+            "-".to_owned()
+        } else {
+            kinds.join(" + ")
         };
         found.answers.insert(status.clone(), kind);
     }
