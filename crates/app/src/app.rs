@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
+use aws_lc_rs::hmac;
 use marquetry_blobs::{Blobs, LogLinkSigner};
 use marquetry_model::{Error, MAX_BUNDLE, Result, SharedClock, Timestamp};
 use marquetry_store::{Store, settings};
@@ -10,6 +11,7 @@ use marquetry_store::{Store, settings};
 use crate::auth::KeyCache;
 use crate::errors::store_error;
 use crate::hints::Hints;
+use crate::idempotency::Running;
 use crate::places::{Place, Places};
 use crate::random;
 
@@ -79,6 +81,8 @@ pub struct App {
     pub(crate) keys: KeyCache,
     pub(crate) log_links: LogLinkSigner,
     places: OnceLock<Weak<dyn Places>>,
+    pub(crate) running: Running,
+    cursors: hmac::Key,
 }
 
 impl App {
@@ -99,7 +103,14 @@ impl App {
             keys: KeyCache::default(),
             log_links: LogLinkSigner::new(&secret),
             places: OnceLock::new(),
+            running: Running::default(),
+            cursors: cursor_key(&secret),
         }))
+    }
+
+    /// The mark of a place in a list: only who has seen it from an installation can show it.
+    pub fn cursor_mark(&self, place: &str) -> String {
+        random::hex(&hmac::sign(&self.cursors, place.as_bytes()).as_ref()[..12])
     }
 
     /// The present instant.
@@ -117,6 +128,13 @@ impl App {
     pub(crate) fn take_place(&self) -> Option<Box<dyn Place>> {
         self.places.get()?.upgrade()?.take()
     }
+}
+
+/// A key of its own for cursors, from the secret that all nodes have.
+fn cursor_key(secret: &[u8; 32]) -> hmac::Key {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let own = hmac::sign(&secret, b"cursors of lists");
+    hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
 }
 
 /// All nodes must sign alike, so the secret lies in the database.

@@ -87,6 +87,7 @@ pub async fn authenticate(app: &Arc<App>, text: &str) -> Result<Ctx> {
     Ok(Ctx {
         app: Arc::clone(app),
         principal,
+        intent: None,
     })
 }
 

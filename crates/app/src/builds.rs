@@ -46,7 +46,7 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     let build = builds::insert(&mut tx, &wanted, now)
         .await
         .map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, build.id.get()).await?;
     ctx.app.hints.give(Topic::Builds);
     Ok(build)
 }
@@ -85,7 +85,7 @@ pub async fn build_cancel(ctx: &Ctx, id: BuildId) -> Result<Build> {
             format!("build {id} is already {}", build.status),
         ));
     }
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, id.get()).await?;
     ctx.app.hints.give(Topic::BuildCancel(id));
     ctx.app.hints.give(Topic::Build(id));
     Ok(build)

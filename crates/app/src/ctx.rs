@@ -7,6 +7,7 @@ use marquetry_store::{ReadTx, WriteTx};
 
 use crate::App;
 use crate::errors::store_error;
+use crate::idempotency::Intent;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Ctx {
     pub app: Arc<App>,
     /// Who asks.
     pub principal: Principal,
+    /// What is noted with the work, when the request may be repeated.
+    pub(crate) intent: Option<Arc<Intent>>,
 }
 
 impl Ctx {
@@ -37,6 +40,7 @@ impl Ctx {
         Self {
             app,
             principal: Principal::System,
+            intent: None,
         }
     }
 
@@ -60,5 +64,20 @@ impl Ctx {
 
     pub(crate) async fn write(&self) -> Result<WriteTx> {
         self.app.store.write().await.map_err(store_error)
+    }
+
+    /// Makes the work of a request durable, which made or changed the object with the id
+    /// `effect`, together with the note that it is done.
+    pub(crate) async fn commit(&self, mut tx: WriteTx, effect: i64) -> Result<()> {
+        self.note(&mut tx, effect).await?;
+        tx.commit().await.map_err(store_error)
+    }
+
+    /// The note alone, for whoever commits elsewhere.
+    pub(crate) async fn note(&self, tx: &mut WriteTx, effect: i64) -> Result<()> {
+        match &self.intent {
+            Some(intent) => intent.note(tx, effect, self.now()).await,
+            None => Ok(()),
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use marquetry_model::{
     Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
-    LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
-    Scope, TenantId, Timestamp, check_schedule, check_slug,
+    Loc, LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
+    ScheduleChoice, Scope, TenantId, Timestamp, check_schedule, check_slug,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenant_views, triggers};
@@ -77,7 +77,7 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
         .await
         .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, integration.id.get()).await?;
     Ok(integration)
 }
 
@@ -155,7 +155,17 @@ pub async fn integration_set_default(
         default_release_channel: channel.map_or(Patch::Clear, Patch::Set),
         ..IntegrationInput::default()
     };
-    integration_update(ctx, id, input).await
+    let changed = integration_update(ctx, id, input).await;
+    changed.map_err(|error| {
+        let Error::Invalid(mut faults) = error else {
+            return error;
+        };
+        // The caller knows the field by another name.
+        for fault in &mut faults {
+            fault.loc = vec![Loc::Name("body".into()), Loc::Name("release_id".into())];
+        }
+        Error::Invalid(faults)
+    })
 }
 
 /// Archives it. With live tenants only with `cascade`, which archives them too.
@@ -206,10 +216,10 @@ async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) 
         for view in &part.items {
             cancel_waiting(tx, view.tenant.id, now).await?;
         }
-        if !part.has_more {
+        if part.next.is_none() {
             return Ok(());
         }
-        page.skip += page.limit;
+        page.after = part.next;
     }
 }
 

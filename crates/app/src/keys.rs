@@ -35,7 +35,7 @@ pub async fn key_create(ctx: &Ctx, wanted: KeyCreate) -> Result<(ApiKey, String)
     key.id = api_keys::insert(&mut tx, &key, &hash)
         .await
         .map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, key.id.get()).await?;
     Ok((key, text))
 }
 

@@ -17,6 +17,7 @@ mod random;
 pub mod builds;
 pub mod environment;
 pub mod health;
+pub mod idempotency;
 pub mod integrations;
 pub mod keys;
 pub mod logs;

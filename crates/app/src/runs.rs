@@ -71,7 +71,7 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
         ));
     }
     let view = run_views::get(&mut tx, id).await.map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, id.get()).await?;
     ctx.app.hints.give(Topic::Cancel);
     ctx.app.hints.give(Topic::Tenant(run.tenant_id));
     ctx.app.hints.give(Topic::Dispatch);

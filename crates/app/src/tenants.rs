@@ -144,7 +144,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         schedules::plan(&mut tx, &tenant, now).await?;
     }
     let view = view(&mut tx, tenant.id).await?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, tenant.id.get()).await?;
     ctx.app.hints.give(Topic::Schedules);
     Ok(view)
 }
@@ -187,6 +187,7 @@ pub async fn tenant_list(
     Ok(Page {
         items: views,
         has_more: found.has_more,
+        next: found.next,
         total: found.total,
     })
 }

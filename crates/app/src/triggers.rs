@@ -80,6 +80,8 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     let trigger = triggers::insert(&mut tx, &trigger)
         .await
         .map_err(store_error)?;
+    // In the transaction, whoever commits it.
+    ctx.note(&mut tx, trigger.get()).await?;
     // Where the machine is idle, the commit that makes the trigger durable makes its run too.
     let most = limits.most_in_bundle;
     if let Some(place) = ctx.app.take_place()
@@ -321,10 +323,18 @@ pub async fn trigger_cancel(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
         return Err(Error::conflict("trigger_taken", message));
     }
     let trigger = triggers::find(&mut tx, id).await.map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    ctx.commit(tx, id.get()).await?;
     let trigger = trigger.ok_or_else(|| Error::not_found(TriggerId::KIND, id))?;
     ctx.app.hints.give(Topic::Tenant(trigger.tenant_id));
     Ok(trigger)
+}
+
+/// One of them.
+pub async fn trigger_get(ctx: &Ctx, id: TriggerId) -> Result<Trigger> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    let found = triggers::find(&mut tx, id).await.map_err(store_error)?;
+    found.ok_or_else(|| Error::not_found(TriggerId::KIND, id))
 }
 
 /// The raw body that came with a trigger; empty when there was none.

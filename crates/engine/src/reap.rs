@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::builds::builds_reap;
+use marquetry_app::idempotency::keys_reap;
 use marquetry_app::run_engine::runs_reap;
 use marquetry_model::{Error, Result};
 
@@ -59,10 +60,11 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
         }
         let runs = runs_reap(&inner.ctx, None).await.map(|_| ());
         let builds = builds_reap(&inner.ctx, None).await.map(|_| ());
-        if let Err(error) = runs.and(builds) {
+        let keys = keys_reap(&inner.ctx.app).await.map(|_| ());
+        if let Err(error) = runs.and(builds).and(keys) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "looking for lost nodes failed"
+                "looking for what is lost or over failed"
             );
         }
     }

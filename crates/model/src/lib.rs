@@ -38,7 +38,7 @@ pub use integration::{
 };
 pub use mode::{Mode, Source, TenantSource};
 pub use names::{NameError, check_slug};
-pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Sort};
+pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Position, Sort, SortKey};
 pub use patch::Patch;
 pub use phase::Phase;
 pub use release::{Channel, Release, ReleaseChoice};

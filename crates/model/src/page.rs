@@ -37,6 +37,26 @@ impl Sort {
     }
 }
 
+/// What an object is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortKey {
+    /// It has no value; such objects stand last.
+    Null,
+    /// A number, a time in milliseconds, or 0 and 1.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+/// Where an object stands in a list: what is added or removed before it does not move it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// What the list is sorted by.
+    pub key: SortKey,
+    /// Its id, for those that are sorted by the same.
+    pub id: i64,
+}
+
 /// What a list route is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
@@ -44,6 +64,8 @@ pub struct PageRequest {
     pub limit: i64,
     /// After leaving out this many.
     pub skip: i64,
+    /// Only what stands behind this, in the same order.
+    pub after: Option<Position>,
     /// In this order; none: the list's own.
     pub sort: Option<Sort>,
     /// Whether the size of the whole list is wanted too.
@@ -55,6 +77,7 @@ impl Default for PageRequest {
         Self {
             limit: 100,
             skip: 0,
+            after: None,
             sort: None,
             total: false,
         }
@@ -68,6 +91,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether there are more behind them.
     pub has_more: bool,
+    /// Where the last one stands, when there are more behind it.
+    pub next: Option<Position>,
     /// The size of the whole list, when it was asked for.
     pub total: Option<i64>,
 }
@@ -78,6 +103,7 @@ impl<T> Page<T> {
         Page {
             items: self.items.into_iter().map(f).collect(),
             has_more: self.has_more,
+            next: self.next,
             total: self.total,
         }
     }

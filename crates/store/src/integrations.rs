@@ -62,7 +62,10 @@ const LIST: List = List {
         ("local_run", "local_run"),
         ("paused", "paused"),
         ("target_url", "target_url"),
-        ("archived", "archived_at"),
+        (
+            "archived",
+            "CASE WHEN archived_at IS NULL THEN 0 ELSE 1 END",
+        ),
         ("created_date", "created_at"),
         ("modified_date", "modified_at"),
     ],

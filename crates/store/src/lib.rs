@@ -17,6 +17,7 @@ mod value;
 
 pub mod api_keys;
 pub mod builds;
+pub mod idempotency;
 pub mod integrations;
 pub mod logs;
 pub mod releases;

@@ -1,6 +1,6 @@
 //! Lists: filters, order and pages, written once for all tables.
 
-use marquetry_model::{Direction, Page, PageRequest};
+use marquetry_model::{Direction, Page, PageRequest, Position, SortKey};
 
 use crate::value::{Reader, Row, Value};
 use crate::{Error, Result, Tx};
@@ -54,6 +54,7 @@ pub(crate) struct List {
 /// A page before it is read.
 pub(crate) struct Selected {
     /// `SELECT … LIMIT … OFFSET …`; one row more than the page has, to see whether there are more.
+    /// Where a row stands comes before its columns: [`position`] reads it.
     pub(crate) sql: String,
     pub(crate) values: Vec<Value>,
     /// Its order, as a query around it has to say it, in which the page is called `p`.
@@ -64,15 +65,30 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// The page of what was read.
-    pub(crate) fn page<T>(&self, mut items: Vec<T>) -> Page<T> {
-        let has_more = items.len() > self.limit;
-        items.truncate(self.limit);
+    pub(crate) fn page<T>(&self, mut found: Vec<(Position, T)>) -> Page<T> {
+        let has_more = found.len() > self.limit;
+        found.truncate(self.limit);
+        let mut next = None;
+        let mut items = Vec::with_capacity(found.len());
+        for (position, item) in found {
+            next = Some(position);
+            items.push(item);
+        }
         Page {
             items,
             has_more,
+            next: next.filter(|_| has_more),
             total: self.total,
         }
     }
+}
+
+/// Where a row of a page stands.
+pub(crate) fn position(row: &mut Reader<'_>) -> Result<Position> {
+    Ok(Position {
+        key: row.sort_key()?,
+        id: row.i64()?,
+    })
 }
 
 impl List {
@@ -84,47 +100,58 @@ impl List {
         read: impl Fn(&mut Reader<'_>) -> Result<T>,
     ) -> Result<Page<T>> {
         let selected = self.select(tx, filter, request).await?;
-        let items = tx.read_rows(&selected.sql, &selected.values, read).await?;
-        Ok(selected.page(items))
+        let read = |row: &mut Reader<'_>| Ok((position(row)?, read(row)?));
+        let found = tx.read_rows(&selected.sql, &selected.values, read).await?;
+        Ok(selected.page(found))
     }
 
     /// The statement of a page, and the size of the whole list if that was asked for.
     pub(crate) async fn select(
         &self,
         tx: &mut Tx,
-        filter: Filter,
+        mut filter: Filter,
         request: &PageRequest,
     ) -> Result<Selected> {
-        let order = self.order(request, "")?;
-        let conditions = filter.text();
+        let order = self.order(request)?;
         let total = if request.total {
-            let sql = format!("{}{conditions}", self.count);
+            let sql = format!("{}{}", self.count, filter.text());
             let row = tx.row(&sql, &filter.values).await?;
             row.map(|row| row.reader().i64()).transpose()?
         } else {
             None
         };
+        if let Some(position) = &request.after {
+            filter.after(&order, position);
+        }
+        let columns = self.select.trim_start_matches("SELECT ");
+        let sql = format!(
+            "SELECT {} AS sort_key, id AS sort_id, {columns}{} ORDER BY {} LIMIT ${} OFFSET ${}",
+            order.column,
+            filter.text(),
+            order.text(order.column, "id"),
+            filter.values.len() + 1,
+            filter.values.len() + 2,
+        );
         let mut values = filter.values;
         values.push(Value::I64(request.limit + 1));
         values.push(Value::I64(request.skip));
-        let sql = format!(
-            "{}{conditions} ORDER BY {order} LIMIT ${} OFFSET ${}",
-            self.select,
-            values.len() - 1,
-            values.len()
-        );
         Ok(Selected {
             sql,
             values,
-            order: self.order(request, "p.")?,
+            order: order.text("p.sort_key", "p.sort_id"),
             total,
             limit: usize::try_from(request.limit).unwrap_or(0),
         })
     }
 
-    fn order(&self, request: &PageRequest, of: &str) -> Result<String> {
+    fn order(&self, request: &PageRequest) -> Result<Order> {
+        let backwards = self.order.ends_with(" DESC");
         let Some(sort) = &request.sort else {
-            return Ok(format!("{of}{}", self.order));
+            return Ok(Order {
+                column: "id",
+                descending: backwards,
+                backwards,
+            });
         };
         let found = self.sorts.iter().find(|(field, _)| *field == sort.field);
         let Some((_, column)) = found else {
@@ -134,15 +161,61 @@ impl List {
                 known,
             });
         };
-        let direction = match sort.direction {
-            Direction::Ascending => "ASC",
-            Direction::Descending => "DESC",
-        };
+        Ok(Order {
+            column,
+            descending: sort.direction == Direction::Descending,
+            backwards,
+        })
+    }
+}
+
+/// A whole order: no two rows are equal in it.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    column: &'static str,
+    descending: bool,
+    /// Of those with the same value, whether the newest comes first.
+    backwards: bool,
+}
+
+impl Order {
+    /// What stands behind `ORDER BY`, with other names for its two columns.
+    fn text(&self, key: &str, id: &str) -> String {
+        let word = |descending| if descending { "DESC" } else { "ASC" };
+        let (own, ties) = (word(self.descending), word(self.backwards));
+        if self.column == "id" {
+            return format!("{id} {own}");
+        }
         // NULLs sort first on one database and last on the other unless told.
-        Ok(format!(
-            "{of}{column} {direction} NULLS LAST, {of}{}",
-            self.order
-        ))
+        format!("{key} {own} NULLS LAST, {id} {ties}")
+    }
+}
+
+impl Filter {
+    /// Only rows that stand behind this place.
+    fn after(&mut self, order: &Order, position: &Position) {
+        let sign = |descending| if descending { "<" } else { ">" };
+        let (column, own, ties) = (order.column, sign(order.descending), sign(order.backwards));
+        self.values.push(Value::I64(position.id));
+        let id = self.values.len();
+        let key = match &position.key {
+            _ if column == "id" => {
+                self.clauses.push(format!("id {own} ${id}"));
+                return;
+            }
+            SortKey::Null => {
+                self.clauses
+                    .push(format!("({column} IS NULL AND id {ties} ${id})"));
+                return;
+            }
+            SortKey::Number(number) => Value::I64(*number),
+            SortKey::Text(text) => Value::Text(text.clone()),
+        };
+        self.values.push(key);
+        let key = self.values.len();
+        self.clauses.push(format!(
+            "({column} {own} ${key} OR ({column} = ${key} AND id {ties} ${id}) OR {column} IS NULL)"
+        ));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use marquetry_model::{Page, PageRequest, Run, RunId, TriggerId};
+use marquetry_model::{Page, PageRequest, Position, Run, RunId, SortKey, TriggerId};
 
 use crate::dialect::Dialect;
-use crate::query::json;
+use crate::query::{json, position};
 use crate::runs::{RunFilter, SELECT, SELECTED, read, selected};
 use crate::triggers::{TriggerHead, list_heads};
 use crate::value::{Reader, values};
@@ -30,8 +30,8 @@ const HEAD: &str =
 pub async fn get(tx: &mut Tx, id: RunId) -> Result<RunView> {
     let page = format!("{SELECT} WHERE id = $1");
     let sql = with_triggers(tx.dialect(), &page, None);
-    let found = tx.read_rows(&sql, &values![id], reader()).await?;
-    let found = rest(tx, fold(found), None).await?.pop();
+    let found = tx.read_rows(&sql, &values![id], reader(false)).await?;
+    let found = rest(tx, alone(found), None).await?.pop();
     Tx::found(found, RunId::KIND, id)
 }
 
@@ -39,7 +39,7 @@ pub async fn get(tx: &mut Tx, id: RunId) -> Result<RunView> {
 pub async fn list(tx: &mut Tx, wanted: &RunFilter, request: &PageRequest) -> Result<Page<RunView>> {
     let selected = selected(tx, wanted, request).await?;
     let sql = with_triggers(tx.dialect(), &selected.sql, Some(&selected.order));
-    let found = tx.read_rows(&sql, &selected.values, reader()).await?;
+    let found = tx.read_rows(&sql, &selected.values, reader(true)).await?;
     let mut page = selected.page(fold(found));
     page.items = rest(tx, page.items, None).await?;
     Ok(page)
@@ -52,8 +52,10 @@ pub async fn list_by_id(tx: &mut Tx, ids: &[RunId], most: u32) -> Result<Vec<Run
     }
     let page = format!("{SELECT} WHERE id IN {}", tx.dialect().id_list(1));
     let sql = with_triggers(tx.dialect(), &page, None);
-    let found = tx.read_rows(&sql, &values![json(&ids)], reader()).await?;
-    let mut views = rest(tx, fold(found), Some(most)).await?;
+    let found = tx
+        .read_rows(&sql, &values![json(&ids)], reader(false))
+        .await?;
+    let mut views = rest(tx, alone(found), Some(most)).await?;
     for view in &mut views {
         view.triggers
             .truncate(usize::try_from(most).unwrap_or(usize::MAX));
@@ -70,12 +72,22 @@ fn with_triggers(dialect: Dialect, page: &str, order: Option<&str>) -> String {
 /// A row: the run unless the row before was of the same one, and a trigger.
 struct Part {
     run: Option<Run>,
+    position: Position,
     trigger: Option<TriggerHead>,
 }
 
-fn reader() -> impl FnMut(&mut Reader<'_>) -> Result<Part> {
+/// `placed` rows say where they stand in a list.
+fn reader(placed: bool) -> impl FnMut(&mut Reader<'_>) -> Result<Part> {
     let mut last = None;
     move |row| {
+        let position = if placed {
+            position(row)?
+        } else {
+            Position {
+                key: SortKey::Null,
+                id: 0,
+            }
+        };
         let id = row.peek_i64()?;
         let run = if last.replace(id) == Some(id) {
             row.skip(SELECTED);
@@ -84,7 +96,11 @@ fn reader() -> impl FnMut(&mut Reader<'_>) -> Result<Part> {
             Some(read(row)?)
         };
         let trigger = row.opt_i64()?.map(|id| head(id, row)).transpose()?;
-        Ok(Part { run, trigger })
+        Ok(Part {
+            run,
+            position,
+            trigger,
+        })
     }
 }
 
@@ -100,19 +116,24 @@ fn head(id: i64, row: &mut Reader<'_>) -> Result<TriggerHead> {
 }
 
 /// Rows of one run stand together.
-fn fold(parts: Vec<Part>) -> Vec<RunView> {
-    let mut views: Vec<RunView> = Vec::with_capacity(parts.len());
+fn fold(parts: Vec<Part>) -> Vec<(Position, RunView)> {
+    let mut views: Vec<(Position, RunView)> = Vec::with_capacity(parts.len());
     for part in parts {
         if let Some(run) = part.run {
             let triggers = Vec::with_capacity(1);
-            views.push(RunView { run, triggers });
+            views.push((part.position, RunView { run, triggers }));
         }
-        if let Some(view) = views.last_mut() {
+        if let Some((_, view)) = views.last_mut() {
             let room = view.triggers.len() < BESIDE;
             view.triggers.extend(part.trigger.filter(|_| room));
         }
     }
     views
+}
+
+/// Those that stand in no list.
+fn alone(parts: Vec<Part>) -> Vec<RunView> {
+    fold(parts).into_iter().map(|(_, view)| view).collect()
 }
 
 /// Gives all their triggers to those that may have more than came beside them.

@@ -49,6 +49,8 @@ const LIST: List = List {
         ("std_out", "std_out"),
         ("message", "message"),
         ("node", "node"),
+        // No run repeats another yet.
+        ("rerun_of", "CAST(NULL AS BIGINT)"),
         ("started_date", "started_at"),
         ("completed_date", "completed_at"),
     ],

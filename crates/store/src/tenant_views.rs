@@ -5,6 +5,7 @@ use marquetry_model::{Page, PageRequest, RunId, Tenant, TenantId};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
+use crate::query::position;
 use crate::tenants::{SELECT, TenantFilter, read, selected};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
@@ -43,7 +44,8 @@ pub async fn list(
 ) -> Result<Page<TenantView>> {
     let selected = selected(tx, wanted, request).await?;
     let sql = with_state(tx.dialect(), &selected.sql, Some(&selected.order));
-    let found = tx.read_rows(&sql, &selected.values, read_view).await?;
+    let read = |row: &mut Reader<'_>| Ok((position(row)?, read_view(row)?));
+    let found = tx.read_rows(&sql, &selected.values, read).await?;
     Ok(selected.page(found))
 }
 

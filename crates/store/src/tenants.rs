@@ -39,7 +39,10 @@ const LIST: List = List {
     sorts: &[
         ("id", "id"),
         ("name", "name"),
-        ("archived", "archived_at"),
+        (
+            "archived",
+            "CASE WHEN archived_at IS NULL THEN 0 ELSE 1 END",
+        ),
         ("integration_id", "integration_id"),
         ("user_name", "user_name"),
         ("source", "source"),

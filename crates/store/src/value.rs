@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use bytes::BytesMut;
-use marquetry_model::Timestamp;
+use marquetry_model::{SortKey, Timestamp};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::{Error, Result};
@@ -286,6 +286,16 @@ impl<'a> Reader<'a> {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => self.bad(),
+        }
+    }
+
+    /// Whatever a list is sorted by.
+    pub(crate) fn sort_key(&mut self) -> Result<SortKey> {
+        match self.next()? {
+            Cell::Null => Ok(SortKey::Null),
+            Cell::I64(value) => Ok(SortKey::Number(value)),
+            Cell::Text(value) => Ok(SortKey::Text(value.to_owned())),
+            Cell::Blob(_) => self.bad(),
         }
     }
 

@@ -18,7 +18,7 @@ fn key(name: &str) -> ApiKey {
     }
 }
 
-async fn add(tx: &mut Tx, name: &str, hash: &[u8]) -> ApiKeyId {
+pub(crate) async fn add(tx: &mut Tx, name: &str, hash: &[u8]) -> ApiKeyId {
     api_keys::insert(tx, &key(name), hash).await.unwrap()
 }
 

@@ -14,6 +14,7 @@ mod api_keys;
 mod builds;
 mod claims;
 mod group_commit;
+mod idempotency;
 mod integrations;
 mod kill;
 mod lists;

@@ -76,7 +76,7 @@ on_both! {
             (0, 0, 0, true), (1, 0, 1, true), (3, 0, 3, false), (2, 1, 2, false), (2, 0, 2, true),
             (9, 3, 0, false), (0, 3, 0, false), (MAX_LIMIT, i64::MAX, 0, false),
         ] {
-            let request = PageRequest { limit, skip, sort: None, total: true };
+            let request = PageRequest { limit, skip, total: true, ..PageRequest::default() };
             let page = tenant_views::list(&mut tx, &TenantFilter::default(), &request).await.unwrap();
             assert_eq!((page.items.len(), page.has_more, page.total), (items, has_more, Some(3)), "{request:?}");
         }
@@ -88,20 +88,22 @@ on_both! {
 /// Pages of `limit`, put together.
 async fn walk(tx: &mut Tx, limit: i64, sort: Option<&Sort>) -> Vec<TenantId> {
     let mut seen = Vec::new();
+    let mut after = None;
     loop {
-        let skip = i64::try_from(seen.len()).unwrap();
         let request = PageRequest {
             limit,
-            skip,
+            after,
             sort: sort.cloned(),
-            total: false,
+            ..PageRequest::default()
         };
         let page = tenant_views::list(tx, &TenantFilter::default(), &request).await;
         let page = page.unwrap();
         seen.extend(page.items.iter().map(|row| row.tenant.id));
+        assert_eq!(page.has_more, page.next.is_some());
         if !page.has_more {
             return seen;
         }
+        after = page.next;
     }
 }
 

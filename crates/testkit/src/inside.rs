@@ -11,14 +11,17 @@ use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
     RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
-use marquetry_store::builds::{BuildClaim, BuildEnd};
+pub use marquetry_store::builds::BuildClaim;
+use marquetry_store::builds::BuildEnd;
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::{Options, Store, tenants};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An application on SQLite in a folder of its own, whose time the test moves.
+use crate::{Database, PostgresDatabase};
+
+/// An application on a database of its own (SQLite unless said) with a folder of its own, whose time the test moves.
 pub struct Inside {
     /// The application.
     pub app: Arc<App>,
@@ -28,6 +31,7 @@ pub struct Inside {
     pub key: String,
     /// Its folder; repositories may lie in `repositories` below it.
     pub folder: TempDir,
+    _postgres: Option<PostgresDatabase>,
 }
 
 const NODE: &str = "node-of-the-test";
@@ -38,15 +42,34 @@ impl Inside {
         Self::with_limits(Limits::default()).await
     }
 
+    /// A fresh one on this database.
+    pub async fn on(database: Database) -> Self {
+        Self::with(database, Limits::default()).await
+    }
+
     /// A fresh one with other limits.
     pub async fn with_limits(limits: Limits) -> Self {
+        Self::with(Database::Sqlite, limits).await
+    }
+
+    async fn with(database: Database, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimClock::new(
             Timestamp::parse("2026-11-23T20:00:00.000Z").unwrap(),
         ));
-        let options = Options::Sqlite {
-            folder: folder.path().join("data"),
-            readers: 2,
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(PostgresDatabase::create().await),
+        };
+        let options = match &postgres {
+            None => Options::Sqlite {
+                folder: folder.path().join("data"),
+                readers: 2,
+            },
+            Some(postgres) => Options::Postgres {
+                url: postgres.url.clone(),
+                connections: 4,
+            },
         };
         let repositories = folder.path().join("repositories");
         std::fs::create_dir(&repositories).unwrap();
@@ -70,6 +93,7 @@ impl Inside {
             clock,
             key,
             folder,
+            _postgres: postgres,
         }
     }
 

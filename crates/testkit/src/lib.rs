@@ -9,6 +9,7 @@
 )]
 
 mod database;
+mod http;
 mod inside;
 mod repository;
 mod scenario;
@@ -16,7 +17,8 @@ mod server;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
-pub use inside::{Inside, RunClaim};
+pub use http::Http;
+pub use inside::{BuildClaim, Inside, RunClaim};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};

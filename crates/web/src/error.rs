@@ -170,7 +170,10 @@ fn sentence(faults: &[ValidationError]) -> String {
             continue;
         }
         let mut place = String::new();
-        for part in fault.loc.iter().skip(1) {
+        // What a path names, the sentence names itself.
+        let named = matches!(fault.loc.first(), Some(LocPart::Name(name)) if name == "path");
+        let business = fault.kind == "value_error";
+        for part in fault.loc.iter().skip(if named && business { 2 } else { 1 }) {
             let dot = if place.is_empty() { "" } else { "." };
             match part {
                 LocPart::Name(name) => write!(place, "{dot}{name}"),

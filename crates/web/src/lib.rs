@@ -10,6 +10,7 @@ mod docs;
 mod error;
 mod extract;
 mod health;
+mod once;
 mod openapi;
 mod reply;
 mod router;

@@ -46,8 +46,9 @@ pub(crate) fn list<T: Serialize>(
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL, total.into());
     }
-    if page.has_more && request.limit > 0 {
-        let next = next_page(web, uri, request.skip.saturating_add(request.limit));
+    if let Some(position) = &page.next {
+        let cursor = cursor::write(web, uri.path(), request.sort.as_ref(), position);
+        let next = next_page(web, uri, &cursor);
         if let Ok(value) = HeaderValue::try_from(next) {
             response.headers_mut().insert(LINK, value);
         }
@@ -56,7 +57,7 @@ pub(crate) fn list<T: Serialize>(
 }
 
 /// The same request, further on.
-fn next_page(web: &Web, uri: &Uri, skip: i64) -> String {
+fn next_page(web: &Web, uri: &Uri, cursor: &str) -> String {
     let mut link = format!("<{}{}?", web.public_url(), uri.path());
     for pair in uri.query().unwrap_or_default().split('&') {
         let name = pair.split('=').next().unwrap_or_default();
@@ -67,7 +68,7 @@ fn next_page(web: &Web, uri: &Uri, skip: i64) -> String {
         }
     }
     link.push_str("cursor=");
-    link.push_str(&cursor::write(skip));
+    link.push_str(cursor);
     link.push_str(">; rel=\"next\"");
     link
 }

@@ -66,6 +66,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
 /// The whole door.
 pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     let (routes, document) = routes().split_for_parts();
+    let document = openapi::finish(document);
     let document = document.to_json().expect("the document is JSON");
     let web = Web::new(app, config, Bytes::from(document));
     routes

@@ -1,11 +1,12 @@
 //! The whole input of a handler, with all its faults at once.
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use super::body::{BodyInput, collect};
 use super::params::{Params, read_path, read_query};
 use crate::error::{ApiError, PlainError};
+use crate::once::Once;
 use crate::state::Web;
 
 /// Path, query and body of a request. What is not needed is `()`.
@@ -15,6 +16,8 @@ pub(crate) struct Checked<P = (), Q = (), B = ()> {
     pub(crate) body: B,
     pub(crate) headers: HeaderMap,
     pub(crate) uri: Uri,
+    /// The key of a request that may be repeated.
+    pub(crate) once: Option<Once>,
 }
 
 impl<P: Params, Q: Params, B: BodyInput> FromRequest<Web> for Checked<P, Q, B> {
@@ -35,6 +38,19 @@ impl<P: Params, Q: Params, B: BodyInput> FromRequest<Web> for Checked<P, Q, B> {
             bytes::Bytes::new()
         };
         let mut faults = Vec::new();
+        let asked = [
+            parts.method.as_str().as_bytes(),
+            parts
+                .uri
+                .path_and_query()
+                .map_or("", |path| path.as_str())
+                .as_bytes(),
+            bytes.as_ref(),
+        ];
+        let once = match parts.method {
+            Method::POST => Once::read(&parts.headers, asked, &mut faults),
+            _ => None,
+        };
         let path = read_path(found.as_ref(), &mut faults);
         let query = read_query(parts.uri.query(), &mut faults);
         let body = B::read(bytes, &mut faults);
@@ -45,6 +61,7 @@ impl<P: Params, Q: Params, B: BodyInput> FromRequest<Web> for Checked<P, Q, B> {
                 body,
                 headers: parts.headers,
                 uri: parts.uri,
+                once,
             }),
             _ => Err(ApiError::Shape(faults)),
         }

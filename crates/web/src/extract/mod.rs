@@ -14,4 +14,4 @@ pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};
 pub(crate) use params::{Params, params};
-pub(crate) use shape::{Fields, Shape, json_body};
+pub(crate) use shape::{Fields, Shape, fault, json_body};

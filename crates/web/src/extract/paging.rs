@@ -27,8 +27,13 @@ macro_rules! list_query {
         $crate::extract::params!($name);
 
         impl $name {
-            fn page(&self) -> Result<marquetry_model::PageRequest, $crate::error::ApiError> {
+            fn page(
+                &self,
+                web: &$crate::state::Web,
+                uri: &http::Uri,
+            ) -> Result<marquetry_model::PageRequest, $crate::error::ApiError> {
                 $crate::extract::page(
+                    (web, uri),
                     (self.limit, self.skip, self.total),
                     self.sort_by.as_deref(),
                     self.cursor.as_deref(),
@@ -38,14 +43,17 @@ macro_rules! list_query {
     };
 }
 
+use http::Uri;
 pub(crate) use list_query;
 use marquetry_model::{Error, FieldError, MAX_LIMIT, PageRequest, Sort};
 
 use super::cursor;
 use crate::error::ApiError;
+use crate::state::Web;
 
 /// The page that these parameters mean.
 pub(crate) fn page(
+    (web, uri): (&Web, &Uri),
     (limit, skip, total): (Option<i64>, Option<i64>, Option<bool>),
     sort_by: Option<&str>,
     from: Option<&str>,
@@ -65,10 +73,13 @@ pub(crate) fn page(
         }
     }
     if let Some(text) = from.filter(|text| !text.is_empty()) {
-        match cursor::read(text) {
-            Some(skip) => page.skip = skip,
+        match cursor::read(web, uri.path(), page.sort.as_ref(), text) {
+            Some(position) => {
+                page.skip = 0;
+                page.after = Some(position);
+            }
             None => {
-                let why = "must be the cursor of a Link header";
+                let why = "must be the cursor of a Link header of this list in this order";
                 faults.push(FieldError::query("cursor", why).with_input(text));
             }
         }

@@ -1,4 +1,4 @@
-//! A client without a network between.
+//! A client of the door, with or without a network between.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::body::Body;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use marquetry_testkit::Inside;
+use marquetry_testkit::{Database, Http, Inside};
 use marquetry_web::WebConfig;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -16,6 +16,14 @@ use tower::ServiceExt as _;
 pub(crate) struct Client {
     pub(crate) inside: Inside,
     pub(crate) router: Router,
+    /// Where the router is served, when there is a network between.
+    served: Option<Served>,
+}
+
+struct Served {
+    http: Http,
+    /// The server ends with it.
+    _stop: tokio::sync::oneshot::Sender<()>,
 }
 
 /// What came back.
@@ -50,10 +58,37 @@ impl Client {
 
     pub(crate) fn of(inside: Inside, config: WebConfig) -> Self {
         let router = marquetry_web::router(Arc::clone(&inside.app), config);
-        Self { inside, router }
+        Self {
+            inside,
+            router,
+            served: None,
+        }
+    }
+
+    /// One that speaks HTTP to a port.
+    pub(crate) async fn served(database: Database) -> Self {
+        let mut client = Self::of(Inside::on(database).await, WebConfig::default());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let shutdown = async move {
+            // Dropped is what is waited for.
+            let _ = stopped.await;
+        };
+        let serving = marquetry_web::serve(listener, client.router.clone(), shutdown);
+        tokio::spawn(serving);
+        client.served = Some(Served {
+            http: Http::new(url),
+            _stop: stop,
+        });
+        client
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        if let Some(served) = &self.served {
+            return served.send(request).await;
+        }
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {
@@ -132,6 +167,21 @@ impl Client {
         let integration = self.integration("shop").await;
         self.inside.release(integration, "v1").await;
         self.tenant(integration, "acme").await
+    }
+}
+
+impl Served {
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        let path = parts.uri.to_string();
+        let sent = self.http.send(parts.method, &path, parts.headers, body);
+        let (status, headers, bytes) = sent.await;
+        Answer {
+            status,
+            headers,
+            bytes,
+        }
     }
 }
 

@@ -125,3 +125,31 @@ async fn every_operation_answers_only_what_it_declares() {
         }
     }
 }
+
+#[test]
+fn everything_has_an_example() {
+    for (method, path, operation) in operations() {
+        let answers = operation["responses"].as_object().unwrap();
+        for (status, answer) in answers {
+            for content in answer["content"].as_object().into_iter().flatten() {
+                let shown = &content.1["example"];
+                assert!(!shown.is_null(), "{method} {path} {status}");
+            }
+        }
+        let body = &operation["requestBody"]["content"]["application/json"];
+        assert!(
+            body.is_null() || !body["example"].is_null(),
+            "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn every_post_may_be_repeated() {
+    for (method, path, operation) in operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut headers = parameters.filter(|parameter| parameter["in"] == "header");
+        let has = headers.any(|header| header["name"] == "Idempotency-Key");
+        assert_eq!(has, method == Method::POST, "{method} {path}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod client;
 mod contract;
+mod corners;
 mod docs;
 mod document;
 mod errors;
@@ -12,6 +13,8 @@ mod journey;
 mod keys;
 mod lists;
 mod logs;
+mod operations;
+mod repeated;
 mod schedules;
 mod server;
 mod tenants;

@@ -239,10 +239,10 @@ pub struct Integration {
     #[schema(value_type = words::IntegrationType)]
     pub kind: IntegrationType,
     /// Of a marketplace.
-    #[schema(value_type = Option<Vec<Category>>)]
+    #[schema(value_type = Option<Vec<Category>>, default = json!([]))]
     pub categories: Vec<Category>,
     /// Of a marketplace.
-    #[schema(value_type = Option<Vec<Tag>>)]
+    #[schema(value_type = Option<Vec<Tag>>, default = json!([]))]
     pub tags: Vec<Tag>,
     /// Of a marketplace.
     pub flag: Option<Flag>,

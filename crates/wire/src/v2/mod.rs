@@ -4,6 +4,7 @@ mod builds;
 mod errors;
 mod integrations;
 mod keys;
+mod logs;
 mod releases;
 mod runs;
 mod tenants;
@@ -17,6 +18,7 @@ pub use integrations::{
     OneOrMany, RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
 };
 pub use keys::{CreateKey, CreatedKey, Key};
+pub use logs::LogEvent;
 pub use releases::IntegrationRelease;
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
 pub use tenants::{

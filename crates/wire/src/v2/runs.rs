@@ -16,7 +16,7 @@ pub struct Run {
     /// Where it is.
     pub status: Option<RunStatus>,
     /// What it took, in order of arrival.
-    #[schema(value_type = Option<Vec<RunTrigger>>)]
+    #[schema(value_type = Option<Vec<RunTrigger>>, default = json!([]))]
     pub triggers: Vec<RunTrigger>,
     /// When it was started.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -75,7 +75,7 @@ pub struct RunTrigger {
     #[schema(value_type = String)]
     pub source: Source,
     /// The body, when it was a JSON object.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub payload: Box<RawValue>,
 }
 

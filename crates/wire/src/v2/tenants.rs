@@ -81,7 +81,7 @@ pub struct Tenant {
     /// Of what.
     pub integration_id: i64,
     /// The settings form's values.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub configs: Box<RawValue>,
     /// When it was made.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -90,14 +90,14 @@ pub struct Tenant {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub modified_date: Timestamp,
     /// Whether its schedule stands still.
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = Option<bool>, default = true)]
     pub paused: bool,
     /// The schedule as asked for.
     pub user_schedule: Option<String>,
     /// The schedule as run.
     pub schedule: Option<String>,
     /// How it came to be.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, default = "api")]
     pub source: TenantSource,
     /// The fixed release it runs.
     pub integration_release_id: Option<i64>,
@@ -118,21 +118,21 @@ pub struct Tenant {
 pub struct TenantStatus {
     /// The run that ended last; `{}` when none has.
     #[serde(serialize_with = "or_empty")]
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub last_run: Option<Run>,
     /// The live run; `{}` when there is none.
     #[serde(serialize_with = "or_empty")]
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub current_run: Option<Run>,
     /// The run that succeeded last; `{}` when none has.
     #[serde(serialize_with = "or_empty")]
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub last_successful_run: Option<Run>,
     /// Options that init runs found.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
     pub dynamic_configs: Box<RawValue>,
     /// Its connections.
-    #[schema(value_type = Option<TenantAuthStatus>)]
+    #[schema(value_type = Option<TenantAuthStatus>, default = json!({}))]
     pub auth: TenantAuthStatus,
 }
 
@@ -140,9 +140,10 @@ pub struct TenantStatus {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TenantAuthStatus {
     /// Whether every connector of the integration is connected.
+    #[schema(default = false)]
     pub connected: bool,
     /// One by one.
-    #[schema(value_type = Option<Vec<ConnectorStatus>>)]
+    #[schema(value_type = Option<Vec<ConnectorStatus>>, default = json!([]))]
     pub connectors: Vec<ConnectorStatus>,
 }
 

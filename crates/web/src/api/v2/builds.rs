@@ -11,6 +11,7 @@ use super::Answer;
 use super::paths::BuildPath;
 use crate::error::PlainError;
 use crate::extract::{Caller, Checked, Json, Plain, Write, json_body, list_query};
+use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -42,8 +43,13 @@ pub(crate) async fn create(
         branch: body.branch,
         latest: body.latest,
     };
-    let made = builds::build_create(&ctx, wanted).await?;
-    Ok(reply::json(StatusCode::CREATED, &CreatedBuild::from(&made)))
+    let created = |build| reply::json(StatusCode::CREATED, &CreatedBuild::from(&build));
+    let act = |ctx| async move { Ok(created(builds::build_create(&ctx, wanted).await?)) };
+    let again = |ctx, id| async move {
+        let build = builds::build_get(&ctx, BuildId::new(id)).await?;
+        Ok(created(build))
+    };
+    Ok(once(ctx, input.once, act, again).await?)
 }
 
 /// The builds, newest first.
@@ -55,7 +61,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller,
     input: Checked<(), BuildsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let integration = input.query.integration_id.filter(|id| *id != 0);
     let integration = integration.map(IntegrationId::new);
     let found = builds::build_list(&ctx, integration, &page).await?;
@@ -82,6 +88,9 @@ pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<BuildPath>) -> An
     responses((status = 200, description = "The build", body = Build),
         (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
 pub(crate) async fn cancel(Caller(ctx, _): Caller<Write>, input: Checked<BuildPath>) -> Answer {
-    let build = builds::build_cancel(&ctx, BuildId::new(input.path.build_id)).await?;
-    Ok(reply::ok(&Build::from(build)))
+    let id = BuildId::new(input.path.build_id);
+    let shown = |build| reply::ok(&Build::from(build));
+    let act = |ctx| async move { Ok(shown(builds::build_cancel(&ctx, id).await?)) };
+    let again = |ctx, _| async move { Ok(shown(builds::build_get(&ctx, id).await?)) };
+    once(ctx, input.once, act, again).await
 }

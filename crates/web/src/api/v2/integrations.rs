@@ -11,6 +11,7 @@ use marquetry_wire::v2::{
 use super::Answer;
 use super::paths::IntegrationPath;
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query, params};
+use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -44,7 +45,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller,
     input: Checked<(), IntegrationsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let archived = input.query.archived.unwrap_or(false);
     let found = integrations::integration_list(&ctx, archived, &page).await?;
     let found = found.map(Integration::from);
@@ -61,8 +62,16 @@ pub(crate) async fn create(
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
     let wanted = input_of_create(input.body.0)?;
-    let made = integrations::integration_create(&ctx, wanted).await?;
-    Ok(reply::json(StatusCode::CREATED, &Integration::from(made)))
+    let created = |made| reply::json(StatusCode::CREATED, &Integration::from(made));
+    let act = |ctx| async move {
+        let made = integrations::integration_create(&ctx, wanted).await?;
+        Ok(created(made))
+    };
+    let again = |ctx, id| async move {
+        let made = integrations::integration_get(&ctx, IntegrationId::new(id)).await?;
+        Ok(created(made))
+    };
+    once(ctx, input.once, act, again).await
 }
 
 /// An integration.

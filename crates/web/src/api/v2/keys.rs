@@ -3,12 +3,13 @@
 use axum::extract::State;
 use http::StatusCode;
 use marquetry_app::keys::{self, KeyCreate};
-use marquetry_model::ApiKeyId;
+use marquetry_model::{ApiKeyId, Error};
 use marquetry_wire::v2::{CreateKey, CreatedKey, Key};
 
 use super::Answer;
 use super::paths::KeyPath;
 use crate::extract::{Admin, Caller, Checked, Json, json_body, list_query};
+use crate::once::{ShownOnce, once};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -28,7 +29,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller<Admin>,
     input: Checked<(), KeysQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let found = keys::key_list(&ctx, &page).await?.map(Key::from);
     Ok(reply::list(&web, &input.uri, &page, &found))
 }
@@ -47,8 +48,20 @@ pub(crate) async fn create(
         scopes: body.scopes,
         expires_at: body.expires_date,
     };
-    let made = keys::key_create(&ctx, wanted).await?;
-    Ok(reply::json(StatusCode::CREATED, &CreatedKey::from(made)))
+    let act = |ctx| async move {
+        let made = keys::key_create(&ctx, wanted).await?;
+        let mut response = reply::json(StatusCode::CREATED, &CreatedKey::from(made));
+        response.extensions_mut().insert(ShownOnce);
+        Ok(response)
+    };
+    let again = |_, id| async move {
+        let message = format!(
+            "key {id} was made by this request and its text was shown once; \
+             if it did not arrive, revoke the key and make another"
+        );
+        Err(Error::conflict("key_shown", message).into())
+    };
+    once(ctx, input.once, act, again).await
 }
 
 /// Takes a key's power away.

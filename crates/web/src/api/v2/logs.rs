@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use marquetry_app::Ctx;
 use marquetry_app::logs::{self, LogCursor, LogOf};
 use marquetry_model::{BuildId, Error, RunId};
+use marquetry_wire::v2::LogEvent;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,8 +47,8 @@ params!(FollowQuery, SignatureQuery);
 /// The log of a build so far.
 #[utoipa::path(get, path = "/v2/builds/{build_id}/log", operation_id = "getBuildLog",
     tag = "extension", params(BuildPath, FollowQuery),
-    responses((status = 200, description = "The log", body = String,
-        content_type = "text/plain"), Refusals))]
+    responses((status = 200, description = "The log, or events of it", content(
+        (String = "text/plain"), (LogEvent = "text/event-stream"))), Refusals))]
 pub(crate) async fn build_log(
     Caller(ctx, _): Caller,
     input: Checked<BuildPath, FollowQuery>,
@@ -80,7 +81,7 @@ pub(crate) async fn run_log(
 #[utoipa::path(get, path = "/v2/runs/{run_id}/log/stream", operation_id = "streamRunLog",
     tag = "extension", params(RunPath),
     responses((status = 200, description = "Events: lines of the log, then `end`",
-        body = String, content_type = "text/event-stream"), Refusals))]
+        body = LogEvent, content_type = "text/event-stream"), Refusals))]
 pub(crate) async fn run_log_stream(Caller(ctx, _): Caller, input: Checked<RunPath>) -> Answer {
     let of = LogOf::Run(RunId::new(input.path.run_id));
     logs::log_exists(&ctx, of).await?;

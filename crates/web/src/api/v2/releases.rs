@@ -28,7 +28,7 @@ pub(crate) async fn list(
     Caller(ctx, _): Caller,
     input: Checked<IntegrationPath, ReleasesQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let id = IntegrationId::new(input.path.integration_id);
     let found = releases::release_list(&ctx, id, &page).await?;
     let found = found.map(IntegrationRelease::from);

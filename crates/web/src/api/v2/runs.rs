@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::Answer;
 use super::paths::{RunPath, TenantPath};
 use crate::extract::{Caller, Checked, Sync, list_query};
+use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -58,7 +59,7 @@ pub(crate) async fn list(
     input: Checked<(), RunsQuery>,
 ) -> Answer {
     let query = input.query;
-    let page = query.page()?;
+    let page = query.page(&web, &input.uri)?;
     let wanted = RunFilter {
         tenant: query.tenant_id.filter(|id| *id != 0).map(TenantId::new),
         integration: query
@@ -85,7 +86,7 @@ pub(crate) async fn list_of_tenant(
     Caller(ctx, _): Caller,
     input: Checked<TenantPath, TenantRunsQuery>,
 ) -> Answer {
-    let page = input.query.page()?;
+    let page = input.query.page(&web, &input.uri)?;
     let id = TenantId::new(input.path.tenant_id);
     let found = runs::run_list_of_tenant(&ctx, id, &page).await?;
     let found = render_page(&ctx, found).await?;
@@ -125,8 +126,16 @@ pub(crate) async fn triggers(Caller(ctx, _): Caller, input: Checked<RunPath>) ->
     responses((status = 200, description = "The run", body = Run),
         (status = 409, description = "It is over", body = ErrorMessage), Refusals))]
 pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<RunPath>) -> Answer {
-    let run = runs::run_cancel(&ctx, RunId::new(input.path.run_id)).await?;
-    Ok(reply::ok(&render_one(&ctx, run).await?))
+    let id = RunId::new(input.path.run_id);
+    let act = |ctx| async move {
+        let run = runs::run_cancel(&ctx, id).await?;
+        Ok(reply::ok(&render_one(&ctx, run).await?))
+    };
+    let again = |ctx, _| async move {
+        let run = runs::run_get(&ctx, id).await?;
+        Ok(reply::ok(&render_one(&ctx, run).await?))
+    };
+    once(ctx, input.once, act, again).await
 }
 
 async fn render_page(ctx: &Ctx, page: Page<RunView>) -> Result<Page<Run>, Error> {

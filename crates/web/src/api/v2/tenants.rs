@@ -12,6 +12,7 @@ use super::Answer;
 use super::paths::TenantPath;
 use super::runs::{Payloads, render as render_run};
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
+use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -41,7 +42,7 @@ pub(crate) async fn list(
     input: Checked<(), TenantsQuery>,
 ) -> Answer {
     let query = input.query;
-    let page = query.page()?;
+    let page = query.page(&web, &input.uri)?;
     let wanted = TenantListing {
         integration: query
             .integration_id
@@ -78,8 +79,15 @@ pub(crate) async fn create(
         configs: body.configs,
         paused: body.paused,
     };
-    let made = tenants::tenant_create(&ctx, wanted).await?;
-    answer(&ctx, made).await
+    let act = |ctx| async move {
+        let made = tenants::tenant_create(&ctx, wanted).await?;
+        answer(&ctx, made).await
+    };
+    let again = |ctx, id| async move {
+        let made = tenants::tenant_get(&ctx, TenantId::new(id)).await?;
+        answer(&ctx, made).await
+    };
+    once(ctx, input.once, act, again).await
 }
 
 /// A tenant.

@@ -19,6 +19,7 @@ use super::Answer;
 use super::paths::{IntegrationPath, TenantPath, TriggerPath};
 use crate::error::PlainError;
 use crate::extract::{Caller, Checked, Payload, Plain, Sync, params};
+use crate::once::once;
 use crate::openapi::{AnyObject, Refusals};
 use crate::reply;
 
@@ -62,7 +63,12 @@ pub(crate) async fn sync(
     input: Checked<TenantPath, SyncQuery, Payload>,
 ) -> Answer {
     let id = TenantId::new(input.path.tenant_id);
-    Ok(accept(&ctx, id, input.query.mode, input.body, &input.headers).await?)
+    let act = |ctx| async move {
+        let made = accept(&ctx, id, input.query.mode, input.body, &input.headers).await?;
+        Ok(accepted(made))
+    };
+    let again = |_, made| async move { Ok(accepted(TriggerId::new(made))) };
+    once(ctx, input.once, act, again).await
 }
 
 /// The same under the name of an older document.
@@ -89,9 +95,14 @@ pub(crate) async fn sync_by_integration(
     Plain(input): Plain<IntegrationPath, UserSyncQuery, Payload>,
 ) -> Result<Response, PlainError> {
     let integration = IntegrationId::new(input.path.integration_id);
-    let user = &input.query.user_name;
-    let id = triggers::tenant_of_user(&ctx, integration, user).await?;
-    Ok(accept(&ctx, id, input.query.mode, input.body, &input.headers).await?)
+    let act = |ctx| async move {
+        let user = &input.query.user_name;
+        let id = triggers::tenant_of_user(&ctx, integration, user).await?;
+        let made = accept(&ctx, id, input.query.mode, input.body, &input.headers).await?;
+        Ok(accepted(made))
+    };
+    let again = |_, made| async move { Ok(accepted(TriggerId::new(made))) };
+    Ok(once(ctx, input.once, act, again).await?)
 }
 
 /// The phase of the run that took the trigger.
@@ -117,8 +128,10 @@ pub(crate) async fn status(
         (status = 409, description = "A run has it", body = ErrorMessage), Refusals))]
 pub(crate) async fn cancel(Caller(ctx, _): Caller<Sync>, input: Checked<TriggerPath>) -> Answer {
     let id = parse(&input.path.trigger_id)?;
-    let trigger = triggers::trigger_cancel(&ctx, id).await?;
-    Ok(reply::ok(&TriggerDetails::from(trigger)))
+    let shown = |trigger| reply::ok(&TriggerDetails::from(trigger));
+    let act = |ctx| async move { Ok(shown(triggers::trigger_cancel(&ctx, id).await?)) };
+    let again = |ctx, _| async move { Ok(shown(triggers::trigger_get(&ctx, id).await?)) };
+    once(ctx, input.once, act, again).await
 }
 
 /// The id is declared as a text: what is no number, as we write it, is unknown.
@@ -134,15 +147,19 @@ async fn accept(
     mode: Mode,
     Payload(payload): Payload,
     headers: &HeaderMap,
-) -> Result<Response, Error> {
+) -> Result<TriggerId, Error> {
     let input = TriggerInput {
         source: Source::Api,
         mode,
         headers: Some(headers_json(headers)),
         payload: payload.map(Into::into),
     };
-    let trigger_id = triggers::trigger_accept(ctx, id, input).await?.to_string();
-    Ok(reply::json(StatusCode::ACCEPTED, &Trigger { trigger_id }))
+    triggers::trigger_accept(ctx, id, input).await
+}
+
+fn accepted(trigger: TriggerId) -> Response {
+    let trigger_id = trigger.to_string();
+    reply::json(StatusCode::ACCEPTED, &Trigger { trigger_id })
 }
 
 /// Names and values of the headers that are kept of a request, in bytes.

@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the handlers.
 
+mod complete;
+
 use marquetry_wire::v2::{
     ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError,
 };
@@ -11,7 +13,13 @@ use utoipa::{IntoResponses, ToSchema};
 
 /// The document of all routes (OpenAPI 3.1), the same on every call.
 pub fn openapi() -> OpenApi {
-    crate::router::routes().into_openapi()
+    finish(crate::router::routes().into_openapi())
+}
+
+/// The document as it is shown, from what the handlers say.
+pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
+    complete::complete(&mut document);
+    document
 }
 
 /// What stands before the paths.
