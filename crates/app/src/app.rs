@@ -11,6 +11,7 @@ use crate::auth::KeyCache;
 use crate::errors::store_error;
 use crate::hints::Hints;
 use crate::random;
+use crate::settings::Forms;
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -67,6 +68,7 @@ pub struct App {
     /// Who wants to know that something happened.
     pub hints: Hints,
     pub(crate) keys: KeyCache,
+    pub(crate) forms: Forms,
     pub(crate) log_links: LogLinkSigner,
 }
 
@@ -86,6 +88,7 @@ impl App {
             settings,
             hints: Hints::default(),
             keys: KeyCache::default(),
+            forms: Forms::default(),
             log_links: LogLinkSigner::new(&secret),
         }))
     }

@@ -28,4 +28,4 @@ pub use path::{RepositoryPathError, manifest_candidates};
 pub use problem::Problem;
 pub use read::{MANIFEST_LIMIT, Parsed, parse};
 pub use schema::{Fault, Step};
-pub use settings::{MASK, Settings, masked, secret_names};
+pub use settings::{MASK, Settings, masked, metadata_names, secret_names};

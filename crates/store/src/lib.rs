@@ -23,6 +23,7 @@ pub mod releases;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
+pub mod tenant_metadata;
 pub mod tenant_states;
 pub mod tenants;
 pub mod triggers;

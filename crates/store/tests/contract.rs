@@ -25,6 +25,7 @@ mod runs_claim;
 mod schedules;
 mod schema;
 mod settings;
+mod tenant_metadata;
 mod tenant_states;
 mod tenants;
 mod transactions;

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine, schedules};
+use marquetry_app::{
+    App, Ctx, Limits, Settings, bootstrap_key, builds, learned, releases, run_engine, schedules,
+};
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
-    RunUsage, SimClock, Timestamp,
+    RunUsage, SimClock, TenantId, Timestamp,
 };
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::{Options, Store};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An application on SQLite in a folder of its own, whose time the test moves.
@@ -105,10 +107,14 @@ impl Inside {
     pub async fn end_build(&self, claim: &BuildClaim, integration: i64, tag: &str) -> ReleaseId {
         let now = self.app.now();
         let release = release(claim.id, IntegrationId::new(integration), tag, now);
+        self.end_build_with(claim, release).await
+    }
+
+    async fn end_build_with(&self, claim: &BuildClaim, release: Release) -> ReleaseId {
         let end = BuildEnd {
             status: BuildStatus::Succeeded,
             message: None,
-            tag: Some(tag.into()),
+            tag: Some(release.tag.clone()),
             commit_hash: Some("0".repeat(40)),
             release_ids: Vec::new(),
         };
@@ -120,8 +126,33 @@ impl Inside {
         build.release_ids[0]
     }
 
+    /// The same with a form (`configs` of a manifest) and a `metadata_schema`.
+    pub async fn release_with_form(
+        &self,
+        integration: i64,
+        tag: &str,
+        configs: Option<Value>,
+        metadata_schema: Option<Value>,
+    ) -> ReleaseId {
+        self.ask_for_build(integration, tag).await;
+        let claim = self.take_build().await;
+        let now = self.app.now();
+        let release = Release {
+            config_schema: configs,
+            metadata_schema,
+            ..release(claim.id, IntegrationId::new(integration), tag, now)
+        };
+        self.end_build_with(&claim, release).await
+    }
+
     /// Asks for a build and ends it with one release; the integration needs a repository.
     pub async fn release(&self, integration: i64, tag: &str) -> ReleaseId {
+        self.ask_for_build(integration, tag).await;
+        let claim = self.take_build().await;
+        self.end_build(&claim, integration, tag).await
+    }
+
+    async fn ask_for_build(&self, integration: i64, tag: &str) {
         let wanted = NewBuild {
             integration_id: IntegrationId::new(integration),
             tag: Some(tag.into()),
@@ -129,8 +160,6 @@ impl Inside {
             latest: None,
         };
         builds::build_create(&self.system(), wanted).await.unwrap();
-        let claim = self.take_build().await;
-        self.end_build(&claim, integration, tag).await
     }
 
     /// Looks at the schedules, as a node does; answers how many triggers it made.
@@ -167,16 +196,28 @@ impl Inside {
         assert!(kept, "the claim holds");
     }
 
+    /// The settings of a tenant as they are stored, secrets included.
+    pub async fn stored_configs(&self, tenant: i64) -> Value {
+        let mut tx = self.app.store.read().await.unwrap();
+        let found = marquetry_store::tenants::get(&mut tx, TenantId::new(tenant)).await;
+        Value::Object(found.unwrap().configs)
+    }
+
     /// Ends a run that was taken, well.
     pub async fn end_run(&self, run: &Run, claim: &RunClaim, std_out: &str) {
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             phase: Phase::Succeeded,
             message: None,
             exit_code: Some(0),
             std_out: Some(std_out.into()),
             usage: RunUsage::default(),
         };
-        let kept = run_engine::run_finish(&self.system(), run.tenant_id, claim, &outcome, None)
+        let release = releases::release_get(&self.system(), run.integration_id, run.release_id)
+            .await
+            .unwrap();
+        let learned = learned::judge(&release, run.mode, &mut outcome);
+        let end = (&outcome, &learned);
+        let kept = run_engine::run_finish(&self.system(), run.tenant_id, claim, end, None)
             .await
             .unwrap();
         assert!(kept, "the claim holds");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::environment::{Facts, variables};
+use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
@@ -45,11 +46,12 @@ pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
         }
     };
     drop(slot);
+    let learned = judge_output(&job.release, job.run.mode, &mut outcome);
     if let Some(message) = &outcome.message {
         log.say(&format!("{}: {message}", outcome.phase));
     }
     outcome.usage.log_bytes = i64::try_from(log.kept()).unwrap_or(i64::MAX);
-    report(&inner, &job, &claim, &outcome, log).await;
+    report(&inner, &job, &claim, (&outcome, &learned), log).await;
 }
 
 /// Reports until the store has it: the database may be away for a while, and the run has ended
@@ -58,13 +60,14 @@ async fn report(
     inner: &Inner,
     job: &RunJob,
     claim: &RunClaim,
-    outcome: &Outcome,
+    (outcome, learned): (&Outcome, &Learned),
     mut log: LogBuffer,
 ) {
     let chunk = log.finish();
     let mut pause = Duration::from_millis(100);
     loop {
-        match run_finish(&inner.ctx, job.tenant.id, claim, outcome, chunk.clone()).await {
+        let end = (outcome, learned);
+        match run_finish(&inner.ctx, job.tenant.id, claim, end, chunk.clone()).await {
             Ok(true) => break,
             Ok(false) => {
                 tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
@@ -198,6 +201,7 @@ async fn spec(
         triggers: &job.triggers,
         last: job.last.as_ref(),
         last_successful: job.last_successful.as_ref(),
+        metadata: &job.metadata,
         files: &files,
         traceparent: marquetry_app::environment::traceparent(),
     };

@@ -91,7 +91,7 @@ fn reference_of(schema: &Map<String, Value>) -> Option<Reference> {
 }
 
 /// The keys of metadata that a form takes options from, besides those that it also defines.
-pub(crate) fn metadata_names(configs: Option<&Value>) -> BTreeSet<String> {
+pub fn metadata_names(configs: Option<&Value>) -> BTreeSet<String> {
     let Some(Value::Object(schema)) = configs.and_then(|configs| configs.get("schema")) else {
         return BTreeSet::new();
     };

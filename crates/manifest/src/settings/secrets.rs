@@ -29,8 +29,8 @@ pub fn secret_names(configs: Option<&Value>) -> BTreeSet<String> {
         .collect()
 }
 
-/// The settings with [`MASK`] in place of every secret.
-pub fn masked(configs: &mut Map<String, Value>, secrets: &BTreeSet<String>) {
+/// Puts [`MASK`] in place of every secret.
+pub fn masked<'a>(configs: &mut Map<String, Value>, secrets: impl IntoIterator<Item = &'a String>) {
     for name in secrets {
         if let Some(value) = configs.get_mut(name) {
             *value = MASK.into();

@@ -14,6 +14,7 @@ mod lists;
 mod logs;
 mod schedules;
 mod server;
+mod settings;
 mod tenants;
 mod triggers;
 mod validation;
