@@ -10,7 +10,9 @@ mod environment;
 mod hostile;
 mod limits;
 mod readers;
+mod metadata;
 mod storage;
+mod tutorial;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};
