@@ -28,7 +28,9 @@ fn object(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
         .prop_map(|fields| Value::Object(fields.into_iter().collect()))
 }
 
-const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
+const TYPES: &[&str] = &[
+    "null", "boolean", "integer", "number", "string", "array", "object",
+];
 
 /// One keyword that stands alone.
 fn keyword() -> impl Strategy<Value = (&'static str, Value)> {
@@ -44,10 +46,12 @@ fn keyword() -> impl Strategy<Value = (&'static str, Value)> {
         bound().prop_map(|bound| ("maximum", bound)),
         bound().prop_map(|bound| ("exclusiveMinimum", bound)),
         bound().prop_map(|bound| ("exclusiveMaximum", bound)),
-        prop::sample::select(vec![json!(2), json!(0.5), json!(1.5)]).prop_map(|n| ("multipleOf", n)),
+        prop::sample::select(vec![json!(2), json!(0.5), json!(1.5)])
+            .prop_map(|n| ("multipleOf", n)),
         length().prop_map(|bound| ("minLength", bound)),
         length().prop_map(|bound| ("maxLength", bound)),
-        prop::sample::select(vec!["^a", "b$", "^(?!b)", "aa|bb"]).prop_map(|p| ("pattern", p.into())),
+        prop::sample::select(vec!["^a", "b$", "^(?!b)", "aa|bb"])
+            .prop_map(|p| ("pattern", p.into())),
         length().prop_map(|bound| ("minItems", bound)),
         length().prop_map(|bound| ("maxItems", bound)),
         Just(("uniqueItems", true.into())),

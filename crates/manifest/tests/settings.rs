@@ -1,4 +1,5 @@
 //! What the form of a manifest allows, with every bent spelling that manifests in use have.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use marquetry_manifest::{Settings, masked, parse, secret_names};
 use serde_json::{Map, Value, json};
@@ -24,14 +25,14 @@ fn check(schema: &Value, configs: Value) -> Vec<String> {
     check_with(schema, json!({}), json!({}), configs)
 }
 
-fn one(property: Value) -> Value {
+fn one(property: &Value) -> Value {
     json!({"properties": {"a": property}})
 }
 
 #[track_caller]
 fn assert_table(table: &[(Value, Value, Value)]) {
     for (property, fitting, others) in table {
-        let schema = one(property.clone());
+        let schema = one(property);
         for value in fitting.as_array().unwrap() {
             let found = check(&schema, json!({"a": value}));
             assert_eq!(found, Vec::<String>::new(), "{property} {value}");

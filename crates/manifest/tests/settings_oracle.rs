@@ -103,12 +103,20 @@ fn property() -> impl Strategy<Value = Property> {
     let bound = || prop::option::of(-2_i64..3);
     let meant = prop_oneof![
         Just(Meant::Boolean),
-        (bound(), bound(), any::<bool>())
-            .prop_map(|(least, most, short)| Meant::Whole { least, most, short }),
+        (bound(), bound(), any::<bool>()).prop_map(|(least, most, short)| Meant::Whole {
+            least,
+            most,
+            short
+        }),
         bound().prop_map(|least| Meant::Number { least }),
         prop::option::of(0_usize..3).prop_map(|longest| Meant::Text { longest }),
-        (options(), any::<bool>(), any::<bool>())
-            .prop_map(|(options, titled, typed)| Meant::OneOf { options, titled, typed }),
+        (options(), any::<bool>(), any::<bool>()).prop_map(|(options, titled, typed)| {
+            Meant::OneOf {
+                options,
+                titled,
+                typed,
+            }
+        }),
         (options(), any::<bool>()).prop_map(|(options, below)| Meant::Several { options, below }),
         referred(),
         referred(),
