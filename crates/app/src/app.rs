@@ -14,6 +14,7 @@ use crate::hints::Hints;
 use crate::idempotency::Running;
 use crate::places::{Place, Places};
 use crate::random;
+use crate::settings::Forms;
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -79,6 +80,7 @@ pub struct App {
     /// Who wants to know that something happened.
     pub hints: Hints,
     pub(crate) keys: KeyCache,
+    pub(crate) forms: Forms,
     pub(crate) log_links: LogLinkSigner,
     places: OnceLock<Weak<dyn Places>>,
     pub(crate) running: Running,
@@ -101,6 +103,7 @@ impl App {
             settings,
             hints: Hints::default(),
             keys: KeyCache::default(),
+            forms: Forms::default(),
             log_links: LogLinkSigner::new(&secret),
             places: OnceLock::new(),
             running: Running::default(),

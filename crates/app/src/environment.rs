@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub last: Option<&'a Run>,
     /// The run that succeeded last.
     pub last_successful: Option<&'a Run>,
+    /// What is known about the tenant.
+    pub metadata: &'a Map<String, Value>,
     /// Where the run sees the files that the platform gives it.
     pub files: &'a Path,
     /// For whoever follows the run through other systems.
@@ -44,6 +46,14 @@ struct TriggerEntry {
     payload: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_date: Option<marquetry_model::Timestamp>,
+}
+
+/// The name of the file with the tenant's metadata.
+pub const METADATA_FILE: &str = "metadata.json";
+
+/// The tenant's metadata, as its file holds it.
+pub fn metadata_json(facts: &Facts<'_>) -> String {
+    serde_json::to_string(facts.metadata).expect("metadata has string keys")
 }
 
 /// The name of the file with a trigger's raw body.
@@ -84,6 +94,7 @@ fn context(facts: &Facts<'_>) -> Vec<(String, String)> {
         ("PAN_CTX_RUN_MODE", facts.run.mode.to_string()),
         ("PAN_CTX_RUN_TRIGGERS", triggers_variable(facts)),
         ("PAN_CTX_RUN_TRIGGERS_FILE", file("triggers.json")),
+        ("PAN_CTX_TENANT_METADATA_FILE", file(METADATA_FILE)),
         ("TRACEPARENT", facts.traceparent.clone()),
     ];
     pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()

@@ -20,12 +20,15 @@ pub mod health;
 pub mod idempotency;
 pub mod integrations;
 pub mod keys;
+pub mod learned;
 pub mod logs;
+pub mod metadata;
 pub mod releases;
 pub mod repository;
 pub mod run_engine;
 pub mod runs;
 pub mod schedules;
+pub mod settings;
 pub mod tenants;
 pub mod triggers;
 

@@ -8,6 +8,7 @@ use marquetry_store::{Tx, integrations, releases, tenants};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
+use crate::settings::fill;
 
 /// The releases of an integration.
 pub async fn release_list(
@@ -51,7 +52,7 @@ pub async fn release_of_channel(
     found.ok_or_else(|| Error::not_found(RELEASE_KIND, channel.as_str().to_lowercase()))
 }
 
-/// The release that a tenant would run now.
+/// The release that a tenant would run now, with the tenant's options in its form.
 pub async fn release_of_tenant(ctx: &Ctx, id: TenantId) -> Result<Release> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
@@ -60,7 +61,10 @@ pub async fn release_of_tenant(ctx: &Ctx, id: TenantId) -> Result<Release> {
         .await
         .map_err(store_error)?;
     let found = resolve(&mut tx, &integration, &tenant).await?;
-    found.ok_or_else(|| Error::not_found(RELEASE_KIND, format!("of tenant {id}")))
+    let mut release =
+        found.ok_or_else(|| Error::not_found(RELEASE_KIND, format!("of tenant {id}")))?;
+    fill(&mut tx, &mut release, &tenant).await?;
+    Ok(release)
 }
 
 /// The release that a tenant would run now, if there is one.

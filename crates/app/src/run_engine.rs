@@ -13,11 +13,14 @@ use marquetry_model::{
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::{Claimer, NewRun, RunClaim};
 use marquetry_store::{Tx, integrations, logs, releases, runs, tenant_states, tenants, triggers};
+use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
+use crate::learned::{self, Learned};
 use crate::releases::resolve;
+use crate::settings::metadata_of;
 
 /// How many tenants one look at the queue serves.
 const BATCH: i64 = 128;
@@ -44,6 +47,8 @@ pub struct RunJob {
     pub last: Option<Run>,
     /// The run that succeeded last.
     pub last_successful: Option<Run>,
+    /// What is known about the tenant.
+    pub metadata: Map<String, Value>,
 }
 
 /// What one look at the queue did.
@@ -298,6 +303,7 @@ async fn job(
         Some(id) => runs::find(tx, id).await.map_err(store_error)?,
         None => None,
     };
+    let metadata = metadata_of(tx, run.tenant_id).await?;
     Ok(RunJob {
         run,
         tenant,
@@ -306,6 +312,7 @@ async fn job(
         triggers,
         last,
         last_successful,
+        metadata,
     })
 }
 
@@ -375,6 +382,8 @@ pub struct RunEnd<'a> {
     pub claim: &'a RunClaim,
     /// How it ended.
     pub outcome: &'a Outcome,
+    /// What it says about its tenant.
+    pub learned: &'a Learned,
     /// The last chunk of its log.
     pub chunk: Option<(i64, Vec<u8>)>,
 }
@@ -389,22 +398,29 @@ pub enum Finished {
     Lost,
 }
 
-/// Ends a run: its outcome, the end of its log and the tenant's state in one transaction. With a
-/// claimer, the same transaction takes the next run for it: its place has become free.
+/// Ends a run: its outcome, the end of its log, what it learned and the tenant's state in one
+/// transaction. With a claimer, the same transaction takes the next run for it: its place has become free.
 pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -> Result<Finished> {
     let now = ctx.now();
     let RunEnd {
         tenant,
         claim,
         outcome,
+        learned,
         chunk,
     } = end;
+    let mut outcome = outcome.clone();
     let mut tx = ctx.write().await?;
-    if !runs::finish(&mut tx, claim, outcome, now)
+    // The tenant is locked first, as everywhere, so that nobody waits in a circle.
+    let merged = learned::merge(&mut tx, tenant, learned, &mut outcome).await?;
+    if !runs::finish(&mut tx, claim, &outcome, now)
         .await
         .map_err(store_error)?
     {
         return Ok(Finished::Lost);
+    }
+    if let Some(merged) = merged {
+        learned::keep(&mut tx, tenant, &merged, now).await?;
     }
     if let Some((number, bytes)) = chunk {
         logs::append(&mut tx, LogOf::Run(claim.id), number, bytes)

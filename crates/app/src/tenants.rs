@@ -1,10 +1,10 @@
 //! Tenants.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use marquetry_model::{
-    Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
-    Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
+    Channel, Error, FieldError, Integration, IntegrationId, Loc, Page, PageRequest, Patch,
+    ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
 };
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
@@ -17,6 +17,7 @@ use crate::hints::Topic;
 use crate::integrations::cancel_waiting;
 use crate::runs::RunView;
 use crate::schedules;
+use crate::settings::{Change, ConfigsProblem, judge, settle};
 
 /// How many triggers of each run a tenant's status shows.
 const STATUS_TRIGGERS: u32 = 20;
@@ -27,8 +28,10 @@ const CONFIGS: usize = 1 << 20;
 /// A tenant with the runs that its status shows.
 #[derive(Debug, Clone)]
 pub struct TenantView {
-    /// The tenant.
+    /// The tenant; secrets are masked.
     pub tenant: ShownTenant,
+    /// Settings that the form of its release does not allow any more.
+    pub configs_problems: Vec<ConfigsProblem>,
     /// The live run.
     pub current_run: Option<RunView>,
     /// The run that ended last.
@@ -99,13 +102,15 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         (None, None) => Some(Channel::Default),
         (_, channel) => channel,
     };
+    let mut configs = wanted.configs;
+    configs.retain(|_, value| !value.is_null());
     let mut tenant = Tenant {
         id: TenantId::new(0),
         integration_id: wanted.integration_id,
         name: wanted.name,
         user_name: wanted.user_name.filter(|name| !name.is_empty()),
         source: wanted.source,
-        configs: wanted.configs,
+        configs,
         paused: wanted.paused.unwrap_or(true),
         schedule: None,
         user_schedule: wanted.user_schedule,
@@ -113,6 +118,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         integration_release_id: wanted.integration_release_id,
         integration_release_channel: channel,
         dynamic_configs: Map::new(),
+        secret_configs: BTreeSet::new(),
         archived_at: None,
         created_at: now,
         modified_at: now,
@@ -120,11 +126,14 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
     let mut faults = check(ctx, &tenant, &Map::new());
     let mut tx = ctx.write().await?;
     let integration = find_live(&mut tx, tenant.integration_id).await?;
-    if integration.is_some() {
-        faults.extend(check_release(&mut tx, &tenant).await?);
-    } else {
-        let message = format!("there is no integration {}", tenant.integration_id);
-        faults.push(FieldError::body("integration_id", message));
+    match &integration {
+        Some(integration) => {
+            faults.extend(settle_new(ctx, &mut tx, integration, &mut tenant).await?);
+        }
+        None => {
+            let message = format!("there is no integration {}", tenant.integration_id);
+            faults.push(FieldError::body("integration_id", message));
+        }
     }
     let Some(integration) = integration.filter(|_| faults.is_empty()) else {
         return Err(Error::Invalid(faults));
@@ -143,17 +152,34 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
             .map_err(store_error)?;
         schedules::plan(&mut tx, &tenant, now).await?;
     }
-    let view = view(&mut tx, tenant.id).await?;
+    let view = view(ctx, &mut tx, tenant.id).await?;
     ctx.commit(tx, tenant.id.get()).await?;
     ctx.app.hints.give(Topic::Schedules);
     Ok(view)
+}
+
+/// Completes a new tenant's settings; answers what is wrong with its release and with them.
+async fn settle_new(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    integration: &Integration,
+    tenant: &mut Tenant,
+) -> Result<Vec<FieldError>> {
+    if let Some(fault) = check_release(tx, tenant).await? {
+        return Ok(vec![fault]);
+    }
+    let change = Change {
+        named: Some(tenant.configs.keys().cloned().collect()),
+        before: Map::new(),
+    };
+    settle(ctx, tx, integration, tenant, &change).await
 }
 
 /// One of them, archived or not.
 pub async fn tenant_get(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
-    view(&mut tx, id).await
+    view(ctx, &mut tx, id).await
 }
 
 /// What a list is narrowed by.
@@ -183,7 +209,7 @@ pub async fn tenant_list(
     let found = tenant_views::list(&mut tx, &filter, page)
         .await
         .map_err(store_error)?;
-    let views = views(&mut tx, found.items).await?;
+    let views = views(ctx, &mut tx, found.items).await?;
     Ok(Page {
         items: views,
         has_more: found.has_more,
@@ -204,10 +230,18 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
-    let before = tenant.configs.clone();
+    let named = patch.configs.as_ref();
+    let change = Change {
+        named: named.map(|configs| configs.keys().cloned().collect()),
+        before: tenant.configs.clone(),
+    };
     apply(&mut tenant, patch, &integration);
-    let mut faults = check(ctx, &tenant, &before);
-    faults.extend(check_release(&mut tx, &tenant).await?);
+    let settings = match check_release(&mut tx, &tenant).await? {
+        Some(fault) => vec![fault],
+        None => settle(ctx, &mut tx, &integration, &mut tenant, &change).await?,
+    };
+    let mut faults = check(ctx, &tenant, &change.before);
+    faults.extend(settings);
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
@@ -232,7 +266,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
             .await
             .map_err(store_error)?;
     }
-    let view = view(&mut tx, id).await?;
+    let view = view(ctx, &mut tx, id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
     ctx.app.hints.give(Topic::Schedules);
@@ -260,7 +294,7 @@ pub async fn tenant_archive(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     tenants::update(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
-    let view = view(&mut tx, id).await?;
+    let view = view(ctx, &mut tx, id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(id));
     Ok(view)
@@ -349,19 +383,22 @@ fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldEr
             .as_str()
             .map_or_else(|| value.to_string().len(), str::len);
         if size > most {
-            fault(
-                "configs",
-                format!("{key} has {size} bytes; a value may have {most}"),
-            );
+            let message = format!("has {size} bytes; a value may have {most}");
+            faults.push(of_setting(key, message));
         }
         if key.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
-            fault(
-                "configs",
-                format!("{} holds a NUL character", key.replace('\0', "")),
-            );
+            faults.push(of_setting(
+                &key.replace('\0', ""),
+                "holds a NUL character".to_owned(),
+            ));
         }
     }
     faults
+}
+
+fn of_setting(key: &str, message: String) -> FieldError {
+    let place = [Loc::Name(key.to_owned().into())];
+    FieldError::body("configs", message).with_kind(place, "value_error", Map::new())
 }
 
 /// What is wrong with the size of all settings together; nothing where they do not grow.
@@ -394,7 +431,7 @@ async fn find_live(tx: &mut Tx, id: IntegrationId) -> Result<Option<Integration>
 }
 
 /// One that may be changed: an archived one is as good as gone.
-async fn lock_live(tx: &mut WriteTx, id: TenantId) -> Result<Tenant> {
+pub(crate) async fn lock_live(tx: &mut WriteTx, id: TenantId) -> Result<Tenant> {
     let tenant = tenants::lock(tx, id).await.map_err(store_error)?;
     if tenant.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
@@ -407,16 +444,21 @@ fn name_taken(name: &str) -> Error {
     Error::Invalid(vec![FieldError::body("name", message).with_input(name)])
 }
 
-async fn view(tx: &mut Tx, id: TenantId) -> Result<TenantView> {
+async fn view(ctx: &Ctx, tx: &mut Tx, id: TenantId) -> Result<TenantView> {
     let found = tenant_views::get(tx, id).await.map_err(store_error)?;
-    let mut views = views(tx, vec![found]).await?;
+    let mut views = views(ctx, tx, vec![found]).await?;
     views
         .pop()
         .ok_or_else(|| Error::internal("a view of one tenant is one view"))
 }
 
 /// One more statement for the runs of the whole page, however long it is.
-async fn views(tx: &mut Tx, found: Vec<tenant_views::TenantView>) -> Result<Vec<TenantView>> {
+async fn views(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    mut found: Vec<tenant_views::TenantView>,
+) -> Result<Vec<TenantView>> {
+    let problems = judge(ctx, tx, &mut found).await?;
     let mut wanted: Vec<RunId> = found
         .iter()
         .flat_map(|t| [t.current_run_id, t.last_run_id, t.last_successful_run_id])
@@ -429,7 +471,9 @@ async fn views(tx: &mut Tx, found: Vec<tenant_views::TenantView>) -> Result<Vec<
         .map_err(store_error)?;
     let runs: HashMap<RunId, RunView> = runs.into_iter().map(|view| (view.run.id, view)).collect();
     let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
-    let views = found.into_iter().map(|found| TenantView {
+    let views = found.into_iter().zip(problems);
+    let views = views.map(|(found, configs_problems)| TenantView {
+        configs_problems,
         current_run: run(found.current_run_id),
         last_run: run(found.last_run_id),
         last_successful_run: run(found.last_successful_run_id),

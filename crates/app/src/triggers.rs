@@ -168,6 +168,7 @@ fn refused(message: String) -> Error {
         message,
         kind: "value_error",
         input: None,
+        context: None,
     }])
 }
 

@@ -112,7 +112,7 @@ fn defaults<'a>(
 }
 
 /// The default of a property: its own, else that of the definition it refers to.
-fn default_of<'a>(schema: &'a Value, described: &'a Value) -> Option<&'a Value> {
+pub(crate) fn default_of<'a>(schema: &'a Value, described: &'a Value) -> Option<&'a Value> {
     let mut described = described;
     for _ in 0..MOST_REFERENCES {
         match described.get("default") {

@@ -8,18 +8,24 @@
 mod base;
 mod configs;
 mod manifest;
+mod metadata;
 mod output;
 mod path;
 mod problem;
 mod read;
 mod reference;
+mod schema;
+mod settings;
 mod suggest;
 mod yaml;
 
 pub use base::{Base, Language};
 pub use configs::{Collision, ConfigEnvironment, config_environment, config_variable_name};
 pub use manifest::{Egress, Manifest, Narrowing};
+pub use metadata::{metadata_faults, metadata_options};
 pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};
 pub use path::{RepositoryPathError, manifest_candidates};
 pub use problem::Problem;
 pub use read::{MANIFEST_LIMIT, Parsed, parse};
+pub use schema::{Fault, Step};
+pub use settings::{MASK, Settings, masked, metadata_names, secret_names};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What every use case answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -120,6 +120,8 @@ pub struct FieldError {
     pub kind: &'static str,
     /// What was sent, where it helps and is no secret.
     pub input: Option<Value>,
+    /// The numbers and texts of the sentence, under pydantic's names.
+    pub context: Option<Map<String, Value>>,
 }
 
 impl FieldError {
@@ -140,12 +142,34 @@ impl FieldError {
         self
     }
 
+    /// With a longer place, a stable word of pydantic's and what the sentence is made of.
+    #[must_use]
+    pub fn with_kind(
+        mut self,
+        below: impl IntoIterator<Item = Loc>,
+        kind: &'static str,
+        context: Map<String, Value>,
+    ) -> Self {
+        self.loc.extend(below);
+        self.kind = kind;
+        self.context = Some(context).filter(|context| !context.is_empty());
+        self
+    }
+
+    /// The body as a whole.
+    pub fn whole_body(message: impl Into<String>) -> Self {
+        let mut fault = Self::at("body", "", message);
+        fault.loc.truncate(1);
+        fault
+    }
+
     fn at(part: &'static str, field: &'static str, message: impl Into<String>) -> Self {
         Self {
             loc: vec![Loc::Name(part.into()), Loc::Name(field.into())],
             message: message.into(),
             kind: "value_error",
             input: None,
+            context: None,
         }
     }
 }

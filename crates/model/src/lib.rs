@@ -44,6 +44,6 @@ pub use phase::Phase;
 pub use release::{Channel, Release, ReleaseChoice};
 pub use run::{Outcome, Run, RunUsage};
 pub use schedule::{Schedule, check_schedule, is_time_zone, randomize};
-pub use tenant::{Tenant, TenantRuns};
+pub use tenant::{Tenant, TenantMetadata, TenantRuns};
 pub use time::Timestamp;
 pub use trigger::{Trigger, Waiting};

@@ -1,5 +1,7 @@
 //! A customer's installation of an integration.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::{Channel, IntegrationId, ReleaseId, Run, TenantId, TenantSource, Timestamp};
@@ -33,12 +35,27 @@ pub struct Tenant<C = Map<String, Value>> {
     pub integration_release_channel: Option<Channel>,
     /// Options that init runs found, by the name of the list.
     pub dynamic_configs: C,
+    /// The settings that were secret when they were stored.
+    pub secret_configs: BTreeSet<String>,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub modified_at: Timestamp,
+}
+
+/// What runs and clients have found out about a tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TenantMetadata {
+    /// About whom.
+    pub tenant_id: TenantId,
+    /// What is known; empty when nothing is.
+    pub data: Map<String, Value>,
+    /// When something was known first.
+    pub created_at: Option<Timestamp>,
+    /// When that was last changed.
+    pub modified_at: Option<Timestamp>,
 }
 
 /// The three runs that a tenant's status shows.

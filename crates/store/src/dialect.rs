@@ -17,11 +17,12 @@ impl Dialect {
         }
     }
 
-    /// Takes a row for this transaction and waits for whoever has it.
+    /// Takes a row for this transaction and waits for whoever has it. Rows that refer to it may
+    /// be added meanwhile: a trigger's insert must not wait for the end of its tenant's run.
     pub(crate) fn for_update(self) -> &'static str {
         match self {
             Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE",
+            Self::Postgres => " FOR NO KEY UPDATE",
         }
     }
 

@@ -25,6 +25,7 @@ pub mod run_views;
 pub mod runs;
 pub mod schedules;
 pub mod settings;
+pub mod tenant_metadata;
 pub mod tenant_states;
 pub mod tenant_views;
 pub mod tenants;

@@ -88,6 +88,15 @@ pub async fn find_latest(tx: &mut Tx, integration: IntegrationId) -> Result<Opti
     read_one(tx.row(FIND_LATEST, &values![integration]).await?, read)
 }
 
+/// The id of the newest one that counts as `Latest`.
+pub async fn find_latest_id(tx: &mut Tx, integration: IntegrationId) -> Result<Option<ReleaseId>> {
+    const SQL: &str = "SELECT id FROM releases
+        WHERE integration_id = $1 AND counts_as_latest = 1 ORDER BY id DESC LIMIT 1";
+    read_one(tx.row(SQL, &values![integration]).await?, |row| {
+        row.i64().map(ReleaseId::new)
+    })
+}
+
 /// Those of an integration.
 pub async fn list(
     tx: &mut Tx,

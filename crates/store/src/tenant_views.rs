@@ -1,7 +1,7 @@
 //! Tenants as answers show them: their settings stay the text that they are stored as, and the runs
 //! of their state come with the same statement.
 
-use marquetry_model::{Page, PageRequest, RunId, Tenant, TenantId};
+use marquetry_model::{Channel, Page, PageRequest, ReleaseId, RunId, Tenant, TenantId};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -26,6 +26,12 @@ pub struct TenantView {
     pub last_successful_run_id: Option<RunId>,
     /// Whether the integration has connectors.
     pub has_connectors: bool,
+    /// The release that the integration calls its default, when it is a fixed one.
+    pub default_release_id: Option<ReleaseId>,
+    /// The channel that the integration's default follows, when it is not a fixed release.
+    pub default_release_channel: Option<Channel>,
+    /// The release that `Latest` means now.
+    pub latest_release_id: Option<ReleaseId>,
 }
 
 /// One of them, archived or not.
@@ -57,7 +63,10 @@ fn with_state(dialect: Dialect, page: &str, order: Option<&str>) -> String {
     // No connectors are always written as this text.
     format!(
         "SELECT p.*, s.current_run_id, s.last_run_id, s.last_successful_run_id,
-            CASE WHEN i.connectors = '[]' THEN 0 ELSE 1 END
+            CASE WHEN i.connectors = '[]' THEN 0 ELSE 1 END,
+            i.default_release_id, i.default_release_channel,
+            (SELECT r.id FROM releases r WHERE r.integration_id = p.integration_id
+                AND r.counts_as_latest = 1 ORDER BY r.id DESC LIMIT 1)
         FROM ({page}) AS p{state}{integration}{order}"
     )
 }
@@ -69,5 +78,8 @@ fn read_view(row: &mut Reader<'_>) -> Result<TenantView> {
         last_run_id: row.opt_i64()?.map(RunId::new),
         last_successful_run_id: row.opt_i64()?.map(RunId::new),
         has_connectors: row.bool()?,
+        default_release_id: row.opt_i64()?.map(ReleaseId::new),
+        default_release_channel: row.opt_word()?,
+        latest_release_id: row.opt_i64()?.map(ReleaseId::new),
     })
 }

@@ -11,23 +11,23 @@ macro_rules! columns {
     () => {
         "id, integration_id, name, user_name, source, configs, paused, user_schedule, schedule, \
          timezone, integration_release_id, integration_release_channel, dynamic_configs, \
-         archived_at, created_at, modified_at"
+         secret_configs, archived_at, created_at, modified_at"
     };
 }
 
 const INSERT: &str =
     "INSERT INTO tenants (integration_id, name, user_name, source, configs, paused,
         user_schedule, schedule, timezone, integration_release_id, integration_release_channel,
-        dynamic_configs, archived_at, created_at, modified_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        dynamic_configs, secret_configs, archived_at, created_at, modified_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT DO NOTHING RETURNING id";
 const INSERT_STATE: &str = "INSERT INTO tenant_states (tenant_id, waiting) VALUES ($1, 0)";
 const UPDATE: &str =
     "UPDATE tenants SET integration_id = $1, name = $2, user_name = $3, source = $4,
         configs = $5, paused = $6, user_schedule = $7, schedule = $8, timezone = $9,
         integration_release_id = $10, integration_release_channel = $11, dynamic_configs = $12,
-        archived_at = $13, created_at = $14, modified_at = $15
-    WHERE id = $16";
+        secret_configs = $13, archived_at = $14, created_at = $15, modified_at = $16
+    WHERE id = $17";
 /// The statement whose rows [`read`] takes.
 pub(crate) const SELECT: &str = concat!("SELECT ", columns!(), " FROM tenants");
 const GET: &str = concat!("SELECT ", columns!(), " FROM tenants WHERE id = $1");
@@ -162,7 +162,7 @@ pub async fn update_dynamic_configs(
     Ok(())
 }
 
-fn values_of(tenant: &Tenant) -> [Value; 15] {
+fn values_of(tenant: &Tenant) -> [Value; 16] {
     let t = tenant;
     values![
         t.integration_id,
@@ -178,6 +178,7 @@ fn values_of(tenant: &Tenant) -> [Value; 15] {
         t.integration_release_channel
             .map(marquetry_model::Channel::as_str),
         json(&t.dynamic_configs),
+        json(&t.secret_configs),
         t.archived_at,
         t.created_at,
         t.modified_at
@@ -200,6 +201,7 @@ pub(crate) fn read<C: DeserializeOwned>(row: &mut Reader<'_>) -> Result<Tenant<C
         integration_release_id: row.opt_i64()?.map(ReleaseId::new),
         integration_release_channel: row.opt_word()?,
         dynamic_configs: row.json()?,
+        secret_configs: row.json()?,
         archived_at: row.opt_time()?,
         created_at: row.time()?,
         modified_at: row.time()?,

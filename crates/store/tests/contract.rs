@@ -27,6 +27,7 @@ mod runs_claim;
 mod schedules;
 mod schema;
 mod settings;
+mod tenant_metadata;
 mod tenant_states;
 mod tenant_views;
 mod tenants;

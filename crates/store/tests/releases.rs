@@ -1,4 +1,4 @@
-//! `releases`: insert, get, find, find_latest, list.
+//! `releases`: insert, get, find, find_latest, find_latest_id, list.
 
 use marquetry_model::{BuildId, IntegrationId, PageRequest, Release, ReleaseId};
 use marquetry_store::{Error, releases};
@@ -43,6 +43,7 @@ on_both! {
         assert!(matches!(error, Error::NotFound { kind: "release", .. }), "{error:?}");
         assert_eq!(releases::find(&mut tx, id).await.unwrap(), None);
         assert_eq!(releases::find_latest(&mut tx, IntegrationId::new(4)).await.unwrap(), None);
+        assert_eq!(releases::find_latest_id(&mut tx, IntegrationId::new(4)).await.unwrap(), None);
     }
 
     async fn a_name_is_unique_in_its_integration(db) {
@@ -78,6 +79,8 @@ on_both! {
         let latest = releases::find_latest(&mut tx, crm).await.unwrap().unwrap();
         assert_eq!((latest.id, latest.name.as_str()), (ids[1], "b"));
         assert_eq!(releases::find_latest(&mut tx, erp).await.unwrap().unwrap().id, ids[3]);
+        assert_eq!(releases::find_latest_id(&mut tx, crm).await.unwrap(), Some(latest.id));
+        assert_eq!(releases::find_latest_id(&mut tx, erp).await.unwrap(), Some(ids[3]));
         assert_eq!(releases::find(&mut tx, ids[2]).await.unwrap().unwrap().name, "c");
     }
 

@@ -31,6 +31,7 @@ fn full(world: &World, name: &str) -> Tenant {
         integration_release_id: Some(world.release),
         integration_release_channel: Some(Channel::Latest),
         dynamic_configs: object(json!({"lists": [{"label": ODD, "value": 1}]})),
+        secret_configs: ["z".to_owned(), ODD.to_owned()].into(),
         archived_at: None,
         created_at: at(1),
         modified_at: at(2),

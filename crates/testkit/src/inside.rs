@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::run_engine::{Finished, RunEnd};
-use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine, schedules};
+use marquetry_app::{
+    App, Ctx, Limits, Settings, bootstrap_key, builds, learned, releases, run_engine, schedules,
+};
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
@@ -137,10 +139,14 @@ impl Inside {
     pub async fn end_build(&self, claim: &BuildClaim, integration: i64, tag: &str) -> ReleaseId {
         let now = self.app.now();
         let release = release(claim.id, IntegrationId::new(integration), tag, now);
+        self.end_build_with(claim, release).await
+    }
+
+    async fn end_build_with(&self, claim: &BuildClaim, release: Release) -> ReleaseId {
         let end = BuildEnd {
             status: BuildStatus::Succeeded,
             message: None,
-            tag: Some(tag.into()),
+            tag: Some(release.tag.clone()),
             commit_hash: Some("0".repeat(40)),
             release_ids: Vec::new(),
         };
@@ -152,8 +158,33 @@ impl Inside {
         build.release_ids[0]
     }
 
+    /// The same with a form (`configs` of a manifest) and a `metadata_schema`.
+    pub async fn release_with_form(
+        &self,
+        integration: i64,
+        tag: &str,
+        configs: Option<Value>,
+        metadata_schema: Option<Value>,
+    ) -> ReleaseId {
+        self.ask_for_build(integration, tag).await;
+        let claim = self.take_build().await;
+        let now = self.app.now();
+        let release = Release {
+            config_schema: configs,
+            metadata_schema,
+            ..release(claim.id, IntegrationId::new(integration), tag, now)
+        };
+        self.end_build_with(&claim, release).await
+    }
+
     /// Asks for a build and ends it with one release; the integration needs a repository.
     pub async fn release(&self, integration: i64, tag: &str) -> ReleaseId {
+        self.ask_for_build(integration, tag).await;
+        let claim = self.take_build().await;
+        self.end_build(&claim, integration, tag).await
+    }
+
+    async fn ask_for_build(&self, integration: i64, tag: &str) {
         let wanted = NewBuild {
             integration_id: IntegrationId::new(integration),
             tag: Some(tag.into()),
@@ -161,8 +192,6 @@ impl Inside {
             latest: None,
         };
         builds::build_create(&self.system(), wanted).await.unwrap();
-        let claim = self.take_build().await;
-        self.end_build(&claim, integration, tag).await
     }
 
     /// Looks at the schedules, as a node does; answers how many triggers it made.
@@ -211,19 +240,31 @@ impl Inside {
         assert!(kept, "the claim holds");
     }
 
+    /// The settings of a tenant as they are stored, secrets included.
+    pub async fn stored_configs(&self, tenant: i64) -> Value {
+        let mut tx = self.app.store.read().await.unwrap();
+        let found = marquetry_store::tenants::get(&mut tx, TenantId::new(tenant)).await;
+        Value::Object(found.unwrap().configs)
+    }
+
     /// Ends a run that was taken, well.
     pub async fn end_run(&self, run: &Run, claim: &RunClaim, std_out: &str) {
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             phase: Phase::Succeeded,
             message: None,
             exit_code: Some(0),
             std_out: Some(std_out.into()),
             usage: RunUsage::default(),
         };
+        let release = releases::release_get(&self.system(), run.integration_id, run.release_id)
+            .await
+            .unwrap();
+        let learned = learned::judge(&release, run.mode, &mut outcome);
         let end = RunEnd {
             tenant: run.tenant_id,
             claim,
             outcome: &outcome,
+            learned: &learned,
             chunk: None,
         };
         let finished = run_engine::run_finish(&self.system(), end, None)

@@ -204,7 +204,10 @@ fn fault(error: FieldError) -> ValidationError {
         msg: format!("{mark}{}", error.message),
         kind: error.kind,
         input: error.input,
-        ctx: ours.then(|| Map::from_iter([("error".to_owned(), json!({}))])),
+        ctx: match error.context {
+            None if ours => Some(Map::from_iter([("error".to_owned(), json!({}))])),
+            context => context,
+        },
     }
 }
 

@@ -10,7 +10,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::v2::{builds, integrations, keys, logs, releases, runs, tenants, triggers};
+use crate::api::v2::{
+    builds, integrations, keys, logs, metadata, releases, runs, tenants, triggers,
+};
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
 use crate::{docs, health, openapi};
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         ))
         .routes(routes!(releases::of_tenant))
         .routes(routes!(releases::of_tenant_alias))
+        .routes(routes!(metadata::get, metadata::update))
         .routes(routes!(runs::list_of_tenant))
         .routes(routes!(triggers::sync))
         .routes(routes!(triggers::run))

@@ -9,10 +9,12 @@ mod demo;
 mod environment;
 mod hostile;
 mod limits;
+mod metadata;
 mod readers;
 mod settings;
 mod storage;
 mod toolchains;
+mod tutorial;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};

@@ -1,9 +1,12 @@
-//! The files that a run is given: its triggers, and the raw bodies that came with them.
+//! The files that a run is given: its triggers, the raw bodies that came with them, and the
+//! tenant's metadata.
 
 use std::path::Path;
 
 use marquetry_app::Ctx;
-use marquetry_app::environment::{Facts, payload_file, triggers_json};
+use marquetry_app::environment::{
+    Facts, METADATA_FILE, metadata_json, payload_file, triggers_json,
+};
 use marquetry_app::triggers::payload_bytes;
 
 /// Written at once; larger ones are left to a thread that may block.
@@ -22,6 +25,7 @@ pub(super) enum FilesError {
 /// does not wait for a disk.
 pub(super) async fn write(ctx: &Ctx, facts: &Facts<'_>, into: &Path) -> Result<(), FilesError> {
     std::fs::write(into.join("triggers.json"), triggers_json(facts))?;
+    std::fs::write(into.join(METADATA_FILE), metadata_json(facts))?;
     for trigger in facts.triggers {
         let Some(name) = payload_file(trigger) else {
             continue;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::environment::{Facts, variables};
+use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
@@ -45,6 +46,7 @@ pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
 struct RunEnded {
     claim: RunClaim,
     outcome: Outcome,
+    learned: Learned,
     log: LogBuffer,
 }
 
@@ -63,6 +65,7 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
             Outcome::platform(failure.to_string())
         }
     };
+    let learned = judge_output(&job.release, job.run.mode, &mut outcome);
     if let Some(message) = &outcome.message {
         log.say(&format!("{}: {message}", outcome.phase));
     }
@@ -70,6 +73,7 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
     RunEnded {
         claim,
         outcome,
+        learned,
         log,
     }
 }
@@ -85,6 +89,7 @@ async fn report(
     let RunEnded {
         claim,
         outcome,
+        learned,
         mut log,
     } = ended;
     let chunk = log.finish();
@@ -94,6 +99,7 @@ async fn report(
             tenant: job.tenant.id,
             claim: &claim,
             outcome: &outcome,
+            learned: &learned,
             chunk: chunk.clone(),
         };
         let claimer = slot.is_some().then(|| inner.claimer());
@@ -240,6 +246,7 @@ async fn spec(
         triggers: &job.triggers,
         last: job.last.as_ref(),
         last_successful: job.last_successful.as_ref(),
+        metadata: &job.metadata,
         files: &files,
         traceparent: marquetry_app::environment::traceparent(),
     };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{property, uischema, unknown_keys, wrong_shape};
+use super::{property, uischema, unknown_keys, warn_of_patterns, wrong_shape};
 use crate::configs::config_variable_name;
 use crate::problem::{Report, below, item, shown};
 use crate::suggest;
@@ -74,7 +74,9 @@ pub(super) fn configs(root: &Node, report: &mut Report) -> Option<Value> {
     if let Some(form) = present(&entry.value, "uischema") {
         uischema::check(form, &schema, report);
     }
-    Some(to_json(&entry.value, "configs", report))
+    let configs = to_json(&entry.value, "configs", report);
+    warn_of_patterns(&configs["schema"], entry.key_place, "configs", report);
+    Some(configs)
 }
 
 /// The entry of `key`, unless it is null.

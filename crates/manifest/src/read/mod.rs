@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::base::Base;
 use crate::manifest::{Manifest, Narrowing};
 use crate::problem::{Place, Problem, Report, below, shown};
+use crate::schema::unusable_patterns;
 use crate::suggest;
 use crate::yaml::{Entry, Node, compose, prepare, to_json};
 
@@ -228,5 +229,18 @@ fn metadata_schema(root: &Node, report: &mut Report) -> Option<Value> {
         }
         Some(_) => {}
     }
-    Some(to_json(node, KEY, report))
+    let metadata = to_json(node, KEY, report);
+    warn_of_patterns(&metadata["schema"], entry.key_place, KEY, report);
+    Some(metadata)
+}
+
+/// A regular expression that cannot be used is passed over when values are checked.
+fn warn_of_patterns(schema: &Value, at: Place, path: &str, report: &mut Report) {
+    for pattern in unusable_patterns(schema) {
+        let message = format!(
+            "the pattern `{}` cannot be used and is ignored",
+            shown(pattern)
+        );
+        report.warning(at, &below(path, "schema"), message);
+    }
 }

@@ -33,6 +33,7 @@ pub(crate) fn tenant(integration: IntegrationId, name: &str) -> Tenant {
         integration_release_id: None,
         integration_release_channel: None,
         dynamic_configs: serde_json::Map::new(),
+        secret_configs: std::collections::BTreeSet::new(),
         archived_at: None,
         created_at: NOW,
         modified_at: NOW,

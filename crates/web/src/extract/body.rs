@@ -61,6 +61,28 @@ impl<T: JsonBody> BodyInput for Json<T> {
     }
 }
 
+/// A body that is some object.
+pub(crate) struct JsonObject(pub(crate) Map<String, Value>);
+
+impl BodyInput for JsonObject {
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
+        let body = || vec![name("body")];
+        if is_blank(&bytes) {
+            let input = Some(Value::Null);
+            faults.push(shape::fault(body(), "missing", "Field required", input));
+            return None;
+        }
+        let value = parse(&bytes, faults)?;
+        if let Value::Object(fields) = value {
+            return Some(Self(fields));
+        }
+        let text = "Input should be a valid dictionary";
+        let input = Some(value).filter(|_| bytes.len() <= SHORT);
+        faults.push(shape::fault(body(), "dict_type", text, input));
+        None
+    }
+}
+
 /// The body of a sync, as it came: a JSON object, or none when it is absent or `null`.
 pub(crate) struct Payload(pub(crate) Option<Bytes>);
 

@@ -9,7 +9,7 @@ mod paging;
 mod params;
 mod shape;
 
-pub(crate) use body::{Json, JsonBody, Payload};
+pub(crate) use body::{Json, JsonBody, JsonObject, Payload};
 pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};

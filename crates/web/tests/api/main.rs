@@ -17,6 +17,7 @@ mod operations;
 mod repeated;
 mod schedules;
 mod server;
+mod settings;
 mod tenants;
 mod triggers;
 mod validation;

@@ -36,6 +36,7 @@ async fn a_new_tenant_has_every_field_of_the_contract() {
             },
             "user_name": null,
             "timezone": null,
+            "configs_problems": [],
         })
     );
     assert_eq!(client.get("/v2/tenants/1").await.expect(200), made);

@@ -22,6 +22,7 @@ pub use logs::LogEvent;
 pub use releases::IntegrationRelease;
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
 pub use tenants::{
-    ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant,
+    ConfigsProblem, ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantMetadata,
+    TenantStatus, UpdateTenant,
 };
 pub use triggers::{Trigger, TriggerDetails, TriggerStatus};

@@ -111,6 +111,45 @@ pub struct Tenant {
     pub user_name: Option<String>,
     /// IANA name; none: UTC.
     pub timezone: Option<String>,
+    /// Settings that are kept although the form of the release does not allow them any more.
+    #[schema(value_type = Option<Vec<ConfigsProblem>>)]
+    pub configs_problems: Vec<ConfigsProblem>,
+}
+
+/// A setting that does not fit the form.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConfigsProblem {
+    /// The setting; empty when it is about all of them together.
+    pub name: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What runs and clients have found out about a tenant.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TenantMetadata {
+    /// About whom.
+    pub tenant_id: i64,
+    /// What is known.
+    #[schema(value_type = Option<HashMap<String, Value>>, default = json!({}))]
+    pub data: Map<String, Value>,
+    /// When something was known first.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub created_date: Option<Timestamp>,
+    /// When that was last changed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub modified_date: Option<Timestamp>,
+}
+
+impl From<marquetry_model::TenantMetadata> for TenantMetadata {
+    fn from(found: marquetry_model::TenantMetadata) -> Self {
+        Self {
+            tenant_id: found.tenant_id.get(),
+            data: found.data,
+            created_date: found.created_at,
+            modified_date: found.modified_at,
+        }
+    }
 }
 
 /// A tenant's runs, options and connections.

@@ -4,6 +4,7 @@ pub(crate) mod builds;
 pub(crate) mod integrations;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod metadata;
 mod paths;
 pub(crate) mod releases;
 pub(crate) mod runs;

@@ -6,7 +6,9 @@ use marquetry_app::runs::{RunView, TriggerHead};
 use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, TenantView};
 use marquetry_app::triggers::trigger_payloads;
 use marquetry_model::{IntegrationId, ReleaseId, TenantId, TenantSource};
-use marquetry_wire::v2::{CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant};
+use marquetry_wire::v2::{
+    ConfigsProblem, CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant,
+};
 
 use super::Answer;
 use super::paths::TenantPath;
@@ -167,6 +169,11 @@ fn heads(view: &TenantView) -> impl Iterator<Item = &TriggerHead> {
 
 fn render(view: TenantView, payloads: &Payloads) -> Tenant {
     let tenant = view.tenant;
+    let problems = view.configs_problems.into_iter();
+    let problems = problems.map(|problem| ConfigsProblem {
+        name: problem.name,
+        message: problem.message,
+    });
     let run = |view: Option<RunView>| view.map(|view| render_run(view, payloads));
     let status = TenantStatus {
         last_run: run(view.last_run),
@@ -195,5 +202,6 @@ fn render(view: TenantView, payloads: &Payloads) -> Tenant {
         status,
         user_name: tenant.user_name,
         timezone: tenant.timezone,
+        configs_problems: problems.collect(),
     }
 }

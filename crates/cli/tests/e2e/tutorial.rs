@@ -1,0 +1,250 @@
+//! The original's tutorial, "Pokémon of the Day", parts 1 and 2, without its credentials: what it
+//! would post to a chat goes to the log.
+
+use marquetry_testkit::{Scenario, TestServer, both_databases};
+use serde_json::{Value, json};
+
+use crate::server;
+
+const PACKAGE: &str = r#"{"name": "pokemon-of-the-day", "version": "1.0.0", "main": "index.js"}"#;
+
+/// Step 6: nothing to configure.
+const FIRST_MANIFEST: &str = "
+version: 0.4
+base: node:20.9.0
+build: node --check index.js
+run: node .
+configs:
+  schema:
+    type: object
+    properties: {}
+  uischema:
+    type: VerticalLayout
+    elements:
+      - type: Section
+        label: Pokémon of the Day
+        hintText: No Configuration required.
+";
+
+/// Step 12: two selectors; the definition's type is the tutorial's own slip.
+const SECOND_MANIFEST: &str = "
+version: 0.4
+base: node:20.9.0
+build: node --check index.js
+run: node .
+configs:
+  schema:
+    name: pandium_configs
+    properties:
+      pokemon_type:
+        type: string
+        $ref: '#/definitions/pokemon_types'
+      slack_user:
+        type: string
+        $ref: '#/definitions/slack_users'
+    required: [pokemon_type, slack_user]
+    definitions:
+      pokemon_types:
+        enum: [placeholder]
+      slack_users:
+        type: number
+        oneOf:
+          - title: Placeholder
+            const: placeholder
+    type: object
+  uischema:
+    elements:
+      - type: Section
+        label: Configure Pokémon of the Day
+        elements:
+          - {type: Control, label: Type, scope: '#/properties/pokemon_type'}
+          - {type: Control, label: User, scope: '#/properties/slack_user'}
+    type: VerticalLayout
+";
+
+/// What the scaffold's library does: it reads the environment by prefix, in lower case.
+const LIB: &str = r"
+const read = prefix => Object.fromEntries(Object.entries(process.env)
+  .filter(([name, value]) => name.startsWith(prefix) && value)
+  .map(([name, value]) => [name.slice(prefix.length).toLowerCase(), value]))
+exports.context = read('PAN_CTX_')
+exports.config = read('PAN_CFG_')
+exports.dex = [
+  {id: 1, name: 'bulbasaur', type: 'grass'}, {id: 2, name: 'ivysaur', type: 'grass'},
+  {id: 74, name: 'geodude', type: 'rock'}, {id: 95, name: 'onix', type: 'rock'},
+]
+";
+
+/// Step 9.
+const FIRST_CODE: &str = r"
+const {context, config, dex} = require('./lib.js')
+const main = async () => {
+  console.error(`This run is in mode: ${context.run_mode}`)
+  console.error('CONFIG', config, 'CONTEXT', Object.keys(context).join(' '))
+  if (context.run_mode === 'init') return
+  const state = JSON.parse(context.last_successful_run_std_out ?? '{}')
+  const id = (state.last_pokemon_id ?? 0) + 1
+  const pokemon = dex.find(one => one.id === id)
+  if (!pokemon) throw new Error(`there is no number ${id}`)
+  for (const member of ['U1', 'U2']) console.error(`to ${member}: ${pokemon.name}`)
+  console.log(JSON.stringify({last_pokemon_id: id}))
+}
+main().catch(error => { console.error(error); process.exitCode = 1 })
+";
+
+/// Steps 14 and 17.
+const SECOND_CODE: &str = r"
+const {context, config, dex} = require('./lib.js')
+const initSync = async () => {
+  const members = [{id: 'U1', name: 'ann'}, {id: 'U2', name: 'bob'}, {id: 'U9', name: 'bot', bot: true}]
+  console.log('options follow')
+  console.log(JSON.stringify({
+    slack_users: members.filter(one => !one.bot).map(one => ({const: one.id, title: one.name})),
+    pokemon_types: [...new Set(dex.map(one => one.type))],
+  }))
+  console.log('')
+}
+const pokemonSync = async () => {
+  const state = JSON.parse(context.last_successful_run_std_out ?? '{}')
+  const last = Number(state.last_pokemon_id ?? 0)
+  const next = dex.find(one => one.type === config.pokemon_type && one.id > last)
+  if (next) console.error(`to ${config.slack_user}: ${next.name}`)
+  console.log(JSON.stringify({last_pokemon_id: String(next?.id ?? last)}))
+}
+(context.run_mode === 'init' ? initSync : pokemonSync)()
+  .catch(error => { console.error(error); process.exitCode = 1 })
+";
+
+async fn get(server: &TestServer, path: String) -> Value {
+    server.get(&path).await.expect(200)
+}
+
+/// Asks for a run in a mode and waits for its end.
+async fn run(scenario: &Scenario<'_>, tenant: i64, mode: &str) -> Value {
+    let path = format!("/v2/tenants/{tenant}/sync?mode={mode}");
+    let accepted = scenario.server.post(&path, Value::Null).await.expect(202);
+    let run = scenario.end(accepted["trigger_id"].as_str().unwrap()).await;
+    let log = scenario.log(&run).await;
+    assert_eq!(run["status"]["phase"], "Succeeded", "{run}\n{log}");
+    run
+}
+
+both_databases! {
+    async fn pokemon_of_the_day(database) {
+        let server = server(database).await;
+        let files = [
+            ("PANDIUM.yaml", FIRST_MANIFEST),
+            ("package.json", PACKAGE),
+            ("lib.js", LIB),
+            ("index.js", FIRST_CODE),
+        ];
+        let scenario = Scenario::new(&server, "pokemon", &files, json!({})).await;
+        scenario.release("part-1").await;
+        let tenant = scenario.tenant("academy").await;
+        part_one(&scenario, tenant).await;
+        part_two(&scenario, tenant).await;
+    }
+}
+
+async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
+    let server = scenario.server;
+    let path = format!("/v2/integrations/{}/releases", scenario.integration);
+    let releases = get(server, path).await;
+    assert_eq!(releases.as_array().unwrap().len(), 1);
+    let path = format!("/v2/tenants?integration_id={}", scenario.integration);
+    let listed = get(server, path).await;
+    assert_eq!(listed[0]["integration_release_channel"], "Latest");
+    assert_eq!(listed[0]["status"]["auth"]["connected"], true);
+
+    let silent = run(scenario, tenant, "init").await;
+    assert_eq!(
+        silent["std_out"],
+        Value::Null,
+        "an init run that prints nothing is fine"
+    );
+    let first = run(scenario, tenant, "normal").await;
+    assert_eq!(first["std_out"], r#"{"last_pokemon_id":1}"#);
+    let log = scenario.log(&first).await;
+    for part in [
+        "This run is in mode: normal",
+        "CONFIG",
+        "CONTEXT",
+        "to U2: bulbasaur",
+    ] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+    let second = run(scenario, tenant, "normal").await;
+    assert_eq!(second["std_out"], r#"{"last_pokemon_id":2}"#);
+    assert!(scenario.log(&second).await.contains("to U1: ivysaur"));
+
+    let daily = json!({"user_schedule": "0 9 * * *"});
+    let changed = server.patch(&format!("/v2/tenants/{tenant}"), daily).await;
+    assert_eq!(changed.expect(200)["user_schedule"], "0 9 * * *");
+}
+
+async fn part_two(scenario: &Scenario<'_>, tenant: i64) {
+    let server = scenario.server;
+    scenario
+        .repository
+        .commit(&[("PANDIUM.yaml", SECOND_MANIFEST)]);
+    scenario.release("part-2-form").await;
+    let form = format!("/v2/tenants/{tenant}/integration_release");
+    let shown = get(server, form.clone()).await;
+    let definitions = &shown["config_schema"]["schema"]["definitions"];
+    assert_eq!(
+        definitions["pokemon_types"],
+        json!({"enum": ["placeholder"]})
+    );
+    let path = format!("/v2/tenants/{tenant}");
+    let waiting = get(server, path.clone()).await;
+    assert_eq!(
+        waiting["configs_problems"],
+        json!([]),
+        "placeholders ask for nothing"
+    );
+
+    scenario.repository.commit(&[("index.js", SECOND_CODE)]);
+    scenario.release("part-2-init").await;
+    let init = run(scenario, tenant, "init").await;
+    assert_eq!(init["mode"], "init");
+    let users = json!([{"const": "U1", "title": "ann"}, {"const": "U2", "title": "bob"}]);
+    let filled = get(server, path.clone()).await;
+    let options = &filled["status"]["dynamic_configs"];
+    assert_eq!(
+        options,
+        &json!({"slack_users": users, "pokemon_types": ["grass", "rock"]})
+    );
+    let shown = get(server, form).await;
+    let definitions = &shown["config_schema"]["schema"]["definitions"];
+    assert_eq!(definitions["slack_users"]["oneOf"], users);
+    assert_eq!(
+        definitions["pokemon_types"]["enum"],
+        json!(["grass", "rock"])
+    );
+
+    let wrong = json!({"configs": {"pokemon_type": "placeholder", "slack_user": "U9"}});
+    let refused = server.patch(&path, wrong).await.expect(422);
+    assert_eq!(refused["detail"].as_array().unwrap().len(), 2, "{refused}");
+    let chosen = json!({"pokemon_type": "rock", "slack_user": "U2"});
+    let saved = server
+        .patch(&path, json!({"configs": chosen}))
+        .await
+        .expect(200);
+    assert_eq!(saved["configs"], chosen);
+
+    // The init run's output replaced the last one, so the counter begins again.
+    for (id, name) in [("74", "geodude"), ("95", "onix")] {
+        let posted = run(scenario, tenant, "normal").await;
+        assert_eq!(
+            posted["std_out"],
+            format!(r#"{{"last_pokemon_id":"{id}"}}"#)
+        );
+        let log = scenario.log(&posted).await;
+        assert!(log.contains(&format!("to U2: {name}")), "{log}");
+        for name in ["PAN_CFG_POKEMON_TYPE", "PAN_CFG_SLACK_USER"] {
+            assert!(log.contains(name), "{log}");
+        }
+    }
+    let none_left = run(scenario, tenant, "normal").await;
+    assert_eq!(none_left["std_out"], r#"{"last_pokemon_id":"95"}"#);
+}
