@@ -23,6 +23,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether runs may use the node's own network (`egress: host`).
     pub host_network_allowed: bool,
+    /// Where archives that are sent lie until they are kept; emptied at start.
+    pub uploads_dir: PathBuf,
     /// The limits.
     pub limits: Limits,
 }
@@ -40,6 +42,8 @@ pub struct Limits {
     pub config_value_bytes: usize,
     /// The largest payload that is kept in the database, in bytes; larger ones become blobs.
     pub inline_payload_bytes: usize,
+    /// The largest archive of a source folder that is taken, in bytes.
+    pub upload_bytes: u64,
 }
 
 impl Default for Limits {
@@ -50,6 +54,7 @@ impl Default for Limits {
             most_memory_mb: 64 * 1024,
             config_value_bytes: 96 * 1024,
             inline_payload_bytes: 8 * 1024,
+            upload_bytes: 100 << 20,
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod runs;
 pub mod schedules;
 pub mod tenants;
 pub mod triggers;
+pub mod uploads;
 
 pub use app::{App, Limits, Settings};
 pub use auth::{authenticate, bootstrap_key};

@@ -23,6 +23,7 @@ mod listing;
 mod location;
 mod reading;
 mod signing;
+mod source;
 mod unfinished;
 mod upload;
 
@@ -39,3 +40,4 @@ pub use listing::{ListedBlob, Page};
 pub use location::{LocationError, S3Settings};
 pub use reading::BlobStream;
 pub use signing::{LinkError, LogLinkSigner};
+pub use source::SourceError;

@@ -10,7 +10,7 @@ use crate::{Result, Tx};
 
 macro_rules! columns {
     () => {
-        "id, integration_id, tag, branch, latest, commit_hash, status, message, release_ids, \
+        "id, integration_id, tag, branch, latest, source_blob, commit_hash, status, message, release_ids, \
          attempt, cancel_requested, created_at, started_at, completed_at"
     };
 }
@@ -19,6 +19,13 @@ const INSERT: &str = concat!(
     "INSERT INTO builds (integration_id, tag, branch, latest, status, release_ids, attempt,
         cancel_requested, created_at)
     VALUES ($1, $2, $3, $4, 'Pending', '[]', 0, 0, $5) RETURNING ",
+    columns!()
+);
+const INSERT_SOURCE: &str = "INSERT INTO builds (integration_id, tag, source_blob, status,
+        release_ids, attempt, cancel_requested, created_at)
+    VALUES ($1, $2, $3, 'Pending', '[]', 0, 0, $4) RETURNING id";
+const LABEL: &str = concat!(
+    "UPDATE builds SET tag = COALESCE(tag, 'build-' || CAST(id AS TEXT)) WHERE id = $1 RETURNING ",
     columns!()
 );
 const GET: &str = concat!("SELECT ", columns!(), " FROM builds WHERE id = $1");
@@ -83,6 +90,32 @@ pub async fn insert(tx: &mut Tx, build: &NewBuild, now: Timestamp) -> Result<Bui
     ];
     let made = read_one(tx.row(INSERT, &row).await?, read)?;
     Tx::found(made, BuildId::KIND, "new")
+}
+
+/// Adds one of an archive that was sent, which waits. Without a label it is `build-<id>`.
+pub async fn insert_source(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    tag: Option<&str>,
+    source_blob: &str,
+    now: Timestamp,
+) -> Result<Build> {
+    let tag = tag.map(str::to_owned);
+    let made = tx
+        .row(INSERT_SOURCE, &values![integration, tag, source_blob, now])
+        .await?;
+    let id = read_one(made, Reader::i64)?;
+    let id = Tx::found(id, BuildId::KIND, "new")?;
+    let made = read_one(tx.row(LABEL, &values![id]).await?, read)?;
+    Tx::found(made, BuildId::KIND, id)
+}
+
+/// How many builds of an integration wait.
+pub async fn count_waiting(tx: &mut Tx, integration: IntegrationId) -> Result<i64> {
+    const SQL: &str =
+        "SELECT COUNT(*) FROM builds WHERE integration_id = $1 AND status = 'Pending'";
+    let count = read_one(tx.row(SQL, &values![integration]).await?, Reader::i64)?;
+    Ok(count.unwrap_or(0))
 }
 
 /// One of them.
@@ -208,6 +241,7 @@ fn read(row: &mut Reader) -> Result<Build> {
         tag: row.opt_text()?,
         branch: row.opt_text()?,
         latest: row.opt_i64()?.map(|latest| latest != 0),
+        source_blob: row.opt_text()?,
         commit_hash: row.opt_text()?,
         status: row.word()?,
         message: row.opt_text()?,

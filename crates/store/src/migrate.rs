@@ -28,7 +28,7 @@ macro_rules! migrations {
 }
 
 const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_first_light", 2 "0002_lists", 3 "0003_schedules"];
+    migrations![1 "0001_first_light", 2 "0002_lists", 3 "0003_schedules", 4 "0004_sources"];
 
 /// Two nodes that start at once must not both migrate.
 const POSTGRES_LOCK: &str = "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(724811931)";

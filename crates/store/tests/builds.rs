@@ -44,13 +44,37 @@ on_both! {
             let wanted = NewBuild { integration_id, tag: tag.clone(), branch: tag.clone(), latest };
             let made = builds::insert(&mut tx, &wanted, at(2)).await.unwrap();
             let expected = Build {
-                id: made.id, integration_id, tag: tag.clone(), branch: tag, latest, commit_hash: None,
+                id: made.id, integration_id, tag: tag.clone(), branch: tag, latest, source_blob: None, commit_hash: None,
                 status: BuildStatus::Pending, message: None, release_ids: Vec::new(), attempt: 0,
                 cancel_requested: false, created_at: at(2), started_at: None, completed_at: None,
             };
             assert_eq!(made, expected);
             assert_eq!(builds::get(&mut tx, made.id).await.unwrap(), expected);
         }
+    }
+
+    async fn an_archive_is_built_under_its_label_or_its_number(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 0);
+        for tag in [None, Some(ODD)] {
+            let made = builds::insert_source(&mut tx, crm, tag, ODD, at(2)).await.unwrap();
+            let label = tag.map_or(format!("build-{}", made.id), str::to_owned);
+            let expected = Build {
+                id: made.id, integration_id: crm, tag: Some(label), branch: None, latest: None,
+                source_blob: Some(ODD.to_owned()), commit_hash: None, status: BuildStatus::Pending,
+                message: None, release_ids: Vec::new(), attempt: 0, cancel_requested: false,
+                created_at: at(2), started_at: None, completed_at: None,
+            };
+            assert_eq!(made, expected);
+            assert_eq!(builds::get(&mut tx, made.id).await.unwrap(), expected);
+        }
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 2);
+        assert_eq!(builds::count_waiting(&mut tx, erp).await.unwrap(), 0);
+        assert_eq!(take(&mut tx, "a", 1).await[0].source_blob.as_deref(), Some(ODD));
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 1, "what runs waits no more");
+        assert!(builds::insert_source(&mut tx, IntegrationId::new(99), None, ODD, NOW).await.is_err());
     }
 
     async fn an_absent_build_is_not_found(db) {

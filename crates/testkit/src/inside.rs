@@ -49,6 +49,8 @@ impl Inside {
         };
         let repositories = folder.path().join("repositories");
         std::fs::create_dir(&repositories).unwrap();
+        let uploads = folder.path().join("uploads");
+        std::fs::create_dir(&uploads).unwrap();
         let now = Timestamp::parse("2026-11-23T20:00:00.000Z").unwrap();
         let store = Store::open(&options, now).await.unwrap();
         let location = format!("file:{}", folder.path().join("blobs").display());
@@ -58,6 +60,7 @@ impl Inside {
             local_repositories: repositories,
             public_url: None,
             host_network_allowed: false,
+            uploads_dir: uploads,
             limits,
         };
         let app = App::new(store, blobs, clock.clone(), settings)

@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 6] = [
+const WITHOUT_FLAG: [(&str, &str); 7] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -30,6 +30,10 @@ const WITHOUT_FLAG: [(&str, &str); 6] = [
     (
         "s3.allow_http",
         "Whether an http:// endpoint is accepted [default: false]",
+    ),
+    (
+        "limits.upload_mb",
+        "The largest archive that is taken for a build, in MiB [default: 100; 1 to 10240]",
     ),
 ];
 

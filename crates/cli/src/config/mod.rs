@@ -132,6 +132,8 @@ pub(crate) struct ServerConfig {
     pub allow_host_network: bool,
     /// Hosts that builds may reach although their addresses are not public.
     pub build_allow_hosts: Vec<String>,
+    /// The largest archive of a source folder that is taken, in MiB.
+    pub upload_mb: usize,
     /// Folders of toolchains that runs and builds see, read only, besides the system's own.
     pub toolchain_path: Vec<PathBuf>,
     /// Where clients reach the API, without a slash at the end.

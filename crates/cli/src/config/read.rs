@@ -13,6 +13,7 @@ use super::{
 
 const MOST_RUN_SLOTS: usize = 4096;
 const MOST_BUILD_SLOTS: usize = 256;
+const MOST_UPLOAD_MB: usize = 10_240;
 
 /// The whole configuration, or everything that is wrong with it.
 pub(super) fn read(
@@ -78,6 +79,9 @@ impl Reader<'_> {
             outbound_allow: self.many("outbound_allow", values::network),
             allow_host_network: self.one("allow_host_network", false, values::switch),
             build_allow_hosts: self.many("build.allow_hosts", values::host),
+            upload_mb: self.one("limits.upload_mb", 100, |text| {
+                values::slots(text, MOST_UPLOAD_MB)
+            }),
             toolchain_path: self.many("toolchain_path", values::folder),
             public_url: self.maybe("public_url", values::origin),
             marketplace_url: self.maybe("marketplace_url", values::origin),

@@ -99,6 +99,7 @@ pub(super) const SPECS: &[Spec] = &[
         "MARQUETRY_BUILD_ALLOW_HOSTS",
         Many,
     ),
+    spec("limits.upload_mb", "", "MARQUETRY_LIMITS_UPLOAD_MB", One),
     spec(
         "toolchain_path",
         "toolchain-path",

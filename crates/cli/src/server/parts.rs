@@ -51,7 +51,11 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
             .as_ref()
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         host_network_allowed: config.allow_host_network,
-        limits: Limits::default(),
+        uploads_dir: folder.emptied("uploads")?,
+        limits: Limits {
+            upload_bytes: (config.upload_mb as u64) << 20,
+            ..Limits::default()
+        },
     };
     Ok(App::new(store, blobs(config)?, clock, settings).await?)
 }

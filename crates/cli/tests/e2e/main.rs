@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod readers;
 mod storage;
+mod upload;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};

@@ -3,6 +3,7 @@
 mod checkout;
 mod command;
 mod manifests;
+mod source;
 mod toolchain;
 mod work;
 

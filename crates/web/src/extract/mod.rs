@@ -8,6 +8,7 @@ mod json_stream;
 mod paging;
 mod params;
 mod shape;
+mod streamed;
 
 pub(crate) use body::{Json, JsonBody, Payload};
 pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
@@ -15,3 +16,4 @@ pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};
 pub(crate) use params::{Params, params};
 pub(crate) use shape::{Fields, Shape, json_body};
+pub(crate) use streamed::Streamed;

@@ -16,4 +16,5 @@ mod schedules;
 mod server;
 mod tenants;
 mod triggers;
+mod uploads;
 mod validation;

@@ -10,6 +10,7 @@ pub(crate) mod runs;
 mod sse;
 pub(crate) mod tenants;
 pub(crate) mod triggers;
+pub(crate) mod uploads;
 
 use marquetry_model::{Patch, ReleaseId};
 

@@ -1,0 +1,3 @@
+-- Where a build's code comes from besides a request for it: an archive that was sent, a notice of a
+-- push, and a look at the branch from time to time.
+ALTER TABLE builds ADD COLUMN source_blob TEXT;
