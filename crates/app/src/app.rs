@@ -10,6 +10,7 @@ use marquetry_store::{Store, settings};
 use crate::auth::KeyCache;
 use crate::errors::store_error;
 use crate::hints::Hints;
+use crate::push_hooks::PushHookKeys;
 use crate::random;
 
 /// What the operator chose.
@@ -73,17 +74,20 @@ pub struct App {
     pub hints: Hints,
     pub(crate) keys: KeyCache,
     pub(crate) log_links: LogLinkSigner,
+    pub(crate) push_hooks: PushHookKeys,
 }
 
 impl App {
-    /// Puts the parts together; makes the secret that log links are signed with on first start.
+    /// Puts the parts together; makes the secrets that log links are signed with and push hooks are
+    /// derived from on first start.
     pub async fn new(
         store: Store,
         blobs: Blobs,
         clock: SharedClock,
         settings: Settings,
     ) -> Result<Arc<Self>> {
-        let secret = log_link_secret(&store, clock.now()).await?;
+        let links = server_secret(&store, "log_link_secret", clock.now()).await?;
+        let hooks = server_secret(&store, "push_hook_secret", clock.now()).await?;
         Ok(Arc::new(Self {
             store,
             blobs,
@@ -91,7 +95,8 @@ impl App {
             settings,
             hints: Hints::default(),
             keys: KeyCache::default(),
-            log_links: LogLinkSigner::new(&secret),
+            log_links: LogLinkSigner::new(&links),
+            push_hooks: PushHookKeys::new(&hooks),
         }))
     }
 
@@ -101,17 +106,16 @@ impl App {
     }
 }
 
-/// All nodes must sign alike, so the secret lies in the database.
-async fn log_link_secret(store: &Store, now: Timestamp) -> Result<[u8; 32]> {
-    const NAME: &str = "log_link_secret";
+/// All nodes must sign alike, so their secrets lie in the database.
+async fn server_secret(store: &Store, name: &str, now: Timestamp) -> Result<[u8; 32]> {
     let mut tx = store.write().await.map_err(store_error)?;
     let fresh = random::hex(&random::bytes::<32>());
-    settings::insert(&mut tx, NAME, &fresh, now)
+    settings::insert(&mut tx, name, &fresh, now)
         .await
         .map_err(store_error)?;
-    let kept = settings::find(&mut tx, NAME).await.map_err(store_error)?;
+    let kept = settings::find(&mut tx, name).await.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     kept.as_deref()
         .and_then(random::from_hex)
-        .ok_or_else(|| Error::internal("the setting log_link_secret is damaged"))
+        .ok_or_else(|| Error::internal(format!("the setting {name} is damaged")))
 }

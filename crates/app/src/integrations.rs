@@ -227,7 +227,7 @@ pub(crate) async fn cancel_waiting(tx: &mut WriteTx, id: TenantId, now: Timestam
 }
 
 /// One that may be changed: an archived one is as good as gone.
-async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Integration> {
+pub(crate) async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Integration> {
     let integration = integrations::lock(tx, id).await.map_err(store_error)?;
     if integration.archived_at.is_some() {
         return Err(Error::not_found(IntegrationId::KIND, id));

@@ -19,6 +19,7 @@ pub mod health;
 pub mod integrations;
 pub mod keys;
 pub mod logs;
+pub mod push_hooks;
 pub mod releases;
 pub mod repository;
 pub mod run_engine;

@@ -134,6 +134,8 @@ pub struct Integration {
     pub paused: bool,
     /// Where an external one lives.
     pub target_url: Option<String>,
+    /// The number of the present address and secret of its push hook.
+    pub push_hook_generation: i64,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it was made.
@@ -169,6 +171,7 @@ impl Integration {
             local_run: LocalRun::Off,
             paused: false,
             target_url: None,
+            push_hook_generation: 0,
             archived_at: None,
             created_at: now,
             modified_at: now,

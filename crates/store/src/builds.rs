@@ -118,6 +118,22 @@ pub async fn count_waiting(tx: &mut Tx, integration: IntegrationId) -> Result<i6
     Ok(count.unwrap_or(0))
 }
 
+/// The build of a branch's head that waits and that nobody gave a label, so that it is as good as
+/// another one.
+pub async fn find_waiting(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    branch: &str,
+) -> Result<Option<Build>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM builds WHERE integration_id = $1 AND branch = $2 AND status = 'Pending'
+            AND tag IS NULL AND latest IS NULL AND source_blob IS NULL ORDER BY id LIMIT 1"
+    );
+    read_one(tx.row(SQL, &values![integration, branch]).await?, read)
+}
+
 /// One of them.
 pub async fn get(tx: &mut Tx, id: BuildId) -> Result<Build> {
     let found = read_one(tx.row(GET, &values![id]).await?, read)?;

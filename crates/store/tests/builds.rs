@@ -77,6 +77,32 @@ on_both! {
         assert!(builds::insert_source(&mut tx, IntegrationId::new(99), None, ODD, NOW).await.is_err());
     }
 
+    async fn a_build_of_the_head_that_waits_is_found_until_it_is_begun(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        let wanted = |integration_id, tag: Option<&str>, branch: Option<&str>, latest| NewBuild {
+            integration_id, tag: tag.map(str::to_owned), branch: branch.map(str::to_owned), latest,
+        };
+        for other in [
+            wanted(crm, Some("v1"), Some(ODD), None),
+            wanted(crm, None, None, None),
+            wanted(crm, None, Some("main"), None),
+            wanted(crm, None, Some(ODD), Some(false)),
+            wanted(erp, None, Some(ODD), None),
+        ] {
+            builds::insert(&mut tx, &other, NOW).await.unwrap();
+        }
+        builds::insert_source(&mut tx, crm, None, ODD, NOW).await.unwrap();
+        assert_eq!(builds::find_waiting(&mut tx, crm, ODD).await.unwrap(), None);
+        let first = builds::insert(&mut tx, &wanted(crm, None, Some(ODD), None), NOW).await.unwrap();
+        builds::insert(&mut tx, &wanted(crm, None, Some(ODD), None), NOW).await.unwrap();
+        assert_eq!(builds::find_waiting(&mut tx, crm, ODD).await.unwrap(), Some(first.clone()));
+        assert!(builds::cancel(&mut tx, first.id, NOW).await.unwrap());
+        let second = builds::find_waiting(&mut tx, crm, ODD).await.unwrap().unwrap();
+        assert!(second.id > first.id, "what is cancelled does not wait");
+    }
+
     async fn an_absent_build_is_not_found(db) {
         let mut tx = db.write().await;
         let id = BuildId::new(9);

@@ -48,6 +48,7 @@ fn full(name: &str) -> Integration {
         local_run: LocalRun::Plain,
         paused: true,
         target_url: Some(ODD.to_owned()),
+        push_hook_generation: 3,
         archived_at: None,
         created_at: at(1),
         modified_at: at(-1),

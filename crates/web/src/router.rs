@@ -10,6 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::hooks;
 use crate::api::v2::{
     builds, integrations, keys, logs, releases, runs, tenants, triggers, uploads,
 };
@@ -30,6 +31,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(releases::get_default, releases::set_default))
         .routes(routes!(releases::get_latest))
         .routes(routes!(uploads::upload))
+        .routes(routes!(integrations::rotate_push_hook))
+        .routes(routes!(hooks::push))
         .routes(routes!(releases::get))
         .routes(routes!(triggers::sync_by_integration))
         .routes(routes!(builds::create))

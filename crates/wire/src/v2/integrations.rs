@@ -209,6 +209,15 @@ pub struct Flag {
     pub flag_color: Option<String>,
 }
 
+/// What is entered at the host of Git, so that a push makes a build.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PushHook {
+    /// The address; a path only, where the server does not know its own.
+    pub url: String,
+    /// The secret that notices are signed with.
+    pub secret: String,
+}
+
 /// An integration.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Integration {
@@ -285,6 +294,8 @@ pub struct Integration {
     pub target_url: Option<String>,
     /// Whether it is archived.
     pub archived: bool,
+    /// Where a host of Git tells about pushes; `null` for keys that may not write.
+    pub push_hook: Option<PushHook>,
 }
 
 impl From<marquetry_model::Integration> for Integration {
@@ -320,6 +331,7 @@ impl From<marquetry_model::Integration> for Integration {
             paused: i.paused,
             target_url: i.target_url,
             archived: i.archived_at.is_some(),
+            push_hook: None,
         }
     }
 }

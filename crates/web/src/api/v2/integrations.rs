@@ -3,9 +3,10 @@
 use axum::extract::State;
 use http::StatusCode;
 use marquetry_app::integrations::{self, IntegrationInput};
+use marquetry_app::{Ctx, push_hooks};
 use marquetry_model::{Error, FieldError, IntegrationId};
 use marquetry_wire::v2::{
-    ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany,
+    ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany, PushHook,
 };
 
 use super::Answer;
@@ -47,7 +48,7 @@ pub(crate) async fn list(
     let page = input.query.page()?;
     let archived = input.query.archived.unwrap_or(false);
     let found = integrations::integration_list(&ctx, archived, &page).await?;
-    let found = found.map(Integration::from);
+    let found = found.map(|one| shown(&web, &ctx, one));
     Ok(reply::list(&web, &input.uri, &page, &found))
 }
 
@@ -57,22 +58,27 @@ pub(crate) async fn list(
     responses((status = 201, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), InputRefusals))]
 pub(crate) async fn create(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
     let wanted = input_of_create(input.body.0)?;
     let made = integrations::integration_create(&ctx, wanted).await?;
-    Ok(reply::json(StatusCode::CREATED, &Integration::from(made)))
+    Ok(reply::json(StatusCode::CREATED, &shown(&web, &ctx, made)))
 }
 
 /// An integration.
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}", operation_id = "getIntegration",
     params(IntegrationPath),
     responses((status = 200, description = "The integration", body = Integration), Refusals))]
-pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<IntegrationPath>) -> Answer {
+pub(crate) async fn get(
+    State(web): State<Web>,
+    Caller(ctx, _): Caller,
+    input: Checked<IntegrationPath>,
+) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let found = integrations::integration_get(&ctx, id).await?;
-    Ok(reply::ok(&Integration::from(found)))
+    Ok(reply::ok(&shown(&web, &ctx, found)))
 }
 
 /// Changes what the body mentions.
@@ -82,13 +88,14 @@ pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<IntegrationPath>)
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), Refusals))]
 pub(crate) async fn update(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, (), Json<IntegrationChange>>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let wanted = input_of_change(input.body.0)?;
     let changed = integrations::integration_update(&ctx, id, wanted).await?;
-    Ok(reply::ok(&Integration::from(changed)))
+    Ok(reply::ok(&shown(&web, &ctx, changed)))
 }
 
 /// Archives it.
@@ -98,13 +105,50 @@ pub(crate) async fn update(
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "It has live tenants", body = ErrorMessage), Refusals))]
 pub(crate) async fn archive(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, ArchiveQuery>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let cascade = input.query.cascade.unwrap_or(false);
     let archived = integrations::integration_archive(&ctx, id, cascade).await?;
-    Ok(reply::ok(&Integration::from(archived)))
+    Ok(reply::ok(&shown(&web, &ctx, archived)))
+}
+
+/// Makes another address and secret for its push hook; the former ones stop working at once.
+#[utoipa::path(post, path = "/v2/integrations/{integration_id}/push-hook/rotate",
+    operation_id = "rotatePushHook", tag = "extension", params(IntegrationPath),
+    responses((status = 200, description = "The new ones", body = PushHook), Refusals))]
+pub(crate) async fn rotate_push_hook(
+    State(web): State<Web>,
+    Caller(ctx, _): Caller<Write>,
+    input: Checked<IntegrationPath>,
+) -> Answer {
+    let id = IntegrationId::new(input.path.integration_id);
+    let changed = push_hooks::push_hook_rotate(&ctx, id).await?;
+    let hook = push_hook(&web, &ctx, &changed);
+    Ok(reply::ok(&hook))
+}
+
+/// An integration, with its push hook for who may change it.
+pub(super) fn shown(
+    web: &Web,
+    ctx: &Ctx,
+    integration: marquetry_model::Integration,
+) -> Integration {
+    let hook = push_hook(web, ctx, &integration);
+    Integration {
+        push_hook: hook,
+        ..Integration::from(integration)
+    }
+}
+
+fn push_hook(web: &Web, ctx: &Ctx, integration: &marquetry_model::Integration) -> Option<PushHook> {
+    let hook = push_hooks::push_hook(ctx, integration)?;
+    Some(PushHook {
+        url: format!("{}{}", web.public_url(), hook.path),
+        secret: hook.secret,
+    })
 }
 
 /// The two bodies have the same fields, but for what must be there.

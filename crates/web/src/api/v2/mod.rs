@@ -4,7 +4,7 @@ pub(crate) mod builds;
 pub(crate) mod integrations;
 pub(crate) mod keys;
 pub(crate) mod logs;
-mod paths;
+pub(super) mod paths;
 pub(crate) mod releases;
 pub(crate) mod runs;
 mod sse;
