@@ -19,6 +19,7 @@ pub mod health;
 pub mod integrations;
 pub mod keys;
 pub mod logs;
+pub mod polls;
 pub mod push_hooks;
 pub mod releases;
 pub mod repository;

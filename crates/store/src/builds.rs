@@ -134,6 +134,45 @@ pub async fn find_waiting(
     read_one(tx.row(SQL, &values![integration, branch]).await?, read)
 }
 
+/// Whether a build of a commit of the branch waits or is at work: what it will have built is not
+/// known yet.
+pub async fn has_open(tx: &mut Tx, integration: IntegrationId, branch: &str) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM builds WHERE integration_id = $1
+            AND (branch = $2 OR branch IS NULL) AND source_blob IS NULL
+            AND status IN ('Pending', 'Running')";
+    let count = read_one(
+        tx.row(SQL, &values![integration, branch]).await?,
+        Reader::i64,
+    )?;
+    Ok(count.unwrap_or(0) > 0)
+}
+
+/// Whether this commit was ever built, or tried.
+pub async fn has_commit(tx: &mut Tx, integration: IntegrationId, commit: &str) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM builds WHERE integration_id = $1 AND commit_hash = $2";
+    let count = read_one(
+        tx.row(SQL, &values![integration, commit]).await?,
+        Reader::i64,
+    )?;
+    Ok(count.unwrap_or(0) > 0)
+}
+
+/// The commit of the newest build of a branch that saw one. Builds that named no branch count as
+/// its own: they are of the tracking branch, or of a Git tag.
+pub async fn find_last_commit(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    branch: &str,
+) -> Result<Option<String>> {
+    const SQL: &str = "SELECT commit_hash FROM builds WHERE integration_id = $1
+            AND (branch = $2 OR branch IS NULL) AND commit_hash IS NOT NULL
+        ORDER BY id DESC LIMIT 1";
+    read_one(
+        tx.row(SQL, &values![integration, branch]).await?,
+        Reader::text,
+    )
+}
+
 /// One of them.
 pub async fn get(tx: &mut Tx, id: BuildId) -> Result<Build> {
     let found = read_one(tx.row(GET, &values![id]).await?, read)?;

@@ -12,7 +12,7 @@ macro_rules! columns {
          connectors, default_release_id, default_release_channel, default_schedule, \
          schedule_choices, schedule_randomization, debounce_ms, timeout_seconds, memory_mb, retry, \
          egress, egress_ports, poll_seconds, local_run, paused, target_url, archived_at, \
-         created_at, modified_at, push_hook_generation"
+         created_at, modified_at, push_hook_generation, polled_at, poll_message"
     };
 }
 
@@ -60,6 +60,8 @@ const LIST: List = List {
         ("retry", "retry"),
         ("egress", "egress"),
         ("poll_seconds", "poll_seconds"),
+        ("polled_date", "polled_at"),
+        ("poll_message", "poll_message"),
         ("local_run", "local_run"),
         ("paused", "paused"),
         ("target_url", "target_url"),
@@ -77,7 +79,7 @@ pub async fn insert(tx: &mut Tx, integration: &Integration) -> Result<Option<Int
         .transpose()
 }
 
-/// Writes all of it.
+/// Writes all of it but what looks at its branch saw.
 pub async fn update(tx: &mut Tx, integration: &Integration) -> Result<()> {
     let mut row = values_of(integration).to_vec();
     row.push(integration.id.into());
@@ -180,6 +182,8 @@ fn read(row: &mut Reader) -> Result<Integration> {
         created_at: row.time()?,
         modified_at: row.time()?,
         push_hook_generation: row.i64()?,
+        polled_at: row.opt_time()?,
+        poll_message: row.opt_text()?,
     })
 }
 

@@ -19,6 +19,7 @@ pub mod api_keys;
 pub mod builds;
 pub mod integrations;
 pub mod logs;
+pub mod polls;
 pub mod releases;
 pub mod runs;
 pub mod schedules;

@@ -103,6 +103,31 @@ on_both! {
         assert!(second.id > first.id, "what is cancelled does not wait");
     }
 
+    async fn what_of_a_branch_is_open_and_what_was_built(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        builds::insert_source(&mut tx, crm, None, ODD, NOW).await.unwrap();
+        assert!(!builds::has_open(&mut tx, crm, ODD).await.unwrap(), "an archive is of no branch");
+        for (n, branch) in [(0, None), (1, Some(ODD)), (2, Some("other"))] {
+            let branch = branch.map(str::to_owned);
+            let wanted = NewBuild { integration_id: erp, tag: None, branch, latest: None };
+            builds::insert(&mut tx, &wanted, NOW).await.unwrap();
+            assert_eq!(builds::has_open(&mut tx, erp, ODD).await.unwrap(), n < 2);
+            let begun = take(&mut tx, "a", 9).await.into_iter().find(|b| b.integration_id == erp).unwrap();
+            assert_eq!(builds::has_open(&mut tx, erp, ODD).await.unwrap(), n < 2);
+            let status = if n == 0 { BuildStatus::Failed } else { BuildStatus::Succeeded };
+            let end = BuildEnd { commit_hash: Some(format!("c{n}")), ..end(status) };
+            assert!(builds::finish(&mut tx, &claim_of(&begun, "a"), &end, NOW).await.unwrap());
+            assert!(!builds::has_open(&mut tx, erp, ODD).await.unwrap());
+            assert!(builds::has_commit(&mut tx, erp, &format!("c{n}")).await.unwrap());
+            assert!(!builds::has_commit(&mut tx, crm, &format!("c{n}")).await.unwrap());
+            let last = builds::find_last_commit(&mut tx, erp, ODD).await.unwrap();
+            assert_eq!(last, Some(format!("c{}", n.min(1))), "that of the other branch is not it");
+        }
+        assert_eq!(builds::find_last_commit(&mut tx, crm, ODD).await.unwrap(), None);
+    }
+
     async fn an_absent_build_is_not_found(db) {
         let mut tx = db.write().await;
         let id = BuildId::new(9);

@@ -19,6 +19,7 @@ mod kill;
 mod lists;
 mod logs;
 mod opening;
+mod polls;
 mod releases;
 mod runs;
 mod runs_claim;

@@ -49,6 +49,8 @@ fn full(name: &str) -> Integration {
         paused: true,
         target_url: Some(ODD.to_owned()),
         push_hook_generation: 3,
+        polled_at: None,
+        poll_message: None,
         archived_at: None,
         created_at: at(1),
         modified_at: at(-1),

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::{App, Ctx, Limits, Settings, bootstrap_key, builds, run_engine, schedules};
+use marquetry_app::{
+    App, Ctx, Limits, Settings, bootstrap_key, builds, polls, run_engine, schedules,
+};
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
@@ -104,6 +106,21 @@ impl Inside {
         assert!(kept.is_some(), "the claim holds");
     }
 
+    /// Ends a build that was taken badly, when its commit was known.
+    pub async fn fail_build(&self, claim: &BuildClaim, commit: &str) {
+        let end = BuildEnd {
+            status: BuildStatus::Failed,
+            message: Some("it failed".into()),
+            tag: None,
+            commit_hash: Some(commit.into()),
+            release_ids: Vec::new(),
+        };
+        let kept = builds::build_finish(&self.system(), claim, end, Vec::new(), None)
+            .await
+            .unwrap();
+        assert!(kept, "the claim holds");
+    }
+
     /// Ends a build that was taken, with one release; answers the release.
     pub async fn end_build(&self, claim: &BuildClaim, integration: i64, tag: &str) -> ReleaseId {
         let now = self.app.now();
@@ -140,6 +157,22 @@ impl Inside {
     pub async fn fire_schedules(&self) -> usize {
         let fired = schedules::schedules_fire(&self.system()).await;
         fired.unwrap().fired
+    }
+
+    /// Looks at the branches that are due, as a node does, and sees the same everywhere: a commit,
+    /// or why there is none. Answers how many looks it made.
+    pub async fn look_at_branches(&self, seen: Result<&str, &str>) -> usize {
+        let longest = Duration::from_secs(90);
+        let due = polls::polls_claim(&self.system(), longest, 9)
+            .await
+            .unwrap();
+        for claim in &due.claims {
+            let seen = seen.map(str::to_owned).map_err(str::to_owned);
+            polls::poll_finish(&self.system(), claim, seen)
+                .await
+                .unwrap();
+        }
+        due.claims.len()
     }
 
     /// Makes runs of what waits and takes one, as a node does.

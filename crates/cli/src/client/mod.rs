@@ -146,7 +146,7 @@ impl Client {
         query: &[(&str, String)],
         file: std::fs::File,
     ) -> Result<Answer, ClientError> {
-        let size = file.metadata().map(|found| found.len()).unwrap_or(0);
+        let size = file.metadata().map_or(0, |found| found.len());
         let body = reqwest::Body::from(tokio::fs::File::from_std(file));
         // The silence of a server that takes a large file is no sign of trouble.
         let patient = Self::with_silence(self.base(), self.key.clone(), LONGEST_UPLOAD)?;

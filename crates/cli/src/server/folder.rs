@@ -50,7 +50,7 @@ impl DataFolder {
         let path = self.path.join(name);
         match std::fs::remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot empty {}", path.display()));
+                Err(error).with_context(|| format!("cannot empty {}", path.display()))
             }
             _ => self.below(name),
         }

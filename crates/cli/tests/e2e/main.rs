@@ -9,6 +9,7 @@ mod demo;
 mod environment;
 mod hostile;
 mod limits;
+mod pushes;
 mod readers;
 mod storage;
 mod upload;

@@ -189,6 +189,7 @@ both_databases! {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, content) in [("PANDIUM.yaml", text.as_str()), ("noise", &noise)] {
             let mut header = Header::new_gnu();
+            header.set_mode(0o644);
             header.set_size(content.len() as u64);
             tar.append_data(&mut header, name, content.as_bytes()).unwrap();
         }
@@ -196,7 +197,8 @@ both_databases! {
         let seven = plain.finish().unwrap();
         assert!(seven.len() > 7 << 20, "more than other bodies may have");
         let made = upload(&server, id, "", seven.clone()).await.expect(201);
-        assert_eq!(ended(&server, &made).await["status"], "Succeeded");
+        let built = ended(&server, &made).await;
+        assert_eq!(built["status"], "Succeeded", "{built}");
         let mut nine = seven;
         nine.resize(9 << 20, 0);
         // Without a length, so that only what comes can tell.

@@ -2,6 +2,7 @@
 
 mod checkout;
 mod command;
+pub(crate) mod git;
 mod manifests;
 mod source;
 mod toolchain;
@@ -78,6 +79,7 @@ async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot
     let mut sink = BuildSink {
         inner: &inner,
         claim: &claim,
+        commit: None,
     };
     let result = {
         let work = work::build(&inner, &build, &integration, &mut log, &mut sink, signal);
@@ -86,6 +88,7 @@ async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot
             never = beat(&inner, &claim, sender) => match never {},
         }
     };
+    let commit = sink.commit.take();
     drop(slot);
     if matches!(
         result,
@@ -94,7 +97,7 @@ async fn execute(inner: Arc<Inner>, build: Build, integration: Integration, slot
         // Left as it is: the next start, or whoever sees the lease end, queues it again.
         return;
     }
-    report(&inner, &claim, &build, result, log).await;
+    report(&inner, &claim, (&build, commit), result, log).await;
 }
 
 /// Moves the build's lease while it is worked on, and brings back the wish to stop it.
@@ -131,7 +134,7 @@ async fn beat(
 async fn report(
     inner: &Inner,
     claim: &BuildClaim,
-    build: &Build,
+    (build, commit): (&Build, Option<String>),
     result: Result<Built, BuildError>,
     mut log: LogBuffer,
 ) {
@@ -159,7 +162,7 @@ async fn report(
                 },
                 message: Some(message),
                 tag: build.tag.clone(),
-                commit_hash: None,
+                commit_hash: commit,
                 release_ids: Vec::new(),
             };
             (end, Vec::new())
@@ -198,6 +201,8 @@ async fn report(
 pub(crate) struct BuildSink<'a> {
     inner: &'a Inner,
     claim: &'a BuildClaim,
+    /// The commit, from when it is known: a build that fails is still one of that commit.
+    commit: Option<String>,
 }
 
 impl Sink for BuildSink<'_> {

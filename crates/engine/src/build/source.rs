@@ -67,7 +67,7 @@ async fn only_folder(tree: &Path, manifests: &[String]) -> io::Result<Option<Str
     }
     let candidates = manifests
         .iter()
-        .flat_map(|path| manifest_candidates(path).ok());
+        .filter_map(|path| manifest_candidates(path).ok());
     if candidates.flatten().any(|path| tree.join(path).is_file()) {
         return Ok(None);
     }

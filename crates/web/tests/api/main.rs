@@ -12,6 +12,7 @@ mod journey;
 mod keys;
 mod lists;
 mod logs;
+mod polls;
 mod push_hooks;
 mod schedules;
 mod server;

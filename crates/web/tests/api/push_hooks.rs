@@ -1,5 +1,7 @@
 //! Notices of pushes, as the hosts of Git send them.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::hmac;
 use axum::body::Body;
 use base64::Engine as _;
@@ -24,7 +26,10 @@ fn tag(key: &[u8], content: &[u8]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn commit(n: u8) -> String {
@@ -47,8 +52,11 @@ impl Hook {
     }
 
     fn take(&mut self, shown: &Value) {
-        self.url = shown["url"].as_str().unwrap().to_owned();
-        self.secret = shown["secret"].as_str().unwrap().to_owned();
+        shown["url"].as_str().unwrap().clone_into(&mut self.url);
+        shown["secret"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.secret);
     }
 
     fn path(&self) -> String {
@@ -160,11 +168,13 @@ async fn github() {
 async fn github_as_a_form() {
     let hook = Hook::new().await;
     let push = json!({"ref": "refs/heads/main", "after": commit(1), "pusher": "a&b=c %"});
-    let coded: String = push
-        .to_string()
-        .bytes()
-        .map(|byte| format!("%{byte:02X}"))
+    let coded = hex(push.to_string().as_bytes());
+    let coded: Vec<String> = coded
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| format!("%{}", str::from_utf8(pair).unwrap()))
         .collect();
+    let coded = coded.concat();
     let body = format!("a=b&payload={coded}");
     let signature = hook.signature(body.as_bytes());
     let headers = [

@@ -285,6 +285,11 @@ pub struct Integration {
     pub egress_ports: Vec<u16>,
     /// How often the tracking branch is looked at, in seconds.
     pub poll_seconds: Option<i64>,
+    /// When it was last looked at.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub polled_date: Option<Timestamp>,
+    /// Why that look did not see the branch's head.
+    pub poll_message: Option<String>,
     /// Whether developers may run it at home.
     #[schema(value_type = words::LocalRun)]
     pub local_run: LocalRun,
@@ -327,6 +332,8 @@ impl From<marquetry_model::Integration> for Integration {
             egress: i.egress,
             egress_ports: i.egress_ports,
             poll_seconds: i.poll_seconds,
+            polled_date: i.polled_at,
+            poll_message: i.poll_message,
             local_run: i.local_run,
             paused: i.paused,
             target_url: i.target_url,
