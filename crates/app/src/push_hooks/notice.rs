@@ -194,13 +194,15 @@ fn commit_of(text: &str) -> Option<String> {
 fn json(notice: &Notice<'_>) -> Result<Value> {
     let kind = (notice.header)("content-type").unwrap_or_default();
     let is_form = kind.starts_with("application/x-www-form-urlencoded");
-    let text: Cow<'_, [u8]> = if is_form {
+    let payload = || {
         let mut fields = url::form_urlencoded::parse(notice.body);
-        let payload = fields.find(|(name, _)| name == "payload");
-        let payload = payload.map(|(_, value)| value.into_owned().into_bytes());
-        Cow::Owned(payload.unwrap_or_default())
-    } else {
-        Cow::Borrowed(notice.body)
+        fields.find(|(name, _)| name == "payload")
+    };
+    // Many a client says "form" of whatever it sends.
+    let payload = if is_form { payload() } else { None };
+    let text = match payload {
+        Some((_, value)) => Cow::Owned(value.into_owned().into_bytes()),
+        None => Cow::Borrowed(notice.body),
     };
     serde_json::from_slice(&text).map_err(|_| {
         Error::Invalid(vec![FieldError {

@@ -184,6 +184,16 @@ async fn github_as_a_form() {
     ];
     hook.expect_build(hook.send(&headers, body.as_bytes()).await)
         .await;
+    // JSON that is called a form is JSON all the same.
+    let plain = push.to_string();
+    let signature = hook.signature(plain.as_bytes());
+    let called = [
+        headers[0],
+        ("X-Hub-Signature-256", signature.as_str()),
+        headers[2],
+    ];
+    hook.expect_build(hook.send(&called, plain.as_bytes()).await)
+        .await;
     // The signature is over what was sent, not over what it means.
     let signature = hook.signature(push.to_string().as_bytes());
     let headers = [
