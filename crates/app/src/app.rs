@@ -13,6 +13,7 @@ use crate::errors::store_error;
 use crate::hints::Hints;
 use crate::idempotency::Running;
 use crate::places::{Place, Places};
+use crate::push_hooks::PushHookKeys;
 use crate::random;
 use crate::settings::Forms;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether runs may use the node's own network (`egress: host`).
     pub host_network_allowed: bool,
+    /// Where archives that are sent lie until they are kept; emptied at start.
+    pub uploads_dir: PathBuf,
     /// The limits.
     pub limits: Limits,
 }
@@ -50,6 +53,8 @@ pub struct Limits {
     pub config_value_bytes: usize,
     /// The largest payload that is kept in the database, in bytes; larger ones become blobs.
     pub inline_payload_bytes: usize,
+    /// The largest archive of a source folder that is taken, in bytes.
+    pub upload_bytes: u64,
 }
 
 impl Default for Limits {
@@ -63,6 +68,7 @@ impl Default for Limits {
             most_memory_mb: 64 * 1024,
             config_value_bytes: 96 * 1024,
             inline_payload_bytes: 8 * 1024,
+            upload_bytes: 100 << 20,
         }
     }
 }
@@ -85,17 +91,20 @@ pub struct App {
     places: OnceLock<Weak<dyn Places>>,
     pub(crate) running: Running,
     cursors: hmac::Key,
+    pub(crate) push_hooks: PushHookKeys,
 }
 
 impl App {
-    /// Puts the parts together; makes the secret that log links are signed with on first start.
+    /// Puts the parts together; makes the secrets that log links are signed with and push hooks are
+    /// derived from on first start.
     pub async fn new(
         store: Store,
         blobs: Blobs,
         clock: SharedClock,
         settings: Settings,
     ) -> Result<Arc<Self>> {
-        let secret = log_link_secret(&store, clock.now()).await?;
+        let links = server_secret(&store, "log_link_secret", clock.now()).await?;
+        let hooks = server_secret(&store, "push_hook_secret", clock.now()).await?;
         Ok(Arc::new(Self {
             store,
             blobs,
@@ -104,10 +113,11 @@ impl App {
             hints: Hints::default(),
             keys: KeyCache::default(),
             forms: Forms::default(),
-            log_links: LogLinkSigner::new(&secret),
+            log_links: LogLinkSigner::new(&links),
             places: OnceLock::new(),
             running: Running::default(),
-            cursors: cursor_key(&secret),
+            cursors: cursor_key(&links),
+            push_hooks: PushHookKeys::new(&hooks),
         }))
     }
 
@@ -140,17 +150,16 @@ fn cursor_key(secret: &[u8; 32]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
 }
 
-/// All nodes must sign alike, so the secret lies in the database.
-async fn log_link_secret(store: &Store, now: Timestamp) -> Result<[u8; 32]> {
-    const NAME: &str = "log_link_secret";
+/// All nodes must sign alike, so their secrets lie in the database.
+async fn server_secret(store: &Store, name: &str, now: Timestamp) -> Result<[u8; 32]> {
     let mut tx = store.write().await.map_err(store_error)?;
     let fresh = random::hex(&random::bytes::<32>());
-    settings::insert(&mut tx, NAME, &fresh, now)
+    settings::insert(&mut tx, name, &fresh, now)
         .await
         .map_err(store_error)?;
-    let kept = settings::find(&mut tx, NAME).await.map_err(store_error)?;
+    let kept = settings::find(&mut tx, name).await.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     kept.as_deref()
         .and_then(random::from_hex)
-        .ok_or_else(|| Error::internal("the setting log_link_secret is damaged"))
+        .ok_or_else(|| Error::internal(format!("the setting {name} is damaged")))
 }

@@ -6,7 +6,7 @@ use marquetry_model::{
 };
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
-use marquetry_store::{builds, integrations, logs, releases};
+use marquetry_store::{Tx, builds, integrations, logs, releases};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -49,6 +49,31 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     ctx.commit(tx, build.id.get()).await?;
     ctx.app.hints.give(Topic::Builds);
     Ok(build)
+}
+
+/// Asks for a build of the tracking branch's head on nobody's behalf, labelled with its commit.
+/// One that waits already will fetch the same head and is answered instead; the flag says whether
+/// this made one. The caller has locked the integration.
+pub(crate) async fn branch_build(
+    tx: &mut Tx,
+    integration: &Integration,
+    now: Timestamp,
+) -> Result<(Build, bool)> {
+    let branch = &integration.repository_tracking_branch;
+    let waiting = builds::find_waiting(tx, integration.id, branch).await;
+    if let Some(waiting) = waiting.map_err(store_error)? {
+        return Ok((waiting, false));
+    }
+    let wanted = NewBuild {
+        integration_id: integration.id,
+        tag: None,
+        branch: Some(branch.clone()),
+        latest: None,
+    };
+    let build = builds::insert(tx, &wanted, now)
+        .await
+        .map_err(store_error)?;
+    Ok((build, true))
 }
 
 /// One of them.

@@ -17,6 +17,8 @@ pub enum Topic {
     Dispatch,
     /// A schedule was set, or began or ceased to stand still.
     Schedules,
+    /// A branch is to be looked at from now on, or no more.
+    Polls,
     /// A build was asked for or ended.
     Builds,
     /// Somebody asked to stop a run.
@@ -46,7 +48,7 @@ impl Hints {
             notify.notify_waiters();
             if matches!(
                 topic,
-                Topic::Dispatch | Topic::Schedules | Topic::Builds | Topic::Cancel
+                Topic::Dispatch | Topic::Schedules | Topic::Polls | Topic::Builds | Topic::Cancel
             ) {
                 // The loops are single and may be looking elsewhere right now.
                 notify.notify_one();

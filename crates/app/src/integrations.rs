@@ -11,7 +11,7 @@ use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenant_vie
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::repository;
+use crate::{polls, repository};
 
 /// What a create or change mentions.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +77,11 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
         .await
         .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
+    let planned = polls::plan(&mut tx, None, &mut integration, now).await?;
     ctx.commit(tx, integration.id.get()).await?;
+    if planned {
+        ctx.app.hints.give(Topic::Polls);
+    }
     Ok(integration)
 }
 
@@ -132,8 +136,12 @@ pub async fn integration_update(
             .await
             .map_err(store_error)?;
     }
+    let planned = polls::plan(&mut tx, Some(&before), &mut integration, now).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
+    if planned {
+        ctx.app.hints.give(Topic::Polls);
+    }
     Ok(integration)
 }
 
@@ -191,11 +199,13 @@ pub async fn integration_archive(
     integrations::archive_tenants(&mut tx, id, now)
         .await
         .map_err(store_error)?;
+    let before = integration.clone();
     integration.archived_at = Some(now);
     integration.modified_at = now;
     integrations::update(&mut tx, &integration)
         .await
         .map_err(store_error)?;
+    polls::plan(&mut tx, Some(&before), &mut integration, now).await?;
     tx.commit().await.map_err(store_error)?;
     Ok(integration)
 }
@@ -239,7 +249,7 @@ pub(crate) async fn cancel_waiting(tx: &mut WriteTx, id: TenantId, now: Timestam
 }
 
 /// One that may be changed: an archived one is as good as gone.
-async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Integration> {
+pub(crate) async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Integration> {
     let integration = integrations::lock(tx, id).await.map_err(store_error)?;
     if integration.archived_at.is_some() {
         return Err(Error::not_found(IntegrationId::KIND, id));

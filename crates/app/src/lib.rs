@@ -23,6 +23,8 @@ pub mod keys;
 pub mod learned;
 pub mod logs;
 pub mod metadata;
+pub mod polls;
+pub mod push_hooks;
 pub mod releases;
 pub mod repository;
 pub mod run_engine;
@@ -31,6 +33,7 @@ pub mod schedules;
 pub mod settings;
 pub mod tenants;
 pub mod triggers;
+pub mod uploads;
 
 pub use app::{App, Limits, Settings};
 pub use auth::{authenticate, bootstrap_key};

@@ -14,11 +14,13 @@ pub enum Kind {
     Log,
     /// A trigger's payload or a webhook's body; compressed at rest.
     Payload,
+    /// A source folder as somebody sent it, a `.tar.gz`; kept as it is.
+    Source,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Artifact, Self::Log, Self::Payload];
+    pub const ALL: [Self; 4] = [Self::Artifact, Self::Log, Self::Payload, Self::Source];
 
     /// The word used in references and in the store's layout.
     #[must_use]
@@ -27,13 +29,14 @@ impl Kind {
             Self::Artifact => "artifact",
             Self::Log => "log",
             Self::Payload => "payload",
+            Self::Source => "source",
         }
     }
 
     /// Whether the store compresses this kind at rest.
     pub(crate) fn is_compressed(self) -> bool {
         match self {
-            Self::Artifact => false,
+            Self::Artifact | Self::Source => false,
             Self::Log | Self::Payload => true,
         }
     }
@@ -66,7 +69,7 @@ impl fmt::Display for BlobRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseBlobRefError {
     /// The word before the slash is missing or names no kind.
-    #[error("a blob reference starts with artifact/, log/ or payload/")]
+    #[error("a blob reference starts with artifact/, log/, payload/ or source/")]
     Kind,
     /// The part after the slash is not a hash.
     #[error("a blob reference ends with the hash of its content")]

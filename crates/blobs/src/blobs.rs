@@ -120,6 +120,7 @@ impl Blobs {
         let ending = match blob.kind {
             Kind::Artifact => ".tar.zst",
             Kind::Log | Kind::Payload => ".zst",
+            Kind::Source => ".tar.gz",
         };
         self.kind_path(blob.kind)
             .join(&hash[..2])

@@ -162,7 +162,9 @@ impl Inner {
     fn folder(&self, blob: &BlobRef) -> Result<PathBuf, CacheError> {
         match blob.kind {
             Kind::Artifact => Ok(self.dir.join(blob.sha256.to_string())),
-            Kind::Log | Kind::Payload => Err(CacheError::NotAnArtifact { blob: *blob }),
+            Kind::Log | Kind::Payload | Kind::Source => {
+                Err(CacheError::NotAnArtifact { blob: *blob })
+            }
         }
     }
 

@@ -24,6 +24,7 @@ mod listing;
 mod location;
 mod reading;
 mod signing;
+mod source;
 mod unfinished;
 mod upload;
 
@@ -41,3 +42,4 @@ pub use listing::{ListedBlob, Page};
 pub use location::{LocationError, S3Settings};
 pub use reading::BlobStream;
 pub use signing::{LinkError, LogLinkSigner};
+pub use source::SourceError;

@@ -1,4 +1,4 @@
-//! The loops that look at the truth: schedule, dispatch and execute, build, heartbeat, reap.
+//! The loops that look at the truth: schedule, poll, dispatch and execute, build, heartbeat, reap.
 //!
 //! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
 //! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
@@ -11,6 +11,7 @@ mod heartbeat;
 mod inner;
 mod log;
 mod network;
+mod poll;
 mod pump;
 mod reap;
 mod schedule;
@@ -74,6 +75,7 @@ impl Engine {
         }
         if roles.builder {
             tracker.spawn(build::run_loop(Arc::clone(&inner)));
+            tracker.spawn(poll::run_loop(Arc::clone(&inner)));
         }
         if roles.scheduler {
             tracker.spawn(schedule::run_loop(Arc::clone(&inner)));

@@ -46,6 +46,8 @@ pub struct Build {
     pub branch: Option<String>,
     /// What the caller said about `Latest`.
     pub latest: Option<bool>,
+    /// The archive that was sent, which is built instead of a commit.
+    pub source_blob: Option<String>,
     /// The commit, once it is known.
     pub commit_hash: Option<String>,
     /// Where it is.

@@ -134,6 +134,12 @@ pub struct Integration {
     pub paused: bool,
     /// Where an external one lives.
     pub target_url: Option<String>,
+    /// When the tracking branch was last looked at.
+    pub polled_at: Option<Timestamp>,
+    /// Why that look did not see its head.
+    pub poll_message: Option<String>,
+    /// The number of the present address and secret of its push hook.
+    pub push_hook_generation: i64,
     /// When it was archived.
     pub archived_at: Option<Timestamp>,
     /// When it was made.
@@ -169,6 +175,9 @@ impl Integration {
             local_run: LocalRun::Off,
             paused: false,
             target_url: None,
+            polled_at: None,
+            poll_message: None,
+            push_hook_generation: 0,
             archived_at: None,
             created_at: now,
             modified_at: now,

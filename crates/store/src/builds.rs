@@ -10,7 +10,7 @@ use crate::{Result, Tx};
 
 macro_rules! columns {
     () => {
-        "id, integration_id, tag, branch, latest, commit_hash, status, message, release_ids, \
+        "id, integration_id, tag, branch, latest, source_blob, commit_hash, status, message, release_ids, \
          attempt, cancel_requested, created_at, started_at, completed_at"
     };
 }
@@ -19,6 +19,13 @@ const INSERT: &str = concat!(
     "INSERT INTO builds (integration_id, tag, branch, latest, status, release_ids, attempt,
         cancel_requested, created_at)
     VALUES ($1, $2, $3, $4, 'Pending', '[]', 0, 0, $5) RETURNING ",
+    columns!()
+);
+const INSERT_SOURCE: &str = "INSERT INTO builds (integration_id, tag, source_blob, status,
+        release_ids, attempt, cancel_requested, created_at)
+    VALUES ($1, $2, $3, 'Pending', '[]', 0, 0, $4) RETURNING id";
+const LABEL: &str = concat!(
+    "UPDATE builds SET tag = COALESCE(tag, 'build-' || CAST(id AS TEXT)) WHERE id = $1 RETURNING ",
     columns!()
 );
 const GET: &str = concat!("SELECT ", columns!(), " FROM builds WHERE id = $1");
@@ -83,6 +90,84 @@ pub async fn insert(tx: &mut Tx, build: &NewBuild, now: Timestamp) -> Result<Bui
     ];
     let made = read_one(tx.row(INSERT, &row).await?, read)?;
     Tx::found(made, BuildId::KIND, "new")
+}
+
+/// Adds one of an archive that was sent, which waits. Without a label it is `build-<id>`.
+pub async fn insert_source(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    tag: Option<&str>,
+    source_blob: &str,
+    now: Timestamp,
+) -> Result<Build> {
+    let tag = tag.map(str::to_owned);
+    let made = tx
+        .row(INSERT_SOURCE, &values![integration, tag, source_blob, now])
+        .await?;
+    let id = read_one(made, |row| row.i64())?;
+    let id = Tx::found(id, BuildId::KIND, "new")?;
+    let made = read_one(tx.row(LABEL, &values![id]).await?, read)?;
+    Tx::found(made, BuildId::KIND, id)
+}
+
+/// How many builds of an integration wait.
+pub async fn count_waiting(tx: &mut Tx, integration: IntegrationId) -> Result<i64> {
+    const SQL: &str =
+        "SELECT COUNT(*) FROM builds WHERE integration_id = $1 AND status = 'Pending'";
+    let count = read_one(tx.row(SQL, &values![integration]).await?, |row| row.i64())?;
+    Ok(count.unwrap_or(0))
+}
+
+/// The build of a branch's head that waits and that nobody gave a label, so that it is as good as
+/// another one.
+pub async fn find_waiting(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    branch: &str,
+) -> Result<Option<Build>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM builds WHERE integration_id = $1 AND branch = $2 AND status = 'Pending'
+            AND tag IS NULL AND latest IS NULL AND source_blob IS NULL ORDER BY id LIMIT 1"
+    );
+    read_one(tx.row(SQL, &values![integration, branch]).await?, read)
+}
+
+/// Whether a build of a commit of the branch waits or is at work: what it will have built is not
+/// known yet.
+pub async fn has_open(tx: &mut Tx, integration: IntegrationId, branch: &str) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM builds WHERE integration_id = $1
+            AND (branch = $2 OR branch IS NULL) AND source_blob IS NULL
+            AND status IN ('Pending', 'Running')";
+    let count = read_one(tx.row(SQL, &values![integration, branch]).await?, |row| {
+        row.i64()
+    })?;
+    Ok(count.unwrap_or(0) > 0)
+}
+
+/// Whether this commit was ever built, or tried.
+pub async fn has_commit(tx: &mut Tx, integration: IntegrationId, commit: &str) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM builds WHERE integration_id = $1 AND commit_hash = $2";
+    let count = read_one(tx.row(SQL, &values![integration, commit]).await?, |row| {
+        row.i64()
+    })?;
+    Ok(count.unwrap_or(0) > 0)
+}
+
+/// The commit of the newest build of a branch that saw one. Builds that named no branch count as
+/// its own: they are of the tracking branch, or of a Git tag.
+pub async fn find_last_commit(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    branch: &str,
+) -> Result<Option<String>> {
+    const SQL: &str = "SELECT commit_hash FROM builds WHERE integration_id = $1
+            AND (branch = $2 OR branch IS NULL) AND commit_hash IS NOT NULL
+        ORDER BY id DESC LIMIT 1";
+    read_one(tx.row(SQL, &values![integration, branch]).await?, |row| {
+        row.text()
+    })
 }
 
 /// One of them.
@@ -213,6 +298,7 @@ fn read(row: &mut Reader<'_>) -> Result<Build> {
         tag: row.opt_text()?,
         branch: row.opt_text()?,
         latest: row.opt_i64()?.map(|latest| latest != 0),
+        source_blob: row.opt_text()?,
         commit_hash: row.opt_text()?,
         status: row.word()?,
         message: row.opt_text()?,

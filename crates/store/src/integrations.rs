@@ -12,7 +12,7 @@ macro_rules! columns {
          connectors, default_release_id, default_release_channel, default_schedule, \
          schedule_choices, schedule_randomization, debounce_ms, timeout_seconds, memory_mb, retry, \
          egress, egress_ports, poll_seconds, local_run, paused, target_url, archived_at, \
-         created_at, modified_at"
+         created_at, modified_at, push_hook_generation, polled_at, poll_message"
     };
 }
 
@@ -20,9 +20,9 @@ const INSERT: &str = "INSERT INTO integrations (name, long_name, kind, repositor
         repository_tracking_branch, repository_paths, connectors, default_release_id,
         default_release_channel, default_schedule, schedule_choices, schedule_randomization,
         debounce_ms, timeout_seconds, memory_mb, retry, egress, egress_ports, poll_seconds,
-        local_run, paused, target_url, archived_at, created_at, modified_at)
+        local_run, paused, target_url, archived_at, created_at, modified_at, push_hook_generation)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23, $24, $25)
+        $20, $21, $22, $23, $24, $25, $26)
     ON CONFLICT DO NOTHING RETURNING id";
 const UPDATE: &str = "UPDATE integrations SET name = $1, long_name = $2, kind = $3,
         repository_url = $4, repository_tracking_branch = $5, repository_paths = $6,
@@ -30,8 +30,9 @@ const UPDATE: &str = "UPDATE integrations SET name = $1, long_name = $2, kind = 
         default_schedule = $10, schedule_choices = $11, schedule_randomization = $12,
         debounce_ms = $13, timeout_seconds = $14, memory_mb = $15, retry = $16, egress = $17,
         egress_ports = $18, poll_seconds = $19, local_run = $20, paused = $21, target_url = $22,
-        archived_at = $23, created_at = $24, modified_at = $25
-    WHERE id = $26";
+        archived_at = $23, created_at = $24, modified_at = $25,
+        push_hook_generation = $26
+    WHERE id = $27";
 const GET: &str = concat!("SELECT ", columns!(), " FROM integrations WHERE id = $1");
 const FIND_BY_NAME: &str = concat!(
     "SELECT ",
@@ -59,6 +60,8 @@ const LIST: List = List {
         ("retry", "retry"),
         ("egress", "egress"),
         ("poll_seconds", "poll_seconds"),
+        ("polled_date", "polled_at"),
+        ("poll_message", "poll_message"),
         ("local_run", "local_run"),
         ("paused", "paused"),
         ("target_url", "target_url"),
@@ -79,7 +82,7 @@ pub async fn insert(tx: &mut Tx, integration: &Integration) -> Result<Option<Int
         .transpose()
 }
 
-/// Writes all of it.
+/// Writes all of it but what looks at its branch saw.
 pub async fn update(tx: &mut Tx, integration: &Integration) -> Result<()> {
     let mut row = values_of(integration).to_vec();
     row.push(integration.id.into());
@@ -120,7 +123,7 @@ pub async fn list(tx: &mut Tx, archived: bool, request: &PageRequest) -> Result<
     LIST.page(tx, filter, request, read).await
 }
 
-fn values_of(integration: &Integration) -> [Value; 25] {
+fn values_of(integration: &Integration) -> [Value; 26] {
     let i = integration;
     values![
         i.name.as_str(),
@@ -148,7 +151,8 @@ fn values_of(integration: &Integration) -> [Value; 25] {
         i.target_url.clone(),
         i.archived_at,
         i.created_at,
-        i.modified_at
+        i.modified_at,
+        i.push_hook_generation
     ]
 }
 
@@ -180,6 +184,9 @@ fn read(row: &mut Reader<'_>) -> Result<Integration> {
         archived_at: row.opt_time()?,
         created_at: row.time()?,
         modified_at: row.time()?,
+        push_hook_generation: row.i64()?,
+        polled_at: row.opt_time()?,
+        poll_message: row.opt_text()?,
     })
 }
 

@@ -20,6 +20,7 @@ pub mod builds;
 pub mod idempotency;
 pub mod integrations;
 pub mod logs;
+pub mod polls;
 pub mod releases;
 pub mod run_views;
 pub mod runs;

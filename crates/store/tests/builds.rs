@@ -46,13 +46,88 @@ on_both! {
             let wanted = NewBuild { integration_id, tag: tag.clone(), branch: tag.clone(), latest };
             let made = builds::insert(&mut tx, &wanted, at(2)).await.unwrap();
             let expected = Build {
-                id: made.id, integration_id, tag: tag.clone(), branch: tag, latest, commit_hash: None,
+                id: made.id, integration_id, tag: tag.clone(), branch: tag, latest, source_blob: None, commit_hash: None,
                 status: BuildStatus::Pending, message: None, release_ids: Vec::new(), attempt: 0,
                 cancel_requested: false, created_at: at(2), started_at: None, completed_at: None,
             };
             assert_eq!(made, expected);
             assert_eq!(builds::get(&mut tx, made.id).await.unwrap(), expected);
         }
+    }
+
+    async fn an_archive_is_built_under_its_label_or_its_number(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 0);
+        for tag in [None, Some(ODD)] {
+            let made = builds::insert_source(&mut tx, crm, tag, ODD, at(2)).await.unwrap();
+            let label = tag.map_or(format!("build-{}", made.id), str::to_owned);
+            let expected = Build {
+                id: made.id, integration_id: crm, tag: Some(label), branch: None, latest: None,
+                source_blob: Some(ODD.to_owned()), commit_hash: None, status: BuildStatus::Pending,
+                message: None, release_ids: Vec::new(), attempt: 0, cancel_requested: false,
+                created_at: at(2), started_at: None, completed_at: None,
+            };
+            assert_eq!(made, expected);
+            assert_eq!(builds::get(&mut tx, made.id).await.unwrap(), expected);
+        }
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 2);
+        assert_eq!(builds::count_waiting(&mut tx, erp).await.unwrap(), 0);
+        assert_eq!(take(&mut tx, "a", 1).await[0].source_blob.as_deref(), Some(ODD));
+        assert_eq!(builds::count_waiting(&mut tx, crm).await.unwrap(), 1, "what runs waits no more");
+        assert!(builds::insert_source(&mut tx, IntegrationId::new(99), None, ODD, NOW).await.is_err());
+    }
+
+    async fn a_build_of_the_head_that_waits_is_found_until_it_is_begun(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        let wanted = |integration_id, tag: Option<&str>, branch: Option<&str>, latest| NewBuild {
+            integration_id, tag: tag.map(str::to_owned), branch: branch.map(str::to_owned), latest,
+        };
+        for other in [
+            wanted(crm, Some("v1"), Some(ODD), None),
+            wanted(crm, None, None, None),
+            wanted(crm, None, Some("main"), None),
+            wanted(crm, None, Some(ODD), Some(false)),
+            wanted(erp, None, Some(ODD), None),
+        ] {
+            builds::insert(&mut tx, &other, NOW).await.unwrap();
+        }
+        builds::insert_source(&mut tx, crm, None, ODD, NOW).await.unwrap();
+        assert_eq!(builds::find_waiting(&mut tx, crm, ODD).await.unwrap(), None);
+        let first = builds::insert(&mut tx, &wanted(crm, None, Some(ODD), None), NOW).await.unwrap();
+        builds::insert(&mut tx, &wanted(crm, None, Some(ODD), None), NOW).await.unwrap();
+        assert_eq!(builds::find_waiting(&mut tx, crm, ODD).await.unwrap(), Some(first.clone()));
+        assert!(builds::cancel(&mut tx, first.id, NOW).await.unwrap());
+        let second = builds::find_waiting(&mut tx, crm, ODD).await.unwrap().unwrap();
+        assert!(second.id > first.id, "what is cancelled does not wait");
+    }
+
+    async fn what_of_a_branch_is_open_and_what_was_built(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        builds::insert_source(&mut tx, crm, None, ODD, NOW).await.unwrap();
+        assert!(!builds::has_open(&mut tx, crm, ODD).await.unwrap(), "an archive is of no branch");
+        for (n, branch) in [(0, None), (1, Some(ODD)), (2, Some("other"))] {
+            let branch = branch.map(str::to_owned);
+            let wanted = NewBuild { integration_id: erp, tag: None, branch, latest: None };
+            builds::insert(&mut tx, &wanted, NOW).await.unwrap();
+            assert_eq!(builds::has_open(&mut tx, erp, ODD).await.unwrap(), n < 2);
+            let begun = take(&mut tx, "a", 9).await.into_iter().find(|b| b.integration_id == erp).unwrap();
+            assert_eq!(builds::has_open(&mut tx, erp, ODD).await.unwrap(), n < 2);
+            let status = if n == 0 { BuildStatus::Failed } else { BuildStatus::Succeeded };
+            let end = BuildEnd { commit_hash: Some(format!("c{n}")), ..end(status) };
+            assert!(builds::finish(&mut tx, &claim_of(&begun, "a"), &end, NOW).await.unwrap());
+            assert!(!builds::has_open(&mut tx, erp, ODD).await.unwrap());
+            assert!(builds::has_commit(&mut tx, erp, &format!("c{n}")).await.unwrap());
+            assert!(!builds::has_commit(&mut tx, crm, &format!("c{n}")).await.unwrap());
+            let last = builds::find_last_commit(&mut tx, erp, ODD).await.unwrap();
+            assert_eq!(last, Some(format!("c{}", n.min(1))), "that of the other branch is not it");
+        }
+        assert_eq!(builds::find_last_commit(&mut tx, crm, ODD).await.unwrap(), None);
     }
 
     async fn an_absent_build_is_not_found(db) {

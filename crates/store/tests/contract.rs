@@ -20,6 +20,7 @@ mod kill;
 mod lists;
 mod logs;
 mod opening;
+mod polls;
 mod releases;
 mod run_views;
 mod runs;

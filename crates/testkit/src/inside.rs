@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::{
-    App, Ctx, Limits, Settings, bootstrap_key, builds, learned, releases, run_engine, schedules,
+    App, Ctx, Limits, Settings, bootstrap_key, builds, learned, polls, releases, run_engine,
+    schedules,
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
@@ -75,6 +76,8 @@ impl Inside {
         };
         let repositories = folder.path().join("repositories");
         std::fs::create_dir(&repositories).unwrap();
+        let uploads = folder.path().join("uploads");
+        std::fs::create_dir(&uploads).unwrap();
         let now = Timestamp::parse("2026-11-23T20:00:00.000Z").unwrap();
         let store = Store::open(&options, now).await.unwrap();
         let location = format!("file:{}", folder.path().join("blobs").display());
@@ -84,6 +87,7 @@ impl Inside {
             local_repositories: repositories,
             public_url: None,
             host_network_allowed: false,
+            uploads_dir: uploads,
             limits,
         };
         let app = App::new(store, blobs, clock.clone(), settings)
@@ -133,6 +137,21 @@ impl Inside {
             .await
             .unwrap();
         assert!(kept.is_some(), "the claim holds");
+    }
+
+    /// Ends a build that was taken badly, when its commit was known.
+    pub async fn fail_build(&self, claim: &BuildClaim, commit: &str) {
+        let end = BuildEnd {
+            status: BuildStatus::Failed,
+            message: Some("it failed".into()),
+            tag: None,
+            commit_hash: Some(commit.into()),
+            release_ids: Vec::new(),
+        };
+        let kept = builds::build_finish(&self.system(), claim, end, Vec::new(), None)
+            .await
+            .unwrap();
+        assert!(kept, "the claim holds");
     }
 
     /// Ends a build that was taken, with one release; answers the release.
@@ -210,6 +229,22 @@ impl Inside {
         };
         tenants::update(&mut tx, &changed).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// Looks at the branches that are due, as a node does, and sees the same everywhere: a commit,
+    /// or why there is none. Answers how many looks it made.
+    pub async fn look_at_branches(&self, seen: Result<&str, &str>) -> usize {
+        let longest = Duration::from_secs(90);
+        let due = polls::polls_claim(&self.system(), longest, 9)
+            .await
+            .unwrap();
+        for claim in &due.claims {
+            let seen = seen.map(str::to_owned).map_err(str::to_owned);
+            polls::poll_finish(&self.system(), claim, seen)
+                .await
+                .unwrap();
+        }
+        due.claims.len()
     }
 
     /// Makes runs of what waits and takes one, as a node does.

@@ -27,6 +27,8 @@ pub(crate) enum ApiError {
     Shape(Vec<ValidationError>),
     /// The body is larger than allowed.
     TooLarge,
+    /// The archive is larger than so many bytes.
+    UploadTooLarge(u64),
     /// The body did not come in time.
     BodyTimeout,
     /// The connection broke in the body.
@@ -83,6 +85,13 @@ fn render(error: ApiError, style: Style) -> Response {
         ApiError::Shape(faults) => invalid(faults, style),
         ApiError::TooLarge => {
             let text = "the request body is larger than 6 MiB; send less";
+            message(StatusCode::PAYLOAD_TOO_LARGE, text)
+        }
+        ApiError::UploadTooLarge(limit) => {
+            let text = format!(
+                "the archive is larger than {} MiB; leave out what a build does not need, or raise limits.upload_mb",
+                limit >> 20
+            );
             message(StatusCode::PAYLOAD_TOO_LARGE, text)
         }
         ApiError::BodyTimeout => {
@@ -308,6 +317,7 @@ mod tests {
             (Error::internal("secret cause").into(), 500, "message", None),
             (ApiError::Shape(Vec::new()), 422, "detail", None),
             (ApiError::TooLarge, 413, "message", None),
+            (ApiError::UploadTooLarge(1 << 20), 413, "message", None),
             (ApiError::BodyTimeout, 408, "message", None),
             (ApiError::BodyBroken, 400, "message", None),
             (ApiError::NoRoute, 404, "message", None),

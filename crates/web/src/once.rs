@@ -47,6 +47,21 @@ impl Once {
             fingerprint: idempotency::fingerprint(&asked),
         })
     }
+
+    /// The same of a request whose body was not at hand when its head was read.
+    pub(crate) fn with_body(self, body: &[u8]) -> Self {
+        let fingerprint = idempotency::fingerprint(&[&self.fingerprint, body]);
+        Self {
+            fingerprint,
+            ..self
+        }
+    }
+}
+
+/// An answer with something that the store shall not keep: a repetition makes it anew.
+pub(crate) fn with_secret(mut response: Response) -> Response {
+    response.extensions_mut().insert(ShownOnce);
+    response
 }
 
 /// Does `act`, unless it was done before under the same key: then the answer comes again, from

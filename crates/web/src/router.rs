@@ -10,8 +10,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::hooks;
 use crate::api::v2::{
-    builds, integrations, keys, logs, metadata, releases, runs, tenants, triggers,
+    builds, integrations, keys, logs, metadata, releases, runs, tenants, triggers, uploads,
 };
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
@@ -29,6 +30,9 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(releases::list))
         .routes(routes!(releases::get_default, releases::set_default))
         .routes(routes!(releases::get_latest))
+        .routes(routes!(uploads::upload))
+        .routes(routes!(integrations::rotate_push_hook))
+        .routes(routes!(hooks::push))
         .routes(routes!(releases::get))
         .routes(routes!(triggers::sync_by_integration))
         .routes(routes!(builds::create))

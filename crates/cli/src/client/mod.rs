@@ -9,7 +9,7 @@ mod stream;
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::Value;
 use url::Url;
@@ -24,6 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the longest wait that a route allows (60 s), and than the pause between two signs of
 /// life of a followed log.
 const SILENCE: Duration = Duration::from_secs(75);
+/// How long sending an archive may take.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(3600);
 /// No answer of the API but a log is larger, and a log has at most 50 MiB.
 const LARGEST_ANSWER: usize = 96 << 20;
 
@@ -51,6 +53,14 @@ impl Client {
     /// [`ClientError::BadUrl`] when `base` is no http or https URL, [`ClientError::BadKey`] when the
     /// key cannot be a header.
     pub(crate) fn new(base: &str, key: Option<String>) -> Result<Self, ClientError> {
+        Self::with_silence(base, key, SILENCE)
+    }
+
+    fn with_silence(
+        base: &str,
+        key: Option<String>,
+        silence: Duration,
+    ) -> Result<Self, ClientError> {
         let bad = || ClientError::BadUrl {
             url: base.to_owned(),
         };
@@ -65,7 +75,7 @@ impl Client {
         }
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE)
+            .read_timeout(silence)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("marquetry/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&url) {
@@ -129,6 +139,24 @@ impl Client {
         self.json(Method::DELETE, path, query, None).await
     }
 
+    /// Sends a file.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        file: std::fs::File,
+    ) -> Result<Answer, ClientError> {
+        let size = file.metadata().map_or(0, |found| found.len());
+        let body = reqwest::Body::from(tokio::fs::File::from_std(file));
+        // The silence of a server that takes a large file is no sign of trouble.
+        let patient = Self::with_silence(self.base(), self.key.clone(), LONGEST_UPLOAD)?;
+        let request = patient.request(Method::POST, path)?.query(query);
+        let request = request.header(CONTENT_TYPE, "application/gzip");
+        patient
+            .answer(request.header(CONTENT_LENGTH, size).body(body))
+            .await
+    }
+
     /// A log as text. The server answers with a link of its own (signed, for 15 minutes), which is
     /// followed here without the key: it needs none, and may stand on another host.
     pub(crate) async fn text(&self, path: &str) -> Result<String, ClientError> {
@@ -164,6 +192,10 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, ClientError> {
         let response = self.send(request).await?;
         let status = response.status();
         let bytes = self.body(response).await?;

@@ -1,12 +1,13 @@
 //! `marquetry build`: ask for a build and, on a terminal, watch it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use marquetry_model::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use super::{builds, show};
+use super::{builds, pack, show};
 use crate::client::{Answer, Client, ConnectionArgs, find_integration, follow};
 use crate::interrupt;
 use crate::printer::{Printer, Style};
@@ -19,19 +20,24 @@ const PAUSE: Duration = Duration::from_millis(300);
 #[command(after_long_help = "Examples:\n  \
     marquetry build crm-sync                      the head of the tracking branch\n  \
     marquetry build crm-sync --tag v1.4           the Git tag v1.4, if there is one\n  \
-    marquetry build crm-sync --branch fix --tag try-1 --wait\n\n\
+    marquetry build crm-sync --branch fix --tag try-1 --wait\n  \
+    marquetry build crm-sync --upload .           this folder, without a commit\n\n\
     With --wait or --follow the exit code is 0 when the build succeeded, 10 when it failed, \
     15 when it was cancelled. On a terminal --follow is the default.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct BuildArgs {
     /// The integration's id or name.
     integration: String,
-    /// The label of the release, or a Git tag to build [default: the time, as 20260131-140509].
+    /// The label of the release, or a Git tag to build [default: the time, as 20260131-140509; of an
+    /// upload: build-ID].
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
     /// The branch to build [default: the tracking branch].
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
+    /// Build this folder, or this .tar.gz of one, instead of a commit. Git's own folder is left out.
+    #[arg(long, value_name = "FOLDER|FILE", conflicts_with_all = ["branch", "latest"])]
+    upload: Option<PathBuf>,
     /// Make the release the latest one although it is of another branch.
     #[arg(long)]
     latest: bool,
@@ -52,10 +58,7 @@ pub(super) async fn run(args: BuildArgs, to: &mut Printer) -> anyhow::Result<u8>
     let client = args.connection.client()?;
     let as_json = args.connection.json;
     let integration = find_integration(&client, &args.integration).await?;
-    let body = body(&args, integration, &default_tag(SystemClock.now()));
-    let asked = client
-        .post("/v2/sourcecontrol/build", &[], Some(&body))
-        .await?;
+    let asked = ask(&client, &args, integration).await?;
     let id = show::text(&asked.value, "id");
     let live = args.follow || (to.is_terminal() && !args.wait && !args.no_wait && !as_json);
     if !live && !args.wait {
@@ -90,6 +93,19 @@ pub(super) async fn run(args: BuildArgs, to: &mut Printer) -> anyhow::Result<u8>
             Ok(interrupt::CODE)
         }
     }
+}
+
+async fn ask(client: &Client, args: &BuildArgs, integration: i64) -> anyhow::Result<Answer> {
+    let Some(path) = args.upload.clone() else {
+        let body = body(args, integration, &default_tag(SystemClock.now()));
+        let path = "/v2/sourcecontrol/build";
+        return Ok(client.post(path, &[], Some(&body)).await?);
+    };
+    let archive = tokio::task::spawn_blocking(move || pack::archive(&path)).await??;
+    let tag = args.tag.iter().map(|tag| ("tag", tag.clone()));
+    let query: Vec<_> = tag.collect();
+    let path = format!("/v2/integrations/{integration}/releases/upload");
+    Ok(client.upload(&path, &query, archive).await?)
 }
 
 fn body(args: &BuildArgs, integration: i64, default_tag: &str) -> Value {

@@ -11,6 +11,7 @@ mod input;
 mod integrations;
 mod keys;
 mod logs;
+mod pack;
 mod releases;
 mod runs;
 mod show;

@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 27] = [
+const WITHOUT_FLAG: [(&str, &str); 28] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -114,6 +114,10 @@ const WITHOUT_FLAG: [(&str, &str); 27] = [
     (
         "limits.artifact_cache_mb",
         "Unpacked releases that a node keeps, in MiB; those not used for longest leave, never one in use [default: 10240; 1 to 1048576]",
+    ),
+    (
+        "limits.upload_mb",
+        "The largest archive that is taken for a build, in MiB [default: 100; 1 to 10240]",
     ),
 ];
 

@@ -47,6 +47,8 @@ pub(crate) struct LimitConfig {
     pub(crate) bundle_triggers: u64,
     /// Unpacked releases that a node keeps, in MiB; those in use stay whatever their size.
     pub(crate) artifact_cache_mb: u64,
+    /// The largest archive that is taken for a build, in MiB.
+    pub(crate) upload_mb: u64,
 }
 
 impl Reader<'_> {
@@ -73,6 +75,7 @@ impl Reader<'_> {
             waiting_triggers: self.number("limits.waiting_triggers", 10_000, 1, 1_000_000),
             bundle_triggers: self.number("limits.bundle_triggers", 1_000, 1, 1_000),
             artifact_cache_mb: self.number("limits.artifact_cache_mb", 10_240, 1, 1_048_576),
+            upload_mb: self.number("limits.upload_mb", 100, 1, 10_240),
         };
         self.not_above(
             ("run.timeout_seconds", limits.run_timeout_s),

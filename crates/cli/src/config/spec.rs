@@ -155,6 +155,7 @@ pub(super) const SPECS: &[Spec] = &[
         "MARQUETRY_LIMITS_ARTIFACT_CACHE_MB",
         One,
     ),
+    spec("limits.upload_mb", "", "MARQUETRY_LIMITS_UPLOAD_MB", One),
     spec(
         "toolchain_path",
         "toolchain-path",

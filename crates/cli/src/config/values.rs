@@ -121,7 +121,7 @@ fn one_of<T: Copy>(text: &str, what: &str, known: &[(&str, T)]) -> Result<T, Wro
     wrong(format!("`{text}` is no {what}"), remedy)
 }
 
-/// A number of slots, 1 to `most`.
+/// A number of something, 1 to `most`.
 pub(super) fn slots(text: &str, most: usize) -> Result<usize, Wrong> {
     match text.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),

@@ -45,6 +45,17 @@ impl DataFolder {
         Ok(path)
     }
 
+    /// The same, without what a former process left in it.
+    pub(super) fn emptied(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot empty {}", path.display()))
+            }
+            _ => self.below(name),
+        }
+    }
+
     /// A folder of this node in memory, where the machine has one and nobody else has put
     /// something in its place.
     pub(super) fn in_memory(&self) -> Option<PathBuf> {

@@ -53,6 +53,7 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
             .as_ref()
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         host_network_allowed: config.allow_host_network,
+        uploads_dir: folder.emptied("uploads")?,
         limits: limits(config),
     };
     Ok(App::new(store, blobs(config)?, clock, settings).await?)
@@ -68,6 +69,7 @@ fn limits(config: &ServerConfig) -> Limits {
         longest_run_s: signed(limits.run_max_timeout_s),
         usual_memory_mb: signed(limits.run_memory_mb),
         most_memory_mb: signed(limits.run_max_memory_mb),
+        upload_bytes: limits.upload_mb << 20,
         ..Limits::default()
     }
 }

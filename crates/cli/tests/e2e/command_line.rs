@@ -9,7 +9,7 @@ use crate::server;
 
 /// Runs the product's own client.
 #[expect(clippy::disallowed_methods, reason = "a user types this")]
-fn marquetry(server: &TestServer, arguments: &[&str]) -> Output {
+pub(crate) fn marquetry(server: &TestServer, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_marquetry"))
         .args(arguments)
         .env("MARQUETRY_URL", &server.url)

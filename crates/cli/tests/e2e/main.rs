@@ -10,11 +10,13 @@ mod environment;
 mod hostile;
 mod limits;
 mod metadata;
+mod pushes;
 mod readers;
 mod settings;
 mod storage;
 mod toolchains;
 mod tutorial;
+mod upload;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};

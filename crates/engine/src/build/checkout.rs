@@ -1,14 +1,14 @@
 //! Fetching the commit, with `git` in the sandbox: a repository is input like any other.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use marquetry_app::repository::Location;
 use marquetry_manifest::LastLine;
 use marquetry_model::Build;
-use marquetry_sandbox::{Access, Network, Status};
+use marquetry_sandbox::Status;
 
 use super::command::{Step, run};
+use super::git;
 use super::work::{BuildError, Site};
 
 /// What was fetched.
@@ -43,30 +43,6 @@ git checkout -q --detach refs/marquetry/head 1>&2
 echo "$(git rev-parse HEAD) $kind"
 "#;
 
-/// Nothing of the repository's own configuration, hooks, filters or submodules is followed.
-const GIT_CONFIG: &str = "[safe]
-\tdirectory = *
-[protocol]
-\tallow = never
-[protocol \"https\"]
-\tallow = always
-[protocol \"ssh\"]
-\tallow = always
-[protocol \"file\"]
-\tallow = always
-[core]
-\thooksPath = /dev/null
-\tfsmonitor = false
-[submodule]
-\trecurse = false
-[init]
-\tdefaultBranch = marquetry
-[advice]
-\tdetachedHead = false
-[gc]
-\tauto = 0
-";
-
 pub(super) async fn checkout(
     site: &mut Site<'_, '_>,
     build: &Build,
@@ -80,8 +56,11 @@ pub(super) async fn checkout(
     } else {
         build.tag.clone()
     };
-    let (address, network) = reach(site, location)?;
-    let environment = environment(site, &address, &branch, tag.as_deref()).await?;
+    let (address, network) =
+        git::reach(&mut site.layout, &site.reach, location).map_err(BuildError::Source)?;
+    let environment = git::environment(&site.layout, &address, &branch, tag.as_deref())
+        .await
+        .map_err(|e| BuildError::platform("git's settings could not be written", e))?;
     let step = Step {
         command: SCRIPT,
         folder: PathBuf::new(),
@@ -107,53 +86,11 @@ pub(super) async fn checkout(
     let (commit, kind) = line.split_once(' ').unwrap_or((line.as_str(), "branch"));
     let of_branch = kind == "branch";
     site.log.say(&format!("commit {commit}"));
+    site.sink.commit = Some(commit.to_owned());
     Ok(Checkout {
         commit: Some(commit.to_owned()),
         short: Some(commit.chars().take(7).collect()),
         counts_as_latest: !of_branch || branch == tracking,
         branch: of_branch.then_some(branch),
     })
-}
-
-/// A local repository is seen read only, without any network.
-fn reach(site: &mut Site<'_, '_>, location: &Location) -> Result<(String, Network), BuildError> {
-    match location {
-        Location::Remote(address) => Ok((address.clone(), site.reach.network.clone())),
-        Location::Local(path) => {
-            if !path.exists() {
-                let message = format!("there is no repository at {}", path.display());
-                return Err(BuildError::Source(message));
-            }
-            let inside = site
-                .layout
-                .mount(path.clone(), "/repository", Access::ReadOnly);
-            Ok((format!("file://{}", inside.display()), Network::None))
-        }
-    }
-}
-
-async fn environment(
-    site: &Site<'_, '_>,
-    address: &str,
-    branch: &str,
-    tag: Option<&str>,
-) -> Result<Vec<(OsString, OsString)>, BuildError> {
-    let config = site.layout.host_files().join("gitconfig");
-    let written = tokio::fs::write(&config, GIT_CONFIG).await;
-    written.map_err(|e| BuildError::platform("git's settings could not be written", e))?;
-    let config = site.layout.files().join("gitconfig");
-    let pairs: [(&str, OsString); 8] = [
-        ("MARQUETRY_REPOSITORY", address.into()),
-        ("MARQUETRY_BRANCH", branch.into()),
-        ("MARQUETRY_TAG", tag.unwrap_or_default().into()),
-        ("GIT_CONFIG_NOSYSTEM", "1".into()),
-        ("GIT_CONFIG_GLOBAL", config.into()),
-        ("GIT_TERMINAL_PROMPT", "0".into()),
-        ("GIT_LFS_SKIP_SMUDGE", "1".into()),
-        (
-            "GIT_SSH_COMMAND",
-            "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new".into(),
-        ),
-    ];
-    Ok(pairs.map(|(name, value)| (name.into(), value)).to_vec())
 }

@@ -3,7 +3,9 @@
 mod cache;
 mod checkout;
 mod command;
+pub(crate) mod git;
 mod manifests;
+mod source;
 mod toolchain;
 mod work;
 
@@ -82,18 +84,19 @@ async fn execute(inner: Arc<Inner>, job: BuildJob, slot: Slot) {
             build.attempt
         ));
     }
-    let mut commit = None;
     let mut sink = BuildSink {
         inner: &inner,
         claim: &claim,
+        commit: None,
     };
     let result = {
-        let work = work::build(&inner, &job, &mut log, &mut sink, signal, &mut commit);
+        let work = work::build(&inner, &job, &mut log, &mut sink, signal);
         tokio::select! {
             result = work => result,
             never = beat(&inner, &claim, sender) => match never {},
         }
     };
+    let commit = sink.commit.take();
     drop(slot);
     if matches!(
         result,
@@ -207,6 +210,8 @@ async fn report(
 pub(crate) struct BuildSink<'a> {
     inner: &'a Inner,
     claim: &'a BuildClaim,
+    /// The commit, from when it is known: a build that fails is still one of that commit.
+    commit: Option<String>,
 }
 
 impl Sink for BuildSink<'_> {

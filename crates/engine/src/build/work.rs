@@ -13,6 +13,7 @@ use super::BuildSink;
 use super::checkout::{Checkout, checkout};
 use super::command::{Step, judge, run, variables};
 use super::manifests::{Found, read_manifests};
+use super::source::unpack;
 use super::toolchain::{Checked, check_toolchain};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
@@ -103,17 +104,16 @@ pub(crate) async fn build(
     log: &mut LogBuffer,
     sink: &mut BuildSink<'_>,
     signal: watch::Receiver<Signal>,
-    commit: &mut Option<String>,
 ) -> Result<Built, BuildError> {
     let BuildJob {
         build, integration, ..
     } = job;
-    let address = integration.repository_url.as_deref().unwrap_or_default();
-    let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
-    let location = location.map_err(|why| BuildError::Source(format!("repository_url {why}")))?;
+    let origin = Origin::of(inner, build, integration)?;
     log.say(&format!(
-        "build {} of {} from {address}",
-        build.id, integration.name
+        "build {} of {} from {}",
+        build.id,
+        integration.name,
+        origin.name()
     ));
     let name = format!("build-{}-{}", build.id, build.attempt);
     let tree = inner.config.work_dir.join(format!("{name}-source"));
@@ -140,21 +140,52 @@ pub(crate) async fn build(
         signal,
         started,
     };
-    let result = steps(&mut site, build, &location, &tree, commit).await;
+    let result = steps(&mut site, build, &origin, &tree).await;
     remove_tree(&scratch).await;
     remove_tree(&tree).await;
     result
 }
 
+/// Where the code comes from.
+enum Origin<'a> {
+    Repository(&'a str, repository::Location),
+    Archive(&'a str),
+}
+
+impl<'a> Origin<'a> {
+    fn of(
+        inner: &Inner,
+        build: &'a Build,
+        integration: &'a Integration,
+    ) -> Result<Self, BuildError> {
+        if let Some(source) = &build.source_blob {
+            return Ok(Self::Archive(source));
+        }
+        let address = integration.repository_url.as_deref().unwrap_or_default();
+        let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
+        let location =
+            location.map_err(|why| BuildError::Source(format!("repository_url {why}")))?;
+        Ok(Self::Repository(address, location))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Repository(address, _) => address,
+            Self::Archive(_) => "an archive",
+        }
+    }
+}
+
 async fn steps(
     site: &mut Site<'_, '_>,
     build: &Build,
-    location: &repository::Location,
+    origin: &Origin<'_>,
     tree: &std::path::Path,
-    commit: &mut Option<String>,
 ) -> Result<Built, BuildError> {
-    let checkout = checkout(site, build, location).await?;
-    commit.clone_from(&checkout.commit);
+    let checkout = match origin {
+        Origin::Repository(_, location) => checkout(site, build, location).await?,
+        Origin::Archive(source) => unpack(site, source, tree).await?,
+    };
     let found = read_manifests(site, tree).await?;
     let mut warnings = Vec::new();
     for one in &found {

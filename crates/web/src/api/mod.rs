@@ -1,3 +1,4 @@
 //! The API.
 
+pub(crate) mod hooks;
 pub(crate) mod v2;

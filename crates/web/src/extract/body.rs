@@ -110,6 +110,15 @@ impl BodyInput for Payload {
     }
 }
 
+/// The body as it came: what is signed must not be read first.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl BodyInput for Raw {
+    fn read(bytes: Bytes, _: &mut Vec<ValidationError>) -> Option<Self> {
+        Some(Self(bytes))
+    }
+}
+
 /// The whole body, unless it is too large or too slow.
 pub(crate) async fn collect(
     headers: &HeaderMap,

@@ -8,10 +8,12 @@ mod json_stream;
 mod paging;
 mod params;
 mod shape;
+mod streamed;
 
-pub(crate) use body::{Json, JsonBody, JsonObject, Payload};
+pub(crate) use body::{Json, JsonBody, JsonObject, Payload, Raw};
 pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};
 pub(crate) use params::{Params, params};
 pub(crate) use shape::{Fields, Shape, fault, json_body};
+pub(crate) use streamed::Streamed;

@@ -92,3 +92,12 @@ impl From<marquetry_model::Build> for Build {
         }
     }
 }
+
+/// What became of a notice of a push.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PushTaken {
+    /// What was done, or why nothing was.
+    pub message: String,
+    /// The build that will have what was pushed.
+    pub build: Option<Build>,
+}

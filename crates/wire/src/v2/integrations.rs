@@ -209,6 +209,15 @@ pub struct Flag {
     pub flag_color: Option<String>,
 }
 
+/// What is entered at the host of Git, so that a push makes a build.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PushHook {
+    /// The address; a path only, where the server does not know its own.
+    pub url: String,
+    /// The secret that notices are signed with.
+    pub secret: String,
+}
+
 /// An integration.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Integration {
@@ -276,6 +285,11 @@ pub struct Integration {
     pub egress_ports: Vec<u16>,
     /// How often the tracking branch is looked at, in seconds.
     pub poll_seconds: Option<i64>,
+    /// When it was last looked at.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub polled_date: Option<Timestamp>,
+    /// Why that look did not see the branch's head.
+    pub poll_message: Option<String>,
     /// Whether developers may run it at home.
     #[schema(value_type = words::LocalRun)]
     pub local_run: LocalRun,
@@ -285,6 +299,8 @@ pub struct Integration {
     pub target_url: Option<String>,
     /// Whether it is archived.
     pub archived: bool,
+    /// Where a host of Git tells about pushes; `null` for keys that may not write.
+    pub push_hook: Option<PushHook>,
 }
 
 impl From<marquetry_model::Integration> for Integration {
@@ -316,10 +332,13 @@ impl From<marquetry_model::Integration> for Integration {
             egress: i.egress,
             egress_ports: i.egress_ports,
             poll_seconds: i.poll_seconds,
+            polled_date: i.polled_at,
+            poll_message: i.poll_message,
             local_run: i.local_run,
             paused: i.paused,
             target_url: i.target_url,
             archived: i.archived_at.is_some(),
+            push_hook: None,
         }
     }
 }

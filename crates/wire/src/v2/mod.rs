@@ -11,11 +11,11 @@ mod tenants;
 mod triggers;
 pub mod words;
 
-pub use builds::{Build, CreateBuild, CreatedBuild};
+pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
 pub use integrations::{
     Category, Connector, Flag, Integration, IntegrationChange, IntegrationCreate, NewConnector,
-    OneOrMany, RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
+    OneOrMany, PushHook, RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,
 };
 pub use keys::{CreateKey, CreatedKey, Key};
 pub use logs::LogEvent;

@@ -3,15 +3,16 @@
 use axum::extract::State;
 use http::StatusCode;
 use marquetry_app::integrations::{self, IntegrationInput};
+use marquetry_app::{Ctx, push_hooks};
 use marquetry_model::{Error, FieldError, IntegrationId};
 use marquetry_wire::v2::{
-    ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany,
+    ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany, PushHook,
 };
 
 use super::Answer;
 use super::paths::IntegrationPath;
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query, params};
-use crate::once::once;
+use crate::once::{self, once};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -48,7 +49,7 @@ pub(crate) async fn list(
     let page = input.query.page(&web, &input.uri)?;
     let archived = input.query.archived.unwrap_or(false);
     let found = integrations::integration_list(&ctx, archived, &page).await?;
-    let found = found.map(Integration::from);
+    let found = found.map(|one| shown(&web, &ctx, one));
     Ok(reply::list(&web, &input.uri, &page, &found))
 }
 
@@ -58,18 +59,22 @@ pub(crate) async fn list(
     responses((status = 201, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), InputRefusals))]
 pub(crate) async fn create(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
     let wanted = input_of_create(input.body.0)?;
-    let created = |made| reply::json(StatusCode::CREATED, &Integration::from(made));
+    let created = |ctx: &Ctx, made| {
+        let answer = reply::json(StatusCode::CREATED, &shown(&web, ctx, made));
+        once::with_secret(answer)
+    };
     let act = |ctx| async move {
         let made = integrations::integration_create(&ctx, wanted).await?;
-        Ok(created(made))
+        Ok(created(&ctx, made))
     };
     let again = |ctx, id| async move {
         let made = integrations::integration_get(&ctx, IntegrationId::new(id)).await?;
-        Ok(created(made))
+        Ok(created(&ctx, made))
     };
     once(ctx, input.once, act, again).await
 }
@@ -78,10 +83,14 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v2/integrations/{integration_id}", operation_id = "getIntegration",
     params(IntegrationPath),
     responses((status = 200, description = "The integration", body = Integration), Refusals))]
-pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<IntegrationPath>) -> Answer {
+pub(crate) async fn get(
+    State(web): State<Web>,
+    Caller(ctx, _): Caller,
+    input: Checked<IntegrationPath>,
+) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let found = integrations::integration_get(&ctx, id).await?;
-    Ok(reply::ok(&Integration::from(found)))
+    Ok(reply::ok(&shown(&web, &ctx, found)))
 }
 
 /// Changes what the body mentions.
@@ -91,13 +100,14 @@ pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<IntegrationPath>)
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "The name is taken", body = ErrorMessage), Refusals))]
 pub(crate) async fn update(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, (), Json<IntegrationChange>>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let wanted = input_of_change(input.body.0)?;
     let changed = integrations::integration_update(&ctx, id, wanted).await?;
-    Ok(reply::ok(&Integration::from(changed)))
+    Ok(reply::ok(&shown(&web, &ctx, changed)))
 }
 
 /// Archives it.
@@ -107,13 +117,60 @@ pub(crate) async fn update(
     responses((status = 200, description = "The integration", body = Integration),
         (status = 409, description = "It has live tenants", body = ErrorMessage), Refusals))]
 pub(crate) async fn archive(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, ArchiveQuery>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
     let cascade = input.query.cascade.unwrap_or(false);
     let archived = integrations::integration_archive(&ctx, id, cascade).await?;
-    Ok(reply::ok(&Integration::from(archived)))
+    Ok(reply::ok(&shown(&web, &ctx, archived)))
+}
+
+/// Makes another address and secret for its push hook; the former ones stop working at once.
+#[utoipa::path(post, path = "/v2/integrations/{integration_id}/push-hook/rotate",
+    operation_id = "rotatePushHook", tag = "extension", params(IntegrationPath),
+    responses((status = 200, description = "The new ones", body = PushHook), Refusals))]
+pub(crate) async fn rotate_push_hook(
+    State(web): State<Web>,
+    Caller(ctx, _): Caller<Write>,
+    input: Checked<IntegrationPath>,
+) -> Answer {
+    let id = IntegrationId::new(input.path.integration_id);
+    let answer = |ctx: &Ctx, changed| {
+        let hook = push_hook(&web, ctx, &changed);
+        once::with_secret(reply::ok(&hook))
+    };
+    let act = |ctx| async move {
+        let changed = push_hooks::push_hook_rotate(&ctx, id).await?;
+        Ok(answer(&ctx, changed))
+    };
+    let again = |ctx, id| async move {
+        let found = integrations::integration_get(&ctx, IntegrationId::new(id)).await?;
+        Ok(answer(&ctx, found))
+    };
+    once(ctx, input.once, act, again).await
+}
+
+/// An integration, with its push hook for who may change it.
+pub(super) fn shown(
+    web: &Web,
+    ctx: &Ctx,
+    integration: marquetry_model::Integration,
+) -> Integration {
+    let hook = push_hook(web, ctx, &integration);
+    Integration {
+        push_hook: hook,
+        ..Integration::from(integration)
+    }
+}
+
+fn push_hook(web: &Web, ctx: &Ctx, integration: &marquetry_model::Integration) -> Option<PushHook> {
+    let hook = push_hooks::push_hook(ctx, integration)?;
+    Some(PushHook {
+        url: format!("{}{}", web.public_url(), hook.path),
+        secret: hook.secret,
+    })
 }
 
 /// The two bodies have the same fields, but for what must be there.

@@ -5,12 +5,13 @@ pub(crate) mod integrations;
 pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod metadata;
-mod paths;
+pub(super) mod paths;
 pub(crate) mod releases;
 pub(crate) mod runs;
 mod sse;
 pub(crate) mod tenants;
 pub(crate) mod triggers;
+pub(crate) mod uploads;
 
 use marquetry_model::{Patch, ReleaseId};
 

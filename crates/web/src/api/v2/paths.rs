@@ -30,6 +30,13 @@ paths! {
         /// The integration.
         integration_id: String
     }
+    /// The push hook of an integration. What is wrong about it is unknown.
+    PushHookPath {
+        /// The integration.
+        integration_id: String,
+        /// What lets the host of Git in.
+        token: String
+    }
     /// One release of an integration.
     ReleasePath {
         /// The integration.

@@ -6,6 +6,7 @@ use marquetry_model::{Channel, Error, IntegrationId, ReleaseId, TenantId};
 use marquetry_wire::v2::{Integration, IntegrationRelease, SetDefaultRelease};
 
 use super::Answer;
+use super::integrations::shown;
 use super::paths::{IntegrationPath, IntegrationTextPath, ReleasePath, TenantPath};
 use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
 use crate::openapi::Refusals;
@@ -51,6 +52,7 @@ pub(crate) async fn get_default(Caller(ctx, _): Caller, input: Checked<Integrati
     request_body = SetDefaultRelease,
     responses((status = 200, description = "The integration", body = Integration), Refusals))]
 pub(crate) async fn set_default(
+    State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
     input: Checked<IntegrationPath, (), Json<SetDefaultRelease>>,
 ) -> Answer {
@@ -58,7 +60,7 @@ pub(crate) async fn set_default(
     let Json(body) = input.body;
     let release = body.release_id.map(ReleaseId::new);
     let changed = integrations::integration_set_default(&ctx, id, release, body.channel).await?;
-    Ok(reply::ok(&Integration::from(changed)))
+    Ok(reply::ok(&shown(&web, &ctx, changed)))
 }
 
 /// The release that `Latest` means now.
