@@ -104,7 +104,7 @@ pub async fn insert_source(
     let made = tx
         .row(INSERT_SOURCE, &values![integration, tag, source_blob, now])
         .await?;
-    let id = read_one(made, |row| row.i64())?;
+    let id = made.map(|row| row.reader().i64()).transpose()?;
     let id = Tx::found(id, BuildId::KIND, "new")?;
     let made = read_one(tx.row(LABEL, &values![id]).await?, read)?;
     Tx::found(made, BuildId::KIND, id)
@@ -114,7 +114,11 @@ pub async fn insert_source(
 pub async fn count_waiting(tx: &mut Tx, integration: IntegrationId) -> Result<i64> {
     const SQL: &str =
         "SELECT COUNT(*) FROM builds WHERE integration_id = $1 AND status = 'Pending'";
-    let count = read_one(tx.row(SQL, &values![integration]).await?, |row| row.i64())?;
+    let count = tx
+        .row(SQL, &values![integration])
+        .await?
+        .map(|row| row.reader().i64())
+        .transpose()?;
     Ok(count.unwrap_or(0))
 }
 

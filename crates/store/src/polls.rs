@@ -3,7 +3,7 @@
 
 use marquetry_model::{Integration, IntegrationId, Timestamp};
 
-use crate::query::{read_all, read_one};
+use crate::query::read_all;
 use crate::value::{Reader, values};
 use crate::{Result, Tx, integrations};
 
@@ -61,7 +61,12 @@ pub async fn claim_due(
 /// When the next look is due.
 pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT MIN(poll_at) FROM integrations WHERE poll_at IS NOT NULL";
-    Ok(read_one(tx.row(SQL, &[]).await?, |row| row.opt_time())?.flatten())
+    Ok(tx
+        .row(SQL, &[])
+        .await?
+        .map(|row| row.reader().opt_time())
+        .transpose()?
+        .flatten())
 }
 
 /// Sets when a branch is looked at next; none: not at all. A look that is under way is worth

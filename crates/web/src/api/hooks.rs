@@ -19,7 +19,8 @@ use crate::state::Web;
 /// hook's secret, or carry it, as well.
 #[utoipa::path(post, path = "/hooks/git/{integration_id}/{token}", operation_id = "takePush",
     tag = "extension", security(()), params(PushHookPath), request_body = inline(AnyObject),
-    responses((status = 200, description = "Nothing is built for this", body = PushTaken),
+    responses((status = 200, description = "Nothing is built for this", body = PushTaken,
+            example = json!({"message": "refs/heads/next is not the tracking branch", "build": null})),
         (status = 202, description = "A build will have what was pushed", body = PushTaken),
         (status = 403, description = "The signature is missing or wrong", body = ErrorDetail),
         (status = 404, description = "There is no such hook", body = ErrorMessage),
