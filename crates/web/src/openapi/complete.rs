@@ -12,13 +12,19 @@ use utoipa::openapi::{
 /// Real requests and answers of every operation, written by the tests that make them.
 const EXAMPLES: &str = include_str!("examples.json");
 
+/// Where what others call lies.
+const HOOKS: &str = "/hooks/";
+
 /// Adds the refusals that every operation of a kind may answer, the header of repeatable
 /// requests, and an example of everything.
 pub(super) fn complete(document: &mut OpenApi) {
     let examples: Map<String, Value> =
         serde_json::from_str(EXAMPLES).expect("the examples are JSON");
-    for item in document.paths.paths.values_mut() {
-        if let Some(post) = &mut item.post {
+    for (path, item) in &mut document.paths.paths {
+        // Keys are an account's; whoever calls a hook has none, and its call is idempotent as it is.
+        if let Some(post) = &mut item.post
+            && !path.starts_with(HOOKS)
+        {
             repeatable(post);
         }
         for operation in operations(item) {
@@ -120,7 +126,8 @@ fn illustrate(operation: &mut Operation, example: &Value) {
             } else if *code == status {
                 Some(example["answer"].clone())
             } else {
-                refusal(code, content)
+                // Of several successes, the handler shows those that the tests' walk does not reach.
+                refusal(code, content).or_else(|| content.example.take())
             };
         }
     }
