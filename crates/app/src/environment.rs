@@ -1,9 +1,10 @@
 //! The environment of a run, exactly as the runtime contract has it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use marquetry_manifest::{config_environment, is_json};
-use marquetry_model::{Integration, Release, Run, Source, Tenant, Trigger};
+use marquetry_manifest::{MASK, config_environment, config_variable_name, is_json, secret_names};
+use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Trigger};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -21,8 +22,10 @@ pub struct Facts<'a> {
     pub tenant: &'a Tenant,
     /// Which code.
     pub release: &'a Release,
-    /// The run itself.
-    pub run: &'a Run,
+    /// The run itself; none when there is no run yet.
+    pub run: Option<RunId>,
+    /// How it shall behave.
+    pub mode: Mode,
     /// What it took.
     pub triggers: &'a [Trigger],
     /// The run that ended last.
@@ -34,7 +37,7 @@ pub struct Facts<'a> {
     /// Where the run sees the files that the platform gives it.
     pub files: &'a Path,
     /// For whoever follows the run through other systems.
-    pub traceparent: String,
+    pub traceparent: Option<String>,
 }
 
 /// One element of `PAN_CTX_RUN_TRIGGERS`.
@@ -42,11 +45,14 @@ pub struct Facts<'a> {
 struct TriggerEntry {
     id: String,
     source: Source,
-    mode: marquetry_model::Mode,
+    mode: Mode,
     payload: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_date: Option<marquetry_model::Timestamp>,
 }
+
+/// Where a run in a sandbox sees the files that the platform gives it.
+pub const FILES: &str = "/run/marquetry";
 
 /// The name of the file with the tenant's metadata.
 pub const METADATA_FILE: &str = "metadata.json";
@@ -82,22 +88,72 @@ pub fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
     all
 }
 
+/// The values among the variables that nobody shall see, and the texts within them.
+pub fn secrets(facts: &Facts<'_>, variables: &[(String, String)]) -> Vec<String> {
+    let names = secret_settings(facts);
+    let hidden = secret_variables(&names);
+    let mut values = Vec::new();
+    for name in &names {
+        texts(facts.tenant.configs.get(name), &mut values);
+    }
+    let given = variables.iter().filter(|(name, _)| hidden.contains(name));
+    values.extend(given.map(|(_, value)| value.clone()));
+    values
+}
+
+/// Puts a mask in place of what nobody shall see.
+pub(crate) fn mask(facts: &Facts<'_>, variables: &mut [(String, String)]) {
+    let hidden = secret_variables(&secret_settings(facts));
+    for (name, value) in variables {
+        if hidden.contains(name) {
+            MASK.clone_into(value);
+        }
+    }
+}
+
+fn secret_variables(names: &BTreeSet<String>) -> BTreeSet<String> {
+    names
+        .iter()
+        .map(|name| config_variable_name(name))
+        .collect()
+}
+
+/// The settings that are secret by the release that runs, or were by the one they were saved with.
+fn secret_settings(facts: &Facts<'_>) -> BTreeSet<String> {
+    let mut names = secret_names(facts.release.config_schema.as_ref());
+    names.extend(facts.tenant.secret_configs.iter().cloned());
+    names
+}
+
+fn texts(value: Option<&Value>, into: &mut Vec<String>) {
+    match value {
+        Some(Value::String(text)) => into.push(text.clone()),
+        Some(Value::Array(items)) => items.iter().for_each(|item| texts(Some(item), into)),
+        Some(Value::Object(fields)) => fields.values().for_each(|item| texts(Some(item), into)),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {}
+    }
+}
+
 fn context(facts: &Facts<'_>) -> Vec<(String, String)> {
     let file = |name: &str| facts.files.join(name).to_string_lossy().into_owned();
+    let some = |name: &'static str, value: String| (name, Some(value));
     let pairs = [
-        ("PAN_CTX_INTEGRATION_ID", facts.integration.id.to_string()),
-        ("PAN_CTX_INTEGRATION_NAME", facts.integration.name.clone()),
-        ("PAN_CTX_TENANT_ID", facts.tenant.id.to_string()),
-        ("PAN_CTX_TENANT_NAME", facts.tenant.name.clone()),
-        ("PAN_CTX_ENV", facts.environment.to_owned()),
-        ("PAN_CTX_RUN_ID", facts.run.id.to_string()),
-        ("PAN_CTX_RUN_MODE", facts.run.mode.to_string()),
-        ("PAN_CTX_RUN_TRIGGERS", triggers_variable(facts)),
-        ("PAN_CTX_RUN_TRIGGERS_FILE", file("triggers.json")),
-        ("PAN_CTX_TENANT_METADATA_FILE", file(METADATA_FILE)),
+        some("PAN_CTX_INTEGRATION_ID", facts.integration.id.to_string()),
+        some("PAN_CTX_INTEGRATION_NAME", facts.integration.name.clone()),
+        some("PAN_CTX_TENANT_ID", facts.tenant.id.to_string()),
+        some("PAN_CTX_TENANT_NAME", facts.tenant.name.clone()),
+        some("PAN_CTX_ENV", facts.environment.to_owned()),
+        ("PAN_CTX_RUN_ID", facts.run.map(|id| id.to_string())),
+        some("PAN_CTX_RUN_MODE", facts.mode.to_string()),
+        some("PAN_CTX_RUN_TRIGGERS", triggers_variable(facts)),
+        some("PAN_CTX_RUN_TRIGGERS_FILE", file("triggers.json")),
+        some("PAN_CTX_TENANT_METADATA_FILE", file(METADATA_FILE)),
         ("TRACEPARENT", facts.traceparent.clone()),
     ];
-    pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    let given = pairs.into_iter();
+    given
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 fn last_run(all: &mut Vec<(String, String)>, prefix: &str, run: Option<&Run>) {

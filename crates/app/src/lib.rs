@@ -23,6 +23,7 @@ pub mod keys;
 pub mod learned;
 pub mod logs;
 pub mod metadata;
+pub mod next_environment;
 pub mod polls;
 pub mod push_hooks;
 pub mod releases;

@@ -291,18 +291,7 @@ async fn job(
     let triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
-    let state = tenant_states::get(tx, run.tenant_id)
-        .await
-        .map_err(store_error)?;
-    let last = match state.last_run_id {
-        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
-        None => None,
-    };
-    let last_successful = match state.last_successful_run_id {
-        Some(id) if Some(id) == state.last_run_id => last.clone(),
-        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
-        None => None,
-    };
+    let (last, last_successful) = last_runs(tx, run.tenant_id).await?;
     let metadata = metadata_of(tx, run.tenant_id).await?;
     Ok(RunJob {
         run,
@@ -314,6 +303,21 @@ async fn job(
         last_successful,
         metadata,
     })
+}
+
+/// The runs of a tenant that ended last, and that succeeded last.
+pub(crate) async fn last_runs(tx: &mut Tx, id: TenantId) -> Result<(Option<Run>, Option<Run>)> {
+    let state = tenant_states::get(tx, id).await.map_err(store_error)?;
+    let last = match state.last_run_id {
+        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
+        None => None,
+    };
+    let last_successful = match state.last_successful_run_id {
+        Some(id) if Some(id) == state.last_run_id => last.clone(),
+        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
+        None => None,
+    };
+    Ok((last, last_successful))
 }
 
 /// Moves one run's lease and adds to its log; false when the claim is lost.

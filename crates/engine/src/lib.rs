@@ -10,6 +10,7 @@ mod execute;
 mod heartbeat;
 mod inner;
 mod log;
+mod masks;
 mod network;
 mod poll;
 mod pump;

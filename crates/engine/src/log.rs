@@ -1,5 +1,7 @@
 //! The log of one run or build on its way to the store: made text, bounded, cut into chunks.
 
+use crate::masks::Masks;
+
 /// What begins a line that the platform wrote.
 pub(crate) const MARK: &str = "[marquetry] ";
 
@@ -17,6 +19,7 @@ pub(crate) struct LogBuffer {
     limit: u64,
     truncated: bool,
     at_line_start: bool,
+    masks: Option<Masks>,
 }
 
 impl LogBuffer {
@@ -30,6 +33,7 @@ impl LogBuffer {
             limit,
             truncated: false,
             at_line_start: true,
+            masks: None,
         }
     }
 
@@ -41,6 +45,11 @@ impl LogBuffer {
             kept: u64::try_from(bytes).unwrap_or(0),
             ..Self::new(limit)
         }
+    }
+
+    /// Looks for secrets in all that comes from now on.
+    pub(crate) fn mask(&mut self, secrets: &[String]) {
+        self.masks = Masks::new(secrets);
     }
 
     /// A line of the platform's own.
@@ -57,6 +66,15 @@ impl LogBuffer {
         if self.truncated || bytes.is_empty() {
             return;
         }
+        if let Some(masks) = &mut self.masks {
+            let bytes = masks.push(bytes);
+            self.push_masked(&bytes);
+        } else {
+            self.push_masked(bytes);
+        }
+    }
+
+    fn push_masked(&mut self, bytes: &[u8]) {
         let room = self.limit.saturating_sub(self.kept);
         let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         self.push_text(&bytes[..fits]);
@@ -150,6 +168,12 @@ impl LogBuffer {
 
     /// The last chunk with its number.
     pub(crate) fn finish(&mut self) -> Option<(i64, Vec<u8>)> {
+        if let Some(masks) = &mut self.masks
+            && !self.truncated
+        {
+            let bytes = masks.finish();
+            self.push_masked(&bytes);
+        }
         self.end_partial();
         self.take()
     }

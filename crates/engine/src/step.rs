@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use marquetry_sandbox::{Access, HOME, Mount, TMP};
 
+use marquetry_app::environment::FILES;
 use marquetry_manifest::Base;
 
 use crate::inner::Inner;
@@ -13,8 +14,6 @@ use crate::toolchain::{Places, SYSTEM_PATH, merge, run_variables, tools};
 
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
-/// Where code sees the files that the platform gives it.
-const FILES: &str = "/run/marquetry";
 /// Where packages of a language's own managers land, in the manifest's folder.
 const RESULTS: &str = ".marquetry";
 

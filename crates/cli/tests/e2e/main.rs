@@ -12,6 +12,7 @@ mod limits;
 mod metadata;
 mod pushes;
 mod readers;
+mod secrets;
 mod settings;
 mod storage;
 mod toolchains;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::environment::{Facts, variables};
+use marquetry_app::environment::{Facts, secrets, variables};
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
@@ -242,17 +242,19 @@ async fn spec(
         integration: &job.integration,
         tenant: &job.tenant,
         release: &job.release,
-        run: &job.run,
+        run: Some(job.run.id),
+        mode: job.run.mode,
         triggers: &job.triggers,
         last: job.last.as_ref(),
         last_successful: job.last_successful.as_ref(),
         metadata: &job.metadata,
         files: &files,
-        traceparent: marquetry_app::environment::traceparent(),
+        traceparent: Some(marquetry_app::environment::traceparent()),
     };
     files::write(&inner.ctx, &facts, layout.host_files()).await?;
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
+    log.mask(&secrets(&facts, &given));
     let folder = Path::new(&job.release.manifest_path)
         .parent()
         .unwrap_or(Path::new(""));

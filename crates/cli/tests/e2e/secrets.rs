@@ -1,0 +1,102 @@
+//! Secret settings: the run has them, and nobody else sees them.
+
+use marquetry_testkit::{Scenario, both_databases};
+use serde_json::{Value, json};
+
+use crate::server;
+
+const MANIFEST: &str = r#"
+version: 1.0
+base: python:3.11
+build: "true"
+run: "python3 main.py"
+configs:
+  schema:
+    type: object
+    properties:
+      region: {type: string}
+      token: {type: string, format: password}
+      keys: {type: array, items: {type: string}, writeOnly: true}
+"#;
+
+/// Shows its secrets in each way that it can think of, once in two pieces; its answer is the rest of
+/// what it sees.
+const MAIN: &str = r#"
+import base64, json, os, sys, urllib.parse
+token = os.environ["PAN_CFG_TOKEN"]
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+say("as it is: " + token)
+say("base64: " + base64.b64encode(("user:" + token).encode()).decode())
+say("address: " + urllib.parse.quote(token, safe=""))
+say("json: " + json.dumps({"t": token}))
+sys.stderr.write("pieces: " + token[:5]); sys.stderr.flush()
+sys.stderr.write(token[5:] + "\n"); sys.stderr.flush()
+for key in json.loads(os.environ["PAN_CFG_KEYS"]):
+    say("key: " + key)
+say("region: " + os.environ["PAN_CFG_REGION"])
+names = [n for n in os.environ if n.startswith("PAN_") and n not in ("PAN_CFG_TOKEN", "PAN_CFG_KEYS")]
+print(json.dumps({"length": len(token), "seen": {n: os.environ[n] for n in names}}))
+"#;
+
+const TOKEN: &str = "s3cr\u{e4}t/\"word\" 17";
+
+both_databases! {
+    async fn are_masked_in_logs_and_in_the_environment_that_is_shown(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", MANIFEST), ("main.py", MAIN)];
+        let scenario = Scenario::new(&server, "secret", &files, json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("acme").await;
+        let configs = json!({"configs": {"region": "nord", "token": TOKEN, "keys": ["first-key", "second-key"]}});
+        server.patch(&format!("/v2/tenants/{tenant}"), configs).await.expect(200);
+        scenario.run(tenant).await;
+        let path = format!("/v2/tenants/{tenant}/environment?mode=init");
+        let mut shown = server.get(&path).await.expect(200);
+
+        let trigger = server.post(&format!("/v2/tenants/{tenant}/sync?mode=init"), json!({})).await.expect(202);
+        let run = scenario.end(trigger["trigger_id"].as_str().unwrap()).await;
+        let answer: Value = serde_json::from_str(run["std_out"].as_str().unwrap()).unwrap();
+        assert_eq!(answer["length"], TOKEN.chars().count(), "the run has it");
+
+        let log = scenario.log(&run).await;
+        for line in [
+            "as it is: ********",
+            "address: ********",
+            r#"json: {"t": "********"}"#,
+            "pieces: ********",
+            "key: ********",
+            "region: nord",
+        ] {
+            assert!(log.lines().any(|found| found == line), "{line} in {log}");
+        }
+        assert!(log.lines().any(|line| line.starts_with("base64: dXNlcjp") && line.contains("********")), "{log}");
+        assert!(!log.contains("17") || !log.contains("word"), "{log}");
+
+        // What is shown beforehand is what the run saw, but for what only a run has.
+        let shown = shown.as_object_mut().unwrap();
+        assert_eq!(shown.shift_remove("PAN_CFG_TOKEN"), Some(json!("********")));
+        assert_eq!(shown.shift_remove("PAN_CFG_KEYS"), Some(json!("********")));
+        assert_eq!(shown.shift_remove("PAN_CTX_RUN_TRIGGERS"), Some(json!("[]")));
+        let mut seen = answer["seen"].clone();
+        let seen = seen.as_object_mut().unwrap();
+        for only in ["PAN_CTX_RUN_ID", "PAN_CTX_RUN_TRIGGERS"] {
+            assert!(seen.shift_remove(only).is_some(), "{only}");
+        }
+        assert_eq!(json!(shown), json!(seen));
+        let normal = server.get(&format!("/v2/tenants/{tenant}/environment")).await.expect(200);
+        assert_eq!(normal["PAN_CTX_RUN_MODE"], "normal");
+    }
+}
+
+both_databases! {
+    async fn a_tenant_without_a_release_has_no_environment(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", MANIFEST), ("main.py", MAIN)];
+        let scenario = Scenario::new(&server, "empty", &files, json!({})).await;
+        let tenant = scenario.tenant("acme").await;
+        let path = format!("/v2/tenants/{tenant}/environment");
+        let answer = server.get(&path).await.expect(404);
+        assert!(answer["message"].as_str().unwrap().contains("release"), "{answer}");
+    }
+}
