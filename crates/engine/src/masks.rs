@@ -1,6 +1,7 @@
 //! Secrets on their way into a log: replaced before anybody keeps them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -175,7 +176,7 @@ fn ascii(json: &str) -> String {
             continue;
         }
         for unit in c.encode_utf16(&mut [0; 2]) {
-            text.push_str(&format!("\\u{unit:04x}"));
+            write!(text, "\\u{unit:04x}").expect("text takes all that is written");
         }
     }
     text
