@@ -50,6 +50,11 @@ const SPELLINGS: &[(&str, Language)] = &[
     ("rust", Language::Rust),
 ];
 
+/// Every spelling of a language, lower case.
+pub(crate) fn spellings() -> impl Iterator<Item = &'static str> {
+    SPELLINGS.iter().map(|&(spelling, _)| spelling)
+}
+
 impl Language {
     /// Every language, in the order in which messages list them.
     pub const ALL: [Self; 10] = [
@@ -129,7 +134,7 @@ impl Base {
 
 fn unknown(word: &str) -> String {
     let known: Vec<&str> = Language::ALL.iter().map(|one| one.as_str()).collect();
-    let spellings: Vec<&str> = SPELLINGS.iter().map(|&(spelling, _)| spelling).collect();
+    let spellings: Vec<&str> = spellings().collect();
     format!(
         "unknown language `{}`{}; use one of {}, each with an optional version such as `node:20`",
         crate::problem::shown(word),

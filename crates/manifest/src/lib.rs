@@ -7,6 +7,7 @@
 
 mod base;
 mod configs;
+mod editor;
 mod manifest;
 mod metadata;
 mod output;
@@ -21,6 +22,7 @@ mod yaml;
 
 pub use base::{Base, Language};
 pub use configs::{Collision, ConfigEnvironment, config_environment, config_variable_name};
+pub use editor::manifest_schema;
 pub use manifest::{Egress, Manifest, Narrowing};
 pub use metadata::{metadata_faults, metadata_options};
 pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};

@@ -5,7 +5,7 @@ use crate::problem::Report;
 use crate::yaml::Node;
 
 /// Longest command, in bytes: Linux caps one argument at 128 KiB, and the shell gets it as one.
-const LONGEST: usize = 96 * 1024;
+pub(crate) const LONGEST: usize = 96 * 1024;
 
 /// The shell command under `key`; any scalar will do, since `true` is a command as well.
 pub(super) fn command(root: &Node, key: &str, report: &mut Report) -> Option<String> {

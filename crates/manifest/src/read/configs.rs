@@ -18,6 +18,9 @@ use crate::yaml::{Entry, Node, to_json};
 /// references to them.
 const SEARCHED: usize = 100;
 
+/// The keys of `configs`.
+pub(crate) const KEYS: &[&str] = &["schema", "uischema"];
+
 /// The schema as far as the checks need it; everything may be absent.
 #[derive(Default)]
 pub(super) struct Schema<'a> {
@@ -67,7 +70,7 @@ pub(super) fn configs(root: &Node, report: &mut Report) -> Option<Value> {
         );
         return None;
     }
-    unknown_keys(&entry.value, "configs", &["schema", "uischema"], report);
+    unknown_keys(&entry.value, "configs", KEYS, report);
     let schema = present(&entry.value, "schema").map_or_else(Schema::default, |schema| {
         check_schema(schema, metadata_properties(root), report)
     });

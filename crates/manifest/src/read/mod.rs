@@ -6,6 +6,12 @@ mod narrowing;
 mod property;
 mod uischema;
 
+pub(crate) use commands::LONGEST as COMMAND_LIMIT;
+pub(crate) use configs::KEYS as SCHEMA_KEYS;
+pub(crate) use narrowing::{KEYS as NARROWING_KEYS, LONGEST_SECONDS};
+pub(crate) use property::TYPES as PROPERTY_TYPES;
+pub(crate) use uischema::TYPES as ELEMENTS;
+
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -21,7 +27,7 @@ use crate::yaml::{Entry, Node, compose, prepare, to_json};
 pub const MANIFEST_LIMIT: usize = 1024 * 1024;
 
 /// The keys of a manifest.
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "version",
     "base",
     "build",
@@ -33,7 +39,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// Format versions seen so far; others are read in the same way, with a warning.
-const VERSIONS: &[&str] = &["0.4", "0.5", "1.0"];
+pub(crate) const VERSIONS: &[&str] = &["0.4", "0.5", "1.0"];
 
 /// A manifest that can be used.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,10 @@ use crate::suggest;
 use crate::yaml::Entry;
 
 /// A day; no integration may be given more.
-const LONGEST_SECONDS: u32 = 86_400;
+pub(crate) const LONGEST_SECONDS: u32 = 86_400;
+
+/// The keys of `marquetry`.
+pub(crate) const KEYS: &[&str] = &["timeout_seconds", "egress"];
 
 pub(super) fn narrowing(entry: &Entry, report: &mut Report) -> Narrowing {
     let mut narrowing = Narrowing::default();
@@ -19,12 +22,7 @@ pub(super) fn narrowing(entry: &Entry, report: &mut Report) -> Narrowing {
         wrong_shape(entry, "marquetry", expected, report);
         return narrowing;
     }
-    unknown_keys(
-        &entry.value,
-        "marquetry",
-        &["timeout_seconds", "egress"],
-        report,
-    );
+    unknown_keys(&entry.value, "marquetry", KEYS, report);
     if let Some(timeout) = entry.value.get("timeout_seconds") {
         narrowing.timeout_seconds = timeout_seconds(timeout, report);
     }

@@ -7,7 +7,8 @@ use crate::reference::Reference;
 use crate::suggest;
 use crate::yaml::{Entry, Node};
 
-const TYPES: &[&str] = &["boolean", "integer", "number", "string", "array", "object"];
+/// The types that a property may have.
+pub(crate) const TYPES: &[&str] = &["boolean", "integer", "number", "string", "array", "object"];
 
 /// Keys that decide the values of a property without `type`.
 const INSTEAD_OF_TYPE: &[&str] = &["$ref", "ref", "enum", "oneOf", "anyOf", "allOf", "const"];

@@ -6,7 +6,8 @@ use crate::problem::{Place, Report, below, item, shown};
 use crate::suggest;
 use crate::yaml::{Entry, Node};
 
-const TYPES: &[&str] = &[
+/// The form elements that are shown.
+pub(crate) const TYPES: &[&str] = &[
     "Control",
     "MultiSelectControl",
     "Label",
