@@ -40,4 +40,5 @@ pub use app::{App, Limits, Settings};
 pub use auth::{authenticate, bootstrap_key};
 pub use ctx::{Ctx, Principal};
 pub use hints::{Hints, Topic};
+pub use marquetry_manifest::manifest_schema;
 pub use places::{Place, Places};

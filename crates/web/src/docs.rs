@@ -1,7 +1,10 @@
 //! The OpenAPI document and a page that shows it, both without the internet.
 
+use std::sync::LazyLock;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -33,6 +36,13 @@ pub(crate) async fn document(
     browser_caller(&web, &headers).await?;
     let kind = "application/json";
     Ok(reply::answer(StatusCode::OK, kind, web.openapi()))
+}
+
+/// What an editor knows a manifest by. It says nothing of this installation, and editors have no key.
+pub(crate) async fn manifest_schema() -> Response {
+    static SCHEMA: LazyLock<Bytes> =
+        LazyLock::new(|| Bytes::from(marquetry_app::manifest_schema().to_string()));
+    reply::answer(StatusCode::OK, "application/schema+json", SCHEMA.clone())
 }
 
 /// The page.

@@ -79,6 +79,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     let document = document.to_json().expect("the document is JSON");
     let web = Web::new(app, config, Bytes::from(document));
     routes
+        .route("/schemas/pandium.json", get(docs::manifest_schema))
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file))
         .fallback(no_route)

@@ -11,6 +11,7 @@ mod input;
 mod integrations;
 mod keys;
 mod logs;
+mod manifest;
 mod pack;
 mod releases;
 mod runs;
@@ -80,6 +81,8 @@ enum Command {
     Config(config::ConfigArgs),
     /// API keys, and the master key.
     Keys(keys::KeysArgs),
+    /// Manifests: check one, or get their schema for an editor.
+    Manifest(manifest::ManifestArgs),
     /// Integrations: where the code is and how it runs.
     Integrations(integrations::IntegrationsArgs),
     /// Build a release of an integration.
@@ -112,6 +115,7 @@ pub(crate) async fn run(
         Command::Doctor(args) => doctor::run(&args, environment, to).await,
         Command::Config(args) => Ok(config::run(&args, environment, to)),
         Command::Keys(args) => keys::run(args, to).await,
+        Command::Manifest(args) => manifest::run(&args, to),
         Command::Integrations(args) => integrations::run(args, to).await,
         Command::Build(args) => build::run(args, to).await,
         Command::Builds(args) => builds::run(args, to).await,

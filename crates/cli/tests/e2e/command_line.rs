@@ -94,3 +94,44 @@ both_databases! {
         assert_eq!((list.status, list.text.as_str()), (403, r#"{"detail":"Not authorized"}"#));
     }
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a user types this")]
+fn a_manifest_is_checked_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_marquetry"))
+            .arg("manifest")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        text(&output)
+    };
+    let (code, _, err) = check(&["check"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no PANDIUM.yaml"), "{err}");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("marquetry.yaml", &manifest("node ."));
+    assert_eq!(check(&["check"]).0, Some(0));
+    write(
+        "PANDIUM.yaml",
+        "version: 1.0\nbase: node:20\nrun: ''\ncolour: red\n",
+    );
+    let (code, out, err) = check(&["check"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("PANDIUM.yaml:3:6: run: the command is empty"),
+        "{out}"
+    );
+    assert!(out.contains("PANDIUM.yaml:1:1: build: missing"), "{out}");
+    assert!(err.contains("cannot be built"), "{err}");
+    let (code, out, _) = check(&["check", "--json"]);
+    assert_eq!(code, Some(1));
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["problems"].as_array().unwrap().len(), 2, "{out}");
+    let (code, out, _) = check(&["schema"]);
+    assert_eq!(code, Some(0));
+    let schema: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(schema["required"][0], "version");
+}

@@ -68,3 +68,12 @@ async fn health_needs_no_key() {
         assert_eq!(client.send(request).await.status, 200, "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_schema_of_manifests_needs_no_key() {
+    let client = Client::new().await;
+    let request = Request::builder().uri("/schemas/pandium.json");
+    let answer = client.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.header("content-type"), "application/schema+json");
+    assert_eq!(answer.expect(200), marquetry_app::manifest_schema());
+}
