@@ -4,6 +4,7 @@
 //! version 1 where its folders are writable. All groups lie in one folder named after the instance.
 
 mod find;
+mod owner;
 
 use std::fs;
 use std::io;
@@ -120,14 +121,13 @@ impl Groups {
         Ok(group)
     }
 
-    /// Removes what a killed server of the same name left, and the folder itself.
-    pub(crate) fn clear(&self) {
+    /// Makes the folder this server's own: removes what killed servers left, of the same name or of
+    /// others that nobody will start again.
+    pub(crate) fn own(&self) {
         for base in self.bases() {
-            for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    remove(&entry.path());
-                }
-            }
+            owner::empty(base);
+            owner::mark(base);
+            owner::remove_abandoned(base);
         }
     }
 
@@ -138,6 +138,7 @@ impl Groups {
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
         for base in self.bases() {
+            owner::unmark(base);
             let _ = fs::remove_dir(base);
         }
     }

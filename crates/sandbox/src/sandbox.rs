@@ -68,7 +68,7 @@ impl Sandbox {
         }
         let groups = groups.ok().map(Arc::new);
         if let Some(groups) = &groups {
-            groups.clear();
+            groups.own();
         }
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {

@@ -227,11 +227,11 @@ fn a_killed_server_leaves_nothing() {
     server.process.wait().unwrap();
     wait_until("all processes are gone", || count(&server.word) == 0);
     assert!(!mounts.contains(server.folder.path().to_str().unwrap()));
-    // Its control groups are removed by the next server of its name, and no others.
+    // Its control groups are removed by the next server, whatever its name, and no others.
     let name = format!("marquetry-test-server-{id}");
-    let left = groups(&name);
+    assert!(groups(&name) > 0);
     let other = start_server(2);
-    assert_eq!(groups(&name), left);
+    assert_eq!(groups(&name), 0);
     let mut config = Config::new(
         Mode::Full,
         format!("test-server-{id}"),

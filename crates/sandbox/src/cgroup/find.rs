@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::owner::INSTANCE;
 use super::{Groups, Layout};
 
 /// Where the server goes in version 2.
@@ -22,7 +23,7 @@ impl Groups {
         let read = |name: &str| fs::read_to_string(proc.join(name)).unwrap_or_default();
         let hierarchies = hierarchies(&read("mountinfo"));
         let own = read("cgroup");
-        let folder = format!("marquetry-{instance}");
+        let folder = format!("{INSTANCE}{instance}");
         let layout = version_2(&hierarchies, &own, &folder).or_else(|second| {
             version_1(&hierarchies, &own, &folder)
                 .map_err(|first| format!("version 2: {second}; version 1: {first}"))
