@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use self::owner::Base;
 use crate::error::Error;
 use crate::spec::Limits;
 
@@ -28,10 +29,10 @@ pub(crate) struct Groups {
     idle: Mutex<Vec<Group>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Layout {
-    V1 { memory: PathBuf, pids: PathBuf },
-    V2 { base: PathBuf },
+    V1 { memory: Base, pids: Base },
+    V2 { base: Base },
 }
 
 /// The control groups of one child; its folders are removed when it is dropped.
@@ -105,12 +106,12 @@ impl Groups {
         match &self.layout {
             Layout::V1 { memory, pids } => {
                 for base in [memory, pids] {
-                    let folder = group.add(base.join(&name))?;
+                    let folder = group.add(base.path.join(&name))?;
                     group.open(&folder.join("tasks"), true)?;
                 }
             }
             Layout::V2 { base } => {
-                let folder = group.add(base.join(&name))?;
+                let folder = group.add(base.path.join(&name))?;
                 set(&folder, "memory.oom.group", 1_u64)?;
                 if folder.join("memory.swap.max").exists() {
                     set(&folder, "memory.swap.max", 0_u64)?;
@@ -121,12 +122,10 @@ impl Groups {
         Ok(group)
     }
 
-    /// Makes the folder this server's own: removes what killed servers left, of the same name or of
-    /// others that nobody will start again.
-    pub(crate) fn own(&self) {
+    /// Removes what killed servers left, of the same name or of others that nobody will start again.
+    pub(crate) fn clean(&self) {
         for base in self.bases() {
             owner::empty(base);
-            owner::mark(base);
             owner::remove_abandoned(base);
         }
     }
@@ -138,15 +137,14 @@ impl Groups {
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
         for base in self.bases() {
-            owner::unmark(base);
             let _ = fs::remove_dir(base);
         }
     }
 
     fn bases(&self) -> Vec<&Path> {
         match &self.layout {
-            Layout::V1 { memory, pids } => vec![memory, pids],
-            Layout::V2 { base } => vec![base],
+            Layout::V1 { memory, pids } => vec![&memory.path, &pids.path],
+            Layout::V2 { base } => vec![&base.path],
         }
     }
 }

@@ -68,7 +68,7 @@ impl Sandbox {
         }
         let groups = groups.ok().map(Arc::new);
         if let Some(groups) = &groups {
-            groups.own();
+            groups.clean();
         }
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::owner::INSTANCE;
+use super::owner::{Base, INSTANCE};
 use super::{Groups, Layout};
 
 /// Where the server goes in version 2.
@@ -86,7 +86,7 @@ fn version_1(hierarchies: &[Hierarchy], own: &str, name: &str) -> Result<Layout,
         let folder = own_folder(hierarchies, own, controller)
             .map_err(|reason| format!("{controller}: {reason}"))?
             .join(name);
-        make(&folder)
+        hold(folder)
     };
     Ok(Layout::V1 {
         memory: folder("memory")?,
@@ -125,9 +125,14 @@ fn version_2(hierarchies: &[Hierarchy], own: &str, name: &str) -> Result<Layout,
             .map_err(|error| format!("move the server into {}: {error}", leaf.display()))?;
         enable(&folder)?;
     }
-    let base = make(&folder.join(name))?;
-    enable(&base)?;
+    let base = hold(folder.join(name))?;
+    enable(&base.path)?;
     Ok(Layout::V2 { base })
+}
+
+fn hold(folder: PathBuf) -> Result<Base, String> {
+    let path = folder.display().to_string();
+    Base::hold(folder).map_err(|error| format!("make {path}: {error}"))
 }
 
 fn make(folder: &Path) -> Result<PathBuf, String> {

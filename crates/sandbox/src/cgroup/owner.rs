@@ -1,42 +1,54 @@
 //! Whose control groups are whose: a server that was killed cannot remove its own, and its data folder
 //! may be gone by the time another one starts.
 //!
-//! Each instance's folder holds an empty group that is named after the server's process. Where that
-//! process is gone, so is the reason for the folder.
+//! A server holds a lock on its instance's folder, shared, for as long as it lives: the kernel lets go
+//! of it when the process ends, however it ends. Who can lock the folder alone may remove it.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::linux::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
 
 use super::remove;
 
 /// What begins the name of the folder of an instance.
 pub(super) const INSTANCE: &str = "marquetry-";
-/// What begins the name of the group that tells the owner.
-const OWNER: &str = "owner-";
 
-/// Says that this process owns the folder of an instance. Best effort: a folder without an owner is
-/// only removed by a server of its name.
-pub(super) fn mark(base: &Path) {
-    if let Some(name) = own_name() {
-        let _ = fs::create_dir(base.join(name));
+/// The folder of an instance, held by this process.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) path: PathBuf,
+    _lock: OwnedFd,
+}
+
+impl Base {
+    /// Makes the folder where it is missing, and holds it.
+    pub(super) fn hold(path: PathBuf) -> io::Result<Self> {
+        loop {
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            // Another server may remove the folder, left by a killed one, at this very moment: the
+            // lock waits for it, and what was locked may be gone then.
+            if let Some(lock) = lock(&path, FlockOperation::LockShared)? {
+                return Ok(Self { path, _lock: lock });
+            }
+        }
     }
 }
 
-/// Takes back what [`mark`] said.
-pub(super) fn unmark(base: &Path) {
-    if let Some(name) = own_name() {
-        let _ = fs::remove_dir(base.join(name));
-    }
-}
-
-/// Removes the folders beside this one whose owners are gone.
+/// Removes the folders beside this one that no process holds.
 pub(super) fn remove_abandoned(base: &Path) {
     let Some(parent) = base.parent() else { return };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let folder = entry.path();
         let named = entry.file_name().to_string_lossy().starts_with(INSTANCE);
-        if named && folder != base && is_abandoned(&folder) {
-            remove_all(&folder);
+        if named && folder != base {
+            remove_unheld(&folder);
         }
     }
 }
@@ -50,60 +62,29 @@ pub(super) fn empty(base: &Path) {
     }
 }
 
-fn remove_all(folder: &Path) {
-    empty(folder);
-    remove(folder);
-}
-
-/// Whether owners are named and none of them lives. Of a process in another process namespace nothing
-/// is known.
-fn is_abandoned(folder: &Path) -> bool {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    let owners = names.filter_map(|entry| {
-        let name = entry.file_name();
-        Some(name.to_str()?.strip_prefix(OWNER)?.to_owned())
-    });
-    let mut any = false;
-    for owner in owners {
-        any = true;
-        if lives(&owner).unwrap_or(true) {
-            return false;
-        }
+fn remove_unheld(folder: &Path) {
+    if let Ok(Some(_lock)) = lock(folder, FlockOperation::NonBlockingLockExclusive) {
+        empty(folder);
+        remove(folder);
     }
-    any
 }
 
-/// Whether the process lives; none where that cannot be known.
-fn lives(owner: &str) -> Option<bool> {
-    let mut parts = owner.split('-');
-    let (namespace, process, start) = (parts.next()?, parts.next()?, parts.next()?);
-    let process: u32 = process.parse().ok()?;
-    if namespace != process_namespace()? {
-        return None;
+/// Locks a folder; none where it is not the one of this path any more.
+fn lock(path: &Path, operation: FlockOperation) -> io::Result<Option<OwnedFd>> {
+    let folder = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    rustix::fs::flock(&folder, operation)?;
+    let same = |there: fs::Metadata| {
+        let locked = folder.metadata()?;
+        Ok((there.st_dev(), there.st_ino()) == (locked.st_dev(), locked.st_ino()))
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(there) => same(there).map(|same| same.then(|| folder.into())),
     }
-    Some(start_of(&process.to_string()).is_some_and(|found| found == start))
-}
-
-fn own_name() -> Option<String> {
-    let namespace = process_namespace()?;
-    let start = start_of("self")?;
-    Some(format!("{OWNER}{namespace}-{}-{start}", std::process::id()))
-}
-
-/// The number of this process's process namespace.
-fn process_namespace() -> Option<String> {
-    let link = fs::read_link("/proc/self/ns/pid").ok()?;
-    let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
-    Some(number.to_owned())
-}
-
-/// When a process was started, in ticks since the machine was: process ids come again, both together
-/// do not.
-fn start_of(process: &str) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in brackets, may hold anything; field 22 is the 20th behind it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -111,45 +92,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_lives_and_an_earlier_one_of_its_number_does_not() {
-        let own = own_name().unwrap();
-        let own = own.strip_prefix(OWNER).unwrap();
-        assert_eq!(lives(own), Some(true));
-        let (rest, _) = own.rsplit_once('-').unwrap();
-        assert_eq!(lives(&format!("{rest}-1")), Some(false));
-        assert_eq!(lives("1-1-1"), None, "in another namespace");
-        assert_eq!(lives("nonsense"), None);
+    fn only_folders_that_nobody_holds_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        let mine = Base::hold(path("marquetry-a")).unwrap();
+        let live = Base::hold(path("marquetry-b")).unwrap();
+        fs::create_dir(live.path.join("run-0")).unwrap();
+        let killed = Base::hold(path("marquetry-c")).unwrap().path;
+        fs::create_dir(killed.join("run-0")).unwrap();
+        fs::create_dir(path("other")).unwrap();
+
+        remove_abandoned(&mine.path);
+
+        assert!(!killed.exists());
+        for stays in [mine.path, live.path.join("run-0"), path("other")] {
+            assert!(stays.exists(), "{}", stays.display());
+        }
     }
 
     #[test]
-    fn only_folders_of_dead_owners_are_abandoned() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = |name: &str| {
-            let base = folder.path().join(name);
-            fs::create_dir(&base).unwrap();
-            base
-        };
-        let own = own_name().unwrap();
-        let (rest, _) = own.rsplit_once('-').unwrap();
-        let dead = format!("{rest}-1");
-        let (mine, live, left, unknown, other) = (
-            base("marquetry-a"),
-            base("marquetry-b"),
-            base("marquetry-c"),
-            base("marquetry-d"),
-            base("other"),
-        );
-        mark(&live);
-        for of_dead in [&left, &live, &other] {
-            fs::create_dir(of_dead.join(&dead)).unwrap();
-        }
-        for with_run in [&left, &unknown] {
-            fs::create_dir(with_run.join("run-0")).unwrap();
-        }
-        remove_abandoned(&mine);
-        assert!(!left.exists());
-        for stays in [&mine, &live, &unknown, &other] {
-            assert!(stays.exists(), "{}", stays.display());
-        }
+    fn a_folder_is_never_taken_from_under_who_has_just_taken_it_over() {
+        let parent = tempfile::tempdir().unwrap();
+        let mine = parent.path().join("marquetry-mine");
+        fs::create_dir(&mine).unwrap();
+        let path = parent.path().join("marquetry-killed");
+        std::thread::scope(|scope| {
+            let removing = scope.spawn(|| {
+                for _ in 0..2000 {
+                    remove_abandoned(&mine);
+                }
+            });
+            while !removing.is_finished() {
+                let base = Base::hold(path.clone()).unwrap();
+                empty(&base.path);
+                fs::create_dir(base.path.join("run-0")).unwrap();
+                assert!(base.path.join("run-0").exists());
+            }
+        });
     }
 }
