@@ -50,6 +50,12 @@ const SPELLINGS: &[(&str, Language)] = &[
     ("rust", Language::Rust),
 ];
 
+/// What a version may have beside ASCII letters and digits; `-` last, as a class of a pattern wants it.
+pub(crate) const VERSION_MARKS: &str = "._+-";
+
+/// Longest version, in bytes.
+pub(crate) const LONGEST_VERSION: usize = 64;
+
 /// Every spelling of a language, lower case.
 pub(crate) fn spellings() -> impl Iterator<Item = &'static str> {
     SPELLINGS.iter().map(|&(spelling, _)| spelling)
@@ -151,8 +157,8 @@ fn check_version(version: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
-    if version.len() > 64 || !version.chars().all(fits) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || VERSION_MARKS.contains(c);
+    if version.len() > LONGEST_VERSION || !version.chars().all(fits) {
         return Err(format!(
             "`{}` is no version; use letters, digits, `.`, `-`, `_` and `+` only, such as `20.9.0`",
             crate::problem::shown(version)

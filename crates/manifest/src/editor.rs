@@ -6,11 +6,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::spellings;
+use crate::base::{LONGEST_VERSION, VERSION_MARKS, spellings};
 use crate::manifest::Egress;
 use crate::read::{
-    COMMAND_LIMIT, ELEMENTS, KEYS, LONGEST_SECONDS, NARROWING_KEYS, PROPERTY_TYPES, SCHEMA_KEYS,
-    VERSIONS,
+    COMMAND_LIMIT, ELEMENTS, KEYS, LONGEST_SECONDS, METADATA_KEYS, NARROWING_KEYS, PROPERTY_TYPES,
+    SCHEMA_KEYS, SCOPED_ELEMENTS, VERSIONS,
 };
 
 /// The JSON Schema (draft 7, which editors understand best) of a `PANDIUM.yaml`. Every manifest that
@@ -60,7 +60,7 @@ fn key(name: &str) -> Value {
             "description": "What a run may print to be kept about its tenant.",
             "type": ["object", "null"],
             "required": ["schema"],
-            "properties": {"schema": {"description": "A JSON Schema.", "type": "object"}},
+            "properties": described(METADATA_KEYS, metadata),
         }),
         "marquetry" => json!({
             "description": "Bounds that are narrower than those of the integration.",
@@ -84,7 +84,7 @@ fn command(description: &str) -> Value {
 fn base() -> Value {
     let words: Vec<String> = spellings().map(any_case).collect();
     let pattern = format!(
-        "^\\s*({})\\s*(:\\s*[A-Za-z0-9._+-]{{1,64}}\\s*)?$",
+        "^\\s*({})\\s*(:\\s*[A-Za-z0-9{VERSION_MARKS}]{{1,{LONGEST_VERSION}}}\\s*)?$",
         words.join("|")
     );
     json!({
@@ -125,6 +125,13 @@ fn configs(name: &str) -> Value {
     }
 }
 
+fn metadata(name: &str) -> Value {
+    match name {
+        "schema" => json!({"description": "A JSON Schema.", "type": "object"}),
+        _ => json!({"description": "A form; kept, not read."}),
+    }
+}
+
 fn property() -> Value {
     json!({
         "type": "object",
@@ -150,7 +157,7 @@ fn element() -> Value {
                 "type": ["array", "null"], "items": {"$ref": "#/definitions/element"},
             },
         },
-        "if": {"properties": {"type": {"enum": ["Control", "MultiSelectControl"]}}},
+        "if": {"properties": {"type": {"enum": SCOPED_ELEMENTS}}},
         "then": {"properties": {"scope": {
             "description": "The setting that is shown: `#/properties/name`.",
             "type": ["string", "null"],
@@ -186,6 +193,7 @@ mod tests {
         for (keys, at) in [
             (KEYS, "/properties"),
             (SCHEMA_KEYS, "/properties/configs/properties"),
+            (METADATA_KEYS, "/properties/metadata_schema/properties"),
             (NARROWING_KEYS, "/properties/marquetry/properties"),
         ] {
             for key in keys {

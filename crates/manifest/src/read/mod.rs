@@ -10,7 +10,7 @@ pub(crate) use commands::LONGEST as COMMAND_LIMIT;
 pub(crate) use configs::KEYS as SCHEMA_KEYS;
 pub(crate) use narrowing::{KEYS as NARROWING_KEYS, LONGEST_SECONDS};
 pub(crate) use property::TYPES as PROPERTY_TYPES;
-pub(crate) use uischema::TYPES as ELEMENTS;
+pub(crate) use uischema::{SCOPED as SCOPED_ELEMENTS, TYPES as ELEMENTS};
 
 use std::rc::Rc;
 
@@ -37,6 +37,9 @@ pub(crate) const KEYS: &[&str] = &[
     "metadata_schema",
     "marquetry",
 ];
+
+/// The keys of `metadata_schema`.
+pub(crate) const METADATA_KEYS: &[&str] = &["schema", "uischema"];
 
 /// Format versions seen so far; others are read in the same way, with a warning.
 pub(crate) const VERSIONS: &[&str] = &["0.4", "0.5", "1.0"];
@@ -219,7 +222,7 @@ fn metadata_schema(root: &Node, report: &mut Report) -> Option<Value> {
         wrong_shape(entry, KEY, "an object with the key `schema`", report);
         return None;
     }
-    unknown_keys(node, KEY, &["schema", "uischema"], report);
+    unknown_keys(node, KEY, METADATA_KEYS, report);
     match node.get("schema") {
         None => {
             let message = "missing; put the JSON Schema of the metadata under this key";

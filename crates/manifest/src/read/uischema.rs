@@ -18,6 +18,9 @@ pub(crate) const TYPES: &[&str] = &[
     "Group",
 ];
 
+/// The form elements that show one setting, which their `scope` names.
+pub(crate) const SCOPED: &[&str] = &["Control", "MultiSelectControl"];
+
 const PROPERTIES: &str = "#/properties/";
 
 pub(super) fn check(form: &Entry, schema: &Schema<'_>, report: &mut Report) {
@@ -80,7 +83,7 @@ fn element_type(kind: &Entry, node: &Node, path: &str, schema: &Schema<'_>, repo
         );
         report.warning(kind.value.place, &below(path, "type"), message);
     }
-    if matches!(word, "Control" | "MultiSelectControl") {
+    if SCOPED.contains(&word) {
         check_scope(node, path, schema, report);
     }
 }
