@@ -193,6 +193,11 @@ pub async fn build_finish(
     chunk: Option<(i64, Vec<u8>)>,
 ) -> Result<bool> {
     let mut tx = ctx.write().await?;
+    // Locks the row: nobody else ends it between this and the end of the transaction.
+    let held = builds::renew(&mut tx, claim, ctx.now()).await;
+    if held.map_err(store_error)?.is_none() {
+        return Ok(false);
+    }
     for release in made {
         let id = insert_unique(&mut tx, release).await?;
         end.release_ids.push(id);
@@ -215,17 +220,22 @@ pub async fn build_finish(
 }
 
 /// Release names are unique in an integration; a second build of the same tag is told apart by
-/// its build's number.
+/// its build's number, and what has that name already by counting on.
 async fn insert_unique(
     tx: &mut marquetry_store::WriteTx,
     mut release: Release,
 ) -> Result<marquetry_model::ReleaseId> {
-    if let Some(id) = releases::insert(tx, &release).await.map_err(store_error)? {
-        return Ok(id);
+    let wanted = release.name.clone();
+    for count in 1_u64.. {
+        if let Some(id) = releases::insert(tx, &release).await.map_err(store_error)? {
+            return Ok(id);
+        }
+        release.name = match count {
+            1 => format!("{wanted}-{}", release.build_id),
+            _ => format!("{wanted}-{}-{count}", release.build_id),
+        };
     }
-    release.name = format!("{}-{}", release.name, release.build_id);
-    let id = releases::insert(tx, &release).await.map_err(store_error)?;
-    id.ok_or_else(|| Error::internal(format!("two releases named {}", release.name)))
+    Err(Error::internal(format!("no name is free for {wanted}")))
 }
 
 /// Puts builds of lost nodes back in the queue; of `node` itself too when it has just started.

@@ -1,9 +1,9 @@
 //! Time, memory and the wish to stop.
 
-use marquetry_testkit::{Scenario, both_databases, eventually, manifest};
+use marquetry_testkit::{Scenario, TestServer, both_databases, eventually, manifest};
 use serde_json::{Value, json};
 
-use crate::server;
+use crate::{options, server};
 
 async fn scenario<'a>(
     server: &'a marquetry_testkit::TestServer,
@@ -94,5 +94,27 @@ both_databases! {
         let run = scenario.run(tenant).await;
         assert_eq!(run["status"]["phase"], "Failed (Platform Issue)", "{run}");
         assert!(run["message"].as_str().unwrap().contains("130002"), "{run}");
+    }
+}
+
+both_databases! {
+    async fn a_lower_limit_does_not_hold_up_other_changes(database) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("marquetry.toml");
+        std::fs::write(&file, "").unwrap();
+        let options = options(database).with("--config").with(&file.display().to_string());
+        let mut server = TestServer::start(options).await;
+        let body = json!({"name": "large", "long_name": "Large", "memory_mb": 512});
+        let made = server.post("/v2/integrations", body).await.expect(201);
+        let path = format!("/v2/integrations/{}", made["id"]);
+
+        server.stop();
+        std::fs::write(&file, "[run]\nmemory_mb = 64\nmax_memory_mb = 256\n").unwrap();
+        server.restart();
+        let paused = server.patch(&path, json!({"paused": true, "memory_mb": 512})).await;
+        assert_eq!(paused.expect(200)["paused"], true);
+        let fault = server.patch(&path, json!({"memory_mb": 511})).await.expect(422);
+        assert_eq!(fault["detail"][0]["loc"], json!(["body", "memory_mb"]));
+        assert_eq!(fault["detail"][0]["msg"], "Value error, must be from 16 to 256");
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod environment;
 mod hostile;
 mod limits;
+mod manifests;
 mod metadata;
 mod pushes;
 mod readers;

@@ -30,7 +30,7 @@ pub(super) async fn read_manifests(
     site: &mut Site<'_, '_>,
     tree: &Path,
 ) -> Result<Vec<Found>, BuildError> {
-    let mut all = Vec::new();
+    let mut all: Vec<Found> = Vec::new();
     for wanted in &site.integration.repository_paths {
         let candidates = manifest_candidates(wanted)
             .map_err(|why| BuildError::Source(format!("{wanted}: {why}")))?;
@@ -47,6 +47,11 @@ pub(super) async fn read_manifests(
                 "the repository has no manifest at {looked}"
             )));
         };
+        if all.iter().any(|one| one.path == path) {
+            return Err(BuildError::Source(format!(
+                "repository_path names {path} twice; name each manifest once"
+            )));
+        }
         let parsed = parse(&path, &text).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             BuildError::Source(lines.join("\n"))

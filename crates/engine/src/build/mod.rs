@@ -147,7 +147,7 @@ async fn report(
     result: Result<Built, BuildError>,
     mut log: LogBuffer,
 ) {
-    let (end, releases) = match result {
+    let (mut end, mut releases) = match result {
         Ok(built) => {
             log.say("the build succeeded");
             let end = BuildEnd {
@@ -180,15 +180,14 @@ async fn report(
     let chunk = log.finish();
     let mut pause = Duration::from_millis(100);
     loop {
-        match build_finish(
+        let stored = build_finish(
             &inner.ctx,
             claim,
             end.clone(),
             releases.clone(),
             chunk.clone(),
-        )
-        .await
-        {
+        );
+        match stored.await {
             Ok(true) => break,
             Ok(false) => {
                 tracing::warn!(build = %claim.id, "the claim is lost; its end is dropped");
@@ -196,6 +195,14 @@ async fn report(
             }
             Err(error) => {
                 tracing::error!(build = %claim.id, error = &error as &dyn std::error::Error, "the end of a build could not be stored");
+                // What the store refuses once, it refuses every time.
+                if !matches!(error, Error::Unavailable { .. }) && !releases.is_empty() {
+                    releases.clear();
+                    end.status = BuildStatus::Failed;
+                    end.message = Some(format!(
+                        "the releases could not be stored (platform issue): {error}"
+                    ));
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(10));
             }

@@ -61,8 +61,15 @@ async fn the_default_release_can_be_fixed() {
     assert_eq!(fixed["default_release_id"], json!(first));
     assert_eq!(fixed["default_release_channel"], Value::Null);
     assert_eq!(client.get(path).await.expect(200)["tag"], "v1");
-    for wrong in [json!({}), json!({"release_id": 99}), json!({"colour": 1})] {
-        client.patch(path, wrong).await.expect(422);
+    for (wrong, field) in [
+        (json!({}), "release_id"),
+        (json!({"release_id": 99}), "release_id"),
+        (json!({"channel": "Default"}), "channel"),
+        (json!({"colour": 1}), "colour"),
+    ] {
+        let fault = client.patch(path, wrong).await.expect(422);
+        assert_eq!(fault["detail"][0]["loc"], json!(["body", field]));
+        assert_eq!(fault["detail"].as_array().unwrap().len(), 1);
     }
     client
         .patch(path, json!({"channel": "Latest"}))

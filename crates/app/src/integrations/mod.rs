@@ -1,17 +1,22 @@
 //! Integrations.
 
+mod check;
+
 use marquetry_model::{
-    Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
-    Loc, LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
-    ScheduleChoice, Scope, TenantId, Timestamp, check_schedule, check_slug,
+    Channel, Connector, Egress, Error, Integration, IntegrationId, IntegrationType, Loc, LocalRun,
+    Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice, Scope,
+    TenantId, Timestamp,
 };
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, integrations, releases, tenant_states, tenant_views, triggers};
+use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::{polls, repository};
+use crate::polls;
+
+use self::check::check;
+pub(crate) use self::check::check_git_name;
 
 /// What a create or change mentions.
 #[derive(Debug, Clone, Default)]
@@ -70,9 +75,8 @@ pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<In
     integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
     integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
     apply(&mut integration, input);
-    check(ctx, &integration)?;
     let mut tx = ctx.write().await?;
-    check_default_release(&mut tx, &integration).await?;
+    check(ctx, &mut tx, None, &integration).await?;
     let id = integrations::insert(&mut tx, &integration)
         .await
         .map_err(store_error)?;
@@ -117,8 +121,7 @@ pub async fn integration_update(
     let mut integration = lock_live(&mut tx, id).await?;
     let before = integration.clone();
     apply(&mut integration, input);
-    check(ctx, &integration)?;
-    check_default_release(&mut tx, &integration).await?;
+    check(ctx, &mut tx, Some(&before), &integration).await?;
     if integration.name != before.name
         && integrations::find_by_name(&mut tx, &integration.name)
             .await
@@ -164,16 +167,26 @@ pub async fn integration_set_default(
         ..IntegrationInput::default()
     };
     let changed = integration_update(ctx, id, input).await;
-    changed.map_err(|error| {
-        let Error::Invalid(mut faults) = error else {
-            return error;
-        };
-        // The caller knows the field by another name.
-        for fault in &mut faults {
-            fault.loc = vec![Loc::Name("body".into()), Loc::Name("release_id".into())];
+    changed.map_err(as_the_caller_names_them)
+}
+
+/// The route names the two fields without `default_`.
+fn as_the_caller_names_them(error: Error) -> Error {
+    let Error::Invalid(mut faults) = error else {
+        return error;
+    };
+    for part in faults.iter_mut().flat_map(|fault| &mut fault.loc) {
+        if let Loc::Name(name) = part
+            && let Some(short) = match name.as_ref() {
+                "default_release_id" => Some("release_id"),
+                "default_release_channel" => Some("channel"),
+                _ => None,
+            }
+        {
+            *part = Loc::Name(short.into());
         }
-        Error::Invalid(faults)
-    })
+    }
+    Error::Invalid(faults)
 }
 
 /// Archives it. With live tenants only with `cascade`, which archives them too.
@@ -307,120 +320,4 @@ fn apply(i: &mut Integration, input: IntegrationInput) {
     set(&mut i.local_run, input.local_run);
     set(&mut i.paused, input.paused);
     input.target_url.apply(&mut i.target_url);
-}
-
-/// All faults at once.
-fn check(ctx: &Ctx, i: &Integration) -> Result<()> {
-    let mut faults = Vec::new();
-    let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
-    if let Err(why) = check_slug(&i.name) {
-        fault("name", why.to_string());
-    }
-    if i.long_name.trim().is_empty() || i.long_name.chars().count() > 200 {
-        fault("long_name", "must have 1 to 200 characters".into());
-    }
-    if let Some(url) = &i.repository_url
-        && let Err(why) = repository::locate(url, &ctx.app.settings.local_repositories)
-    {
-        fault("repository_url", why.to_string());
-    }
-    if let Err(why) = check_git_name(&i.repository_tracking_branch) {
-        fault("repository_tracking_branch", why.to_owned());
-    }
-    if i.repository_paths.is_empty() || i.repository_paths.len() > 50 {
-        fault("repository_path", "must name 1 to 50 manifests".into());
-    }
-    for path in &i.repository_paths {
-        if let Err(why) = marquetry_manifest::manifest_candidates(path) {
-            fault("repository_path", format!("{path}: {why}"));
-        }
-    }
-    if i.default_release_id.is_some() && i.default_release_channel.is_some() {
-        fault(
-            "default_release_channel",
-            "give default_release_id or a channel, not both".into(),
-        );
-    }
-    if i.default_release_channel == Some(Channel::Default) {
-        fault(
-            "default_release_channel",
-            "must be Latest: Default would mean itself".into(),
-        );
-    }
-    if let Some(Err(why)) = i.default_schedule.as_deref().map(check_schedule) {
-        fault("default_schedule", why);
-    }
-    for choice in &i.schedule_choices {
-        if let Err(why) = check_schedule(&choice.cron) {
-            fault("schedule_choices", format!("{}: {why}", choice.cron));
-        }
-    }
-    let limits = &ctx.app.settings.limits;
-    let ranges = [
-        ("debounce_ms", i.debounce_ms, 0, 3_600_000),
-        (
-            "timeout_seconds",
-            i.timeout_seconds,
-            1,
-            limits.longest_run_s,
-        ),
-        ("memory_mb", i.memory_mb, 16, limits.most_memory_mb),
-        ("poll_seconds", i.poll_seconds.unwrap_or(60), 10, 604_800),
-    ];
-    for (field, value, least, most) in ranges {
-        if value < least || value > most {
-            fault(field, format!("must be from {least} to {most}"));
-        }
-    }
-    if i.egress == Egress::Host && !ctx.app.settings.host_network_allowed {
-        fault(
-            "egress",
-            "host is not allowed here; the operator opens it with --allow-host-network".into(),
-        );
-    }
-    if i.egress_ports.len() > 32 || i.egress_ports.contains(&0) {
-        fault(
-            "egress_ports",
-            "must be at most 32 ports from 1 to 65535".into(),
-        );
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(faults))
-    }
-}
-
-/// Whether Git takes it as a branch or tag name; the rules of `git check-ref-format`.
-pub(crate) fn check_git_name(name: &str) -> Result<(), &'static str> {
-    let wrong = name.is_empty()
-        || name.len() > 200
-        || name.starts_with(['-', '/', '.'])
-        || name.ends_with(['/', '.'])
-        || name.rsplit_once('.').is_some_and(|(_, end)| end == "lock")
-        || name.contains("..")
-        || name.contains("//")
-        || name.contains("/.")
-        || name.contains("@{")
-        || name == "@"
-        || name.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c));
-    if wrong {
-        Err("must be a name that Git allows for a branch or tag")
-    } else {
-        Ok(())
-    }
-}
-
-async fn check_default_release(tx: &mut WriteTx, integration: &Integration) -> Result<()> {
-    let Some(id) = integration.default_release_id else {
-        return Ok(());
-    };
-    let release = releases::find(tx, id).await.map_err(store_error)?;
-    if release.is_some_and(|release| release.integration_id == integration.id) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "default_release_id",
-        format!("the integration has no release {id}"),
-    ))
 }
