@@ -7,6 +7,7 @@ use aws_lc_rs::hmac;
 use marquetry_blobs::{Blobs, LogLinkSigner};
 use marquetry_model::{Error, MAX_BUNDLE, Result, SharedClock, Timestamp};
 use marquetry_store::{Store, settings};
+use marquetry_vault::MasterKey;
 
 use crate::auth::KeyCache;
 use crate::errors::store_error;
@@ -16,6 +17,7 @@ use crate::places::{Place, Places};
 use crate::push_hooks::PushHookKeys;
 use crate::random;
 use crate::settings::Forms;
+use crate::vault::Vault;
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct Settings {
     pub host_network_allowed: bool,
     /// Where archives that are sent lie until they are kept; emptied at start.
     pub uploads_dir: PathBuf,
+    /// What secrets are sealed with; none: no secret can be kept.
+    pub master_key: Option<Arc<MasterKey>>,
     /// The limits.
     pub limits: Limits,
 }
@@ -92,6 +96,7 @@ pub struct App {
     pub(crate) running: Running,
     cursors: hmac::Key,
     pub(crate) push_hooks: PushHookKeys,
+    pub(crate) vault: Vault,
 }
 
 impl App {
@@ -105,6 +110,7 @@ impl App {
     ) -> Result<Arc<Self>> {
         let links = server_secret(&store, "log_link_secret", clock.now()).await?;
         let hooks = server_secret(&store, "push_hook_secret", clock.now()).await?;
+        let vault = Vault::open(&store, settings.master_key.clone()).await?;
         Ok(Arc::new(Self {
             store,
             blobs,
@@ -118,6 +124,7 @@ impl App {
             running: Running::default(),
             cursors: cursor_key(&links),
             push_hooks: PushHookKeys::new(&hooks),
+            vault,
         }))
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::integration_secrets::{BuildSecrets, Credential, build_secrets};
 use marquetry_app::polls::{PollClaim, poll_finish, polls_claim};
 use marquetry_app::{Topic, repository};
 use marquetry_manifest::LastLine;
@@ -113,9 +114,12 @@ async fn head(inner: &Inner, claim: &PollClaim, scratch: &Path) -> Result<String
     let address = integration.repository_url.as_deref().unwrap_or_default();
     let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
     let location = location.map_err(|why| format!("repository_url {why}"))?;
+    let secrets = build_secrets(&inner.ctx, integration.id).await;
+    let secrets = secrets.map_err(|e| platform(&e))?;
     let reach = Reach::of_build(inner).await;
-    let spec = spec(inner, &reach, &location, branch, scratch).await?;
-    let line = ask(inner, &reach, spec).await?;
+    let credential = secrets.credential.as_ref();
+    let spec = spec(inner, &reach, &location, branch, scratch, credential).await?;
+    let line = ask(inner, &reach, spec, &secrets).await?;
     match line.split_whitespace().next() {
         Some(commit) if commit.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(commit.to_owned()),
         _ => Err(format!("the repository has no branch {branch}")),
@@ -129,6 +133,7 @@ async fn spec(
     location: &repository::Location,
     branch: &str,
     scratch: &Path,
+    credential: Option<&Credential>,
 ) -> Result<Spec, String> {
     let tree = scratch.join("tree");
     let made = tokio::fs::create_dir_all(&tree).await;
@@ -139,7 +144,7 @@ async fn spec(
     let layout = Layout::of_build(inner, scratch, tree, access).await;
     let mut layout = layout.map_err(|e| platform(&e))?;
     let (address, network) = git::reach(&mut layout, reach, location)?;
-    let git = git::environment(&layout, &address, branch, None).await;
+    let git = git::environment(&layout, &address, branch, None, credential).await;
     let mut environment = layout.basic_environment();
     environment.extend(git.map_err(|e| platform(&e))?);
     let settings = &inner.config.build;
@@ -164,13 +169,19 @@ async fn spec(
 }
 
 /// Runs it; answers its last line, or what Git says.
-async fn ask(inner: &Inner, reach: &Reach, spec: Spec) -> Result<String, String> {
+async fn ask(
+    inner: &Inner,
+    reach: &Reach,
+    spec: Spec,
+    secrets: &BuildSecrets,
+) -> Result<String, String> {
     let child = inner.sandbox.spawn(spec).await;
     let mut child = child.map_err(|e| platform(&e))?;
     let relay = reach.relay(child.egress.take());
     let relay = relay.map_err(|e| platform(&e))?;
     let mut line = LastLine::new();
     let mut log = LogBuffer::new(WORDS);
+    log.mask(&secrets.texts());
     let mut words = Words::default();
     // Nobody sends: a look has neither heartbeat nor cancel.
     let (_sender, signal) = watch::channel(Signal::default());

@@ -24,6 +24,15 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The same wish about what `change` makes of the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(change(value)),
+        }
+    }
+
     /// Whether the body mentions it.
     pub fn is_mentioned(&self) -> bool {
         !matches!(self, Self::Keep)

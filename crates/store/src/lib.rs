@@ -17,7 +17,9 @@ mod value;
 
 pub mod api_keys;
 pub mod builds;
+pub mod data_keys;
 pub mod idempotency;
+pub mod integration_secrets;
 pub mod integrations;
 pub mod logs;
 pub mod polls;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::{
-    App, Ctx, Limits, Settings, bootstrap_key, builds, learned, polls, releases, run_engine,
-    schedules,
+    App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, learned, polls, releases,
+    run_engine, schedules,
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
@@ -82,7 +82,11 @@ impl Inside {
         let store = Store::open(&options, now).await.unwrap();
         let location = format!("file:{}", folder.path().join("blobs").display());
         let blobs = Blobs::open(&location, &marquetry_blobs::S3Settings::default()).unwrap();
+        let key = MasterKey::generate()
+            .and_then(|text| MasterKey::read(&text))
+            .unwrap();
         let settings = Settings {
+            master_key: Some(Arc::new(key)),
             environment: "test".into(),
             local_repositories: repositories,
             public_url: None,

@@ -35,17 +35,18 @@ macro_rules! fault {
     };
 }
 
-/// All faults at once of what is new, or differs from `before`.
+/// All faults at once of what is new, or differs from `before`; after those that were `found` already.
 pub(super) async fn check(
     ctx: &Ctx,
     tx: &mut WriteTx,
     before: Option<&Integration>,
     integration: &Integration,
+    found: Vec<FieldError>,
 ) -> Result<()> {
     let mut faults = Faults {
         before,
         now: integration,
-        found: Vec::new(),
+        found,
     };
     names(&mut faults, integration);
     source(ctx, &mut faults, integration);

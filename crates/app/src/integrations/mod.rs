@@ -13,6 +13,7 @@ use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, trigge
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
+use crate::integration_secrets::{self as secrets, SecretsInput};
 use crate::polls;
 
 use self::check::check;
@@ -65,22 +66,28 @@ pub struct IntegrationInput {
     pub paused: Option<bool>,
     /// Where an external one lives.
     pub target_url: Patch<String>,
+    /// How its repository is opened, and the variables of its builds.
+    pub secrets: SecretsInput,
 }
 
 /// Makes one.
-pub async fn integration_create(ctx: &Ctx, input: IntegrationInput) -> Result<Integration> {
+pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Result<Integration> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
     let mut integration = Integration::new(String::new(), String::new(), now);
     integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
     integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
+    let mut faults = Vec::new();
+    let hidden = secrets::check(ctx, std::mem::take(&mut input.secrets), &mut faults);
+    let key = secrets::key_for(ctx, &hidden).await?;
     apply(&mut integration, input);
     let mut tx = ctx.write().await?;
-    check(ctx, &mut tx, None, &integration).await?;
+    check(ctx, &mut tx, None, &integration, faults).await?;
     let id = integrations::insert(&mut tx, &integration)
         .await
         .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
+    secrets::keep(&mut tx, integration.id, hidden, key.as_deref(), now).await?;
     let planned = polls::plan(&mut tx, None, &mut integration, now).await?;
     ctx.commit(tx, integration.id.get()).await?;
     if planned {
@@ -113,15 +120,18 @@ pub async fn integration_list(
 pub async fn integration_update(
     ctx: &Ctx,
     id: IntegrationId,
-    input: IntegrationInput,
+    mut input: IntegrationInput,
 ) -> Result<Integration> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
+    let mut faults = Vec::new();
+    let hidden = secrets::check(ctx, std::mem::take(&mut input.secrets), &mut faults);
+    let key = secrets::key_for(ctx, &hidden).await?;
     let mut tx = ctx.write().await?;
     let mut integration = lock_live(&mut tx, id).await?;
     let before = integration.clone();
     apply(&mut integration, input);
-    check(ctx, &mut tx, Some(&before), &integration).await?;
+    check(ctx, &mut tx, Some(&before), &integration, faults).await?;
     if integration.name != before.name
         && integrations::find_by_name(&mut tx, &integration.name)
             .await
@@ -134,6 +144,7 @@ pub async fn integration_update(
     integrations::update(&mut tx, &integration)
         .await
         .map_err(store_error)?;
+    secrets::keep(&mut tx, id, hidden, key.as_deref(), now).await?;
     if before.paused && !integration.paused {
         tenant_states::update_resumed(&mut tx, id, None, now)
             .await

@@ -1,6 +1,5 @@
 //! `marquetry keys`.
 
-use base64::Engine;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -119,15 +118,15 @@ fn row(key: &Value) -> Vec<String> {
 }
 
 fn master(to: &mut Printer) -> anyhow::Result<()> {
-    let mut bytes = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Failure::new("the system gives no random bytes"))?;
-    to.line(&base64::engine::general_purpose::STANDARD.encode(bytes));
+    let key = marquetry_app::MasterKey::generate();
+    to.line(&key.map_err(|error| Failure::new(error.to_string()))?);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
     use crate::printer::captured::printer;
 

@@ -133,6 +133,7 @@ const HEAD: &str = "# Configuration\n\n\
 
 const TAIL: &str = "\n## Variables that are no settings\n\n\
     | Variable | Meaning |\n|---|---|\n\
+    | `MARQUETRY_MASTER_KEY` | the master key itself, 32 bytes in base64, where no `master_key_file` is named |\n\
     | `MARQUETRY_BOOTSTRAP_API_KEY` | the owner key, instead of a random one; also added to storage that has other keys |\n\
     | `MARQUETRY_URL`, `MARQUETRY_API_KEY` | for client commands: the server and the key |\n\
     | `NO_COLOR` | no colours |\n\n\

@@ -73,7 +73,8 @@ pub(crate) struct ServerFlags {
     /// Proxies whose word about the caller's address is believed (no effect yet); may be repeated.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub(super) trusted_proxies: Vec<String>,
-    /// A file with the master key; make one with `marquetry keys master` (no effect yet).
+    /// A file with the master key that secrets are sealed with; make one with `marquetry keys master` [default with
+    /// SQLite: <data-dir>/master.key, made on first start].
     #[arg(long, value_name = "FILE")]
     pub(super) master_key_file: Option<String>,
     /// What runs are told in PAN_CTX_ENV [default: prod].

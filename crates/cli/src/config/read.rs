@@ -89,6 +89,10 @@ impl Reader<'_> {
             master_key_file: self.maybe("master_key_file", values::master_key_file),
             environment: self.one("environment", "prod".to_owned(), values::environment),
             log: self.one("log", "info".to_owned(), values::log_filter),
+            master_key: environment
+                .get("MARQUETRY_MASTER_KEY")
+                .filter(|key| !key.is_empty())
+                .map(Hidden::new),
             bootstrap_api_key: environment
                 .get("MARQUETRY_BOOTSTRAP_API_KEY")
                 .filter(|key| !key.is_empty())

@@ -187,12 +187,12 @@ pub(super) const SPECS: &[Spec] = &[
         "MARQUETRY_TRUSTED_PROXIES",
         Many,
     )),
-    later(spec(
+    spec(
         "master_key_file",
         "master-key-file",
         "MARQUETRY_MASTER_KEY_FILE",
         One,
-    )),
+    ),
     spec("environment", "environment", "MARQUETRY_ENVIRONMENT", One),
     spec("log", "log", "MARQUETRY_LOG", One),
 ];
@@ -201,6 +201,7 @@ pub(super) const SPECS: &[Spec] = &[
 pub(super) const OTHER_VARIABLES: &[&str] = &[
     "MARQUETRY_API_KEY",
     "MARQUETRY_BOOTSTRAP_API_KEY",
+    "MARQUETRY_MASTER_KEY",
     "MARQUETRY_CONFIG",
     "MARQUETRY_URL",
 ];

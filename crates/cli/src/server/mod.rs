@@ -1,6 +1,7 @@
 //! The server: its parts put together, started and stopped.
 
 mod folder;
+mod master_key;
 pub(crate) mod parts;
 mod serving;
 

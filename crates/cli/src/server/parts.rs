@@ -17,6 +17,7 @@ use marquetry_store::{Options, Store};
 use marquetry_web::WebConfig;
 
 use super::folder::DataFolder;
+use super::master_key;
 use crate::config::{BlobsLocation, LimitConfig, Role, SandboxMode, ServerConfig};
 
 /// Connections that read from SQLite at once: more than the cores that would use them help no one.
@@ -45,7 +46,9 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
     let repositories = &config.local_repositories;
     std::fs::create_dir_all(repositories)
         .with_context(|| format!("cannot make {}", repositories.display()))?;
+    let mut master = master_key::find(config, folder)?;
     let settings = Settings {
+        master_key: master.key.take(),
         environment: config.environment.clone(),
         local_repositories: repositories.canonicalize()?,
         public_url: config
@@ -56,7 +59,9 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
         uploads_dir: folder.emptied("uploads")?,
         limits: limits(config),
     };
-    Ok(App::new(store, blobs(config)?, clock, settings).await?)
+    let app = App::new(store, blobs(config)?, clock, settings).await?;
+    master.keep()?;
+    Ok(app)
 }
 
 fn limits(config: &ServerConfig) -> Limits {

@@ -58,9 +58,10 @@ pub(super) async fn checkout(
     };
     let (address, network) =
         git::reach(&mut site.layout, &site.reach, location).map_err(BuildError::Source)?;
-    let environment = git::environment(&site.layout, &address, &branch, tag.as_deref())
-        .await
-        .map_err(|e| BuildError::platform("git's settings could not be written", e))?;
+    let credential = site.secrets.credential.as_ref();
+    let unwritten = |e| BuildError::platform("git's settings could not be written", e);
+    let environment = git::environment(&site.layout, &address, &branch, tag.as_deref(), credential);
+    let environment = environment.await.map_err(unwritten)?;
     let step = Step {
         command: SCRIPT,
         folder: PathBuf::new(),

@@ -30,9 +30,12 @@ pub(super) async fn variables(
     let given = &site.inner.config.build.environment;
     let base = &found.manifest.base;
     let folder = found.folder();
-    Ok(site.layout.with_toolchain(base, &folder, |places, tools| {
+    let mut all = site.layout.with_toolchain(base, &folder, |places, tools| {
         build_variables(base, &cache, given, places, tools)
-    }))
+    });
+    let own = &site.secrets.build_env;
+    all.extend(own.iter().map(|(name, value)| (name.into(), value.into())));
+    Ok(all)
 }
 
 /// Runs one in the network given; with `last_line`, its stdout is not part of the log.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use marquetry_app::integration_secrets::Credential;
 use marquetry_app::repository::Location;
 use marquetry_sandbox::{Access, Network};
 
@@ -51,12 +52,21 @@ pub(crate) fn reach(
     }
 }
 
+/// Says the user and the token to git, for the host of the repository alone: what it is led on to
+/// learns nothing.
+const HELPER: &str = r#"!f() { test "$1" != get || printf 'username=%s\npassword=%s\n' "$MARQUETRY_GIT_USER" "$MARQUETRY_GIT_TOKEN"; }; f"#;
+const SSH: &str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new";
+/// Ssh takes a key from a file alone, which its user must own and nobody else may read: so it is made
+/// where ssh runs, and gone before anything else does.
+const SSH_WITH_KEY: &str = r#"f() { key=$(mktemp) && printf '%s' "$MARQUETRY_GIT_SSH_KEY" >"$key" && ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes -i "$key" "$@"; code=$?; rm -f "$key"; return $code; }; f"#;
+
 /// Its variables; writes its settings to the platform's files.
 pub(crate) async fn environment(
     layout: &Layout,
     address: &str,
     branch: &str,
     tag: Option<&str>,
+    credential: Option<&Credential>,
 ) -> std::io::Result<Vec<(OsString, OsString)>> {
     let config = layout.host_files().join("gitconfig");
     tokio::fs::write(&config, GIT_CONFIG).await?;
@@ -69,10 +79,38 @@ pub(crate) async fn environment(
         ("GIT_CONFIG_GLOBAL", config.into()),
         ("GIT_TERMINAL_PROMPT", "0".into()),
         ("GIT_LFS_SKIP_SMUDGE", "1".into()),
-        (
-            "GIT_SSH_COMMAND",
-            "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new".into(),
-        ),
+        ("GIT_SSH_COMMAND", SSH.into()),
     ];
-    Ok(pairs.map(|(name, value)| (name.into(), value)).to_vec())
+    let mut all = pairs.map(|(name, value)| (name.into(), value)).to_vec();
+    match credential {
+        Some(Credential::Token { username, token }) => {
+            if let Some(key) = helper_of(address) {
+                let pairs: [(&str, &str); 5] = [
+                    ("GIT_CONFIG_COUNT", "1"),
+                    ("GIT_CONFIG_KEY_0", &key),
+                    ("GIT_CONFIG_VALUE_0", HELPER),
+                    ("MARQUETRY_GIT_USER", username),
+                    ("MARQUETRY_GIT_TOKEN", token),
+                ];
+                all.extend(pairs.map(|(name, value)| (name.into(), value.into())));
+            }
+        }
+        Some(Credential::SshKey { ssh_private_key }) => {
+            all.retain(|(name, _)| name != "GIT_SSH_COMMAND");
+            let pairs = [
+                ("GIT_SSH_COMMAND", SSH_WITH_KEY),
+                ("MARQUETRY_GIT_SSH_KEY", ssh_private_key),
+            ];
+            all.extend(pairs.map(|(name, value)| (name.into(), value.into())));
+        }
+        None => {}
+    }
+    Ok(all)
+}
+
+/// The setting that holds for the host of an https address.
+fn helper_of(address: &str) -> Option<String> {
+    let rest = address.strip_prefix("https://")?;
+    let host = rest.split('/').next()?;
+    Some(format!("credential.https://{host}.helper"))
 }

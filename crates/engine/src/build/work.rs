@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use marquetry_app::builds::BuildJob;
+use marquetry_app::integration_secrets::{BuildSecrets, build_secrets};
 use marquetry_app::repository;
 use marquetry_blobs::{ArchiveError, Kind, LinkPolicy, PackLimits, pack};
 use marquetry_model::{Build, Integration, Release, ReleaseId};
@@ -87,6 +88,7 @@ impl BuildError {
 pub(super) struct Site<'a, 'b> {
     pub(super) inner: &'a Inner,
     pub(super) integration: &'a Integration,
+    pub(super) secrets: BuildSecrets,
     pub(super) layout: Layout,
     /// The build's own folder on the host, which its code cannot write.
     pub(super) scratch: std::path::PathBuf,
@@ -109,6 +111,10 @@ pub(crate) async fn build(
         build, integration, ..
     } = job;
     let origin = Origin::of(inner, build, integration)?;
+    let secrets = build_secrets(&inner.ctx, integration.id).await;
+    let secrets =
+        secrets.map_err(|e| BuildError::platform("the build's secrets could not be opened", e))?;
+    log.mask(&secrets.texts());
     log.say(&format!(
         "build {} of {} from {}",
         build.id,
@@ -132,6 +138,7 @@ pub(crate) async fn build(
     let mut site = Site {
         inner,
         integration,
+        secrets,
         layout,
         scratch: scratch.clone(),
         reach,

@@ -1,6 +1,6 @@
 //! Integrations.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use marquetry_model::{
     Channel, Egress, IntegrationType, LocalRun, Patch, Randomization, Retry, Timestamp,
@@ -130,12 +130,14 @@ macro_rules! bodies {
             #[serde(default)]
             #[schema(value_type = Option<String>)]
             pub target_url: Patch<String>,
-            /// Write only: how a private repository is opened.
-            #[schema(write_only)]
-            pub repository_credential: Option<RepositoryCredential>,
-            /// Write only: variables of the build.
-            #[schema(write_only)]
-            pub build_env: Option<HashMap<String, String>>,
+            /// Write only: how a private repository is opened; `null` forgets it.
+            #[schema(write_only, value_type = Option<RepositoryCredential>)]
+            #[serde(default)]
+            pub repository_credential: Patch<RepositoryCredential>,
+            /// Write only: all variables of the build; `null` forgets them.
+            #[schema(write_only, value_type = Option<BTreeMap<String, String>>)]
+            #[serde(default)]
+            pub build_env: Patch<BTreeMap<String, String>>,
         }
     )+};
 }

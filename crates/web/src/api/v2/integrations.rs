@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use marquetry_app::integration_secrets::{CredentialInput, SecretsInput};
 use marquetry_app::integrations::{self, IntegrationInput};
 use marquetry_app::{Ctx, push_hooks};
-use marquetry_model::{Error, FieldError, IntegrationId};
+use marquetry_model::IntegrationId;
 use marquetry_wire::v2::{
     ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany, PushHook,
 };
@@ -63,7 +64,7 @@ pub(crate) async fn create(
     Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<IntegrationCreate>>,
 ) -> Answer {
-    let wanted = input_of_create(input.body.0)?;
+    let wanted = input_of_create(input.body.0);
     let created = |ctx: &Ctx, made| {
         let answer = reply::json(StatusCode::CREATED, &shown(&web, ctx, made));
         once::with_secret(answer)
@@ -105,7 +106,7 @@ pub(crate) async fn update(
     input: Checked<IntegrationPath, (), Json<IntegrationChange>>,
 ) -> Answer {
     let id = IntegrationId::new(input.path.integration_id);
-    let wanted = input_of_change(input.body.0)?;
+    let wanted = input_of_change(input.body.0);
     let changed = integrations::integration_update(&ctx, id, wanted).await?;
     Ok(reply::ok(&shown(&web, &ctx, changed)))
 }
@@ -176,13 +177,7 @@ fn push_hook(web: &Web, ctx: &Ctx, integration: &marquetry_model::Integration) -
 /// The two bodies have the same fields, but for what must be there.
 macro_rules! input {
     ($body:ident, $name:expr, $long_name:expr) => {{
-        refuse_secrets(
-            $body.repository_credential.is_some(),
-            $body
-                .build_env
-                .is_some_and(|variables| !variables.is_empty()),
-        )?;
-        Ok(IntegrationInput {
+        IntegrationInput {
             name: $name,
             long_name: $long_name,
             kind: $body.kind,
@@ -208,38 +203,26 @@ macro_rules! input {
             local_run: $body.local_run,
             paused: $body.paused,
             target_url: $body.target_url,
-        })
+            secrets: SecretsInput {
+                repository_credential: $body.repository_credential.map(|given| CredentialInput {
+                    username: given.username,
+                    token: given.token,
+                    ssh_private_key: given.ssh_private_key,
+                }),
+                build_env: $body.build_env,
+            },
+        }
     }};
 }
 
-fn input_of_create(body: IntegrationCreate) -> Result<IntegrationInput, Error> {
+fn input_of_create(body: IntegrationCreate) -> IntegrationInput {
     input!(body, Some(body.name), Some(body.long_name))
 }
 
-fn input_of_change(body: IntegrationChange) -> Result<IntegrationInput, Error> {
+fn input_of_change(body: IntegrationChange) -> IntegrationInput {
     input!(body, body.name, body.long_name)
 }
 
 fn each_into<A: Into<B>, B>(all: Vec<A>) -> Vec<B> {
     all.into_iter().map(Into::into).collect()
-}
-
-/// A secret that would be dropped in silence is worse than one that is refused.
-fn refuse_secrets(credential: bool, variables: bool) -> Result<(), Error> {
-    let why = "private repositories need credentials that this version cannot store yet; \
-               use a public repository or a local path";
-    let given = [
-        ("repository_credential", credential),
-        ("build_env", variables),
-    ];
-    let faults: Vec<FieldError> = given
-        .into_iter()
-        .filter(|(_, given)| *given)
-        .map(|(field, _)| FieldError::body(field, why))
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(faults))
-    }
 }

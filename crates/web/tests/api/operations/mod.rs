@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use marquetry_model::Run;
 use marquetry_testkit::{BuildClaim, RunClaim, both_databases};
@@ -128,6 +130,7 @@ struct Walk {
     run: Option<(Run, RunClaim)>,
     link: String,
     hook: String,
+    hook_secret: String,
     transcript: String,
     /// The first success of each operation.
     examples: BTreeMap<String, Value>,
@@ -143,6 +146,7 @@ impl Walk {
             run: None,
             link: String::new(),
             hook: String::new(),
+            hook_secret: String::new(),
             transcript: String::new(),
             examples: BTreeMap::new(),
         }
@@ -183,7 +187,12 @@ impl Walk {
             "{archive}" => Body::from(&b"\x1f\x8b\x08"[..]),
             body => Body::from(body.replace("{repositories}", &self.repositories())),
         };
-        self.client.raw(method.parse().unwrap(), path, body).await
+        let mut request = self.client.request(method.parse().unwrap(), path);
+        if path == self.hook {
+            let known = STANDARD.encode(format!("azure:{}", self.hook_secret));
+            request = request.header("authorization", format!("Basic {known}"));
+        }
+        self.client.send(request.body(body).unwrap()).await
     }
 
     async fn request(&mut self, request: Request) {
@@ -196,6 +205,10 @@ impl Walk {
         if request.operation == "rotatePushHook" && request.kind == Kind::Happy {
             let hook: Value = serde_json::from_slice(&answer.bytes).unwrap();
             hook["url"].as_str().unwrap().clone_into(&mut self.hook);
+            hook["secret"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut self.hook_secret);
         }
         self.check(&request, &answer);
         self.write(&request, &answer);

@@ -1,0 +1,331 @@
+//! Secrets of an integration: how its repository is opened, and the variables of its builds. They are
+//! sealed where they come in and opened where a build or a look at the branch begins; no answer has
+//! them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use marquetry_model::{Error, FieldError, IntegrationId, Patch, Result, Timestamp};
+use marquetry_store::{WriteTx, integration_secrets};
+use marquetry_vault::{DataKey, Place};
+use serde::{Deserialize, Serialize};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::vault::{data_key, vault_error};
+
+/// The kind of its data key.
+const KIND: &str = "integrations";
+const CREDENTIAL: &str = "repository_credential";
+const BUILD_ENV: &str = "build_env";
+/// The variables of a build together, in bytes: the kernel's bound is two megabytes.
+const MOST_BYTES: usize = 256 << 10;
+/// One of them: the kernel's bound on one text of the environment is 128 KiB.
+const MOST_VALUE_BYTES: usize = 96 << 10;
+
+/// How a private repository is opened.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Credential {
+    /// Of an https address.
+    Token {
+        /// The user's name.
+        username: String,
+        /// Its token or password.
+        token: String,
+    },
+    /// Of an ssh address.
+    SshKey {
+        /// In the form of OpenSSH or PEM.
+        ssh_private_key: String,
+    },
+}
+
+/// What a change says of the secrets.
+#[derive(Clone, Default)]
+pub struct SecretsInput {
+    /// How the repository is opened.
+    pub repository_credential: Patch<CredentialInput>,
+    /// All variables of builds.
+    pub build_env: Patch<BTreeMap<String, String>>,
+}
+
+/// A credential as it comes in.
+#[derive(Clone, Default)]
+pub struct CredentialInput {
+    /// The user of an https address.
+    pub username: Option<String>,
+    /// The token of an https address.
+    pub token: Option<String>,
+    /// The key of an ssh address.
+    pub ssh_private_key: Option<String>,
+}
+
+/// What a build or a look at the branch needs.
+#[derive(Clone, Default)]
+pub struct BuildSecrets {
+    /// How the repository is opened, where it is private.
+    pub credential: Option<Credential>,
+    /// Variables of the build command.
+    pub build_env: BTreeMap<String, String>,
+}
+
+impl BuildSecrets {
+    /// What must not stand in a log.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.build_env.values().cloned().collect();
+        match &self.credential {
+            Some(Credential::Token { token, .. }) => texts.push(token.clone()),
+            // Whoever prints a key prints its lines.
+            Some(Credential::SshKey { ssh_private_key }) => {
+                let lines = ssh_private_key
+                    .lines()
+                    .filter(|line| !line.starts_with("-----"));
+                texts.extend(lines.map(str::to_owned));
+            }
+            None => {}
+        }
+        texts
+    }
+}
+
+/// Secrets that may be kept, each as text or to be forgotten.
+pub(crate) struct Checked(Vec<(&'static str, Option<String>)>);
+
+/// Finds what is wrong with them.
+pub(crate) fn check(ctx: &Ctx, input: SecretsInput, faults: &mut Vec<FieldError>) -> Checked {
+    let mut all = Vec::new();
+    match input.repository_credential {
+        Patch::Keep => {}
+        Patch::Clear => all.push((CREDENTIAL, None)),
+        Patch::Set(given) => match credential(given) {
+            Ok(credential) => all.push((CREDENTIAL, text(&credential))),
+            Err(why) => faults.push(FieldError::body(CREDENTIAL, why)),
+        },
+    }
+    match input.build_env {
+        Patch::Keep => {}
+        Patch::Set(variables) if !variables.is_empty() => match check_variables(&variables) {
+            Ok(()) => all.push((BUILD_ENV, text(&variables))),
+            Err(why) => faults.push(FieldError::body(BUILD_ENV, why)),
+        },
+        Patch::Clear | Patch::Set(_) => all.push((BUILD_ENV, None)),
+    }
+    if !ctx.app.vault.is_open() {
+        for (field, _) in all.iter().filter(|(_, text)| text.is_some()) {
+            let why = "cannot be kept: this server has no master key; the operator gives it one with --master-key-file";
+            faults.push(FieldError::body(field, why));
+        }
+    }
+    Checked(all)
+}
+
+fn text(secret: &impl Serialize) -> Option<String> {
+    serde_json::to_string(secret).ok()
+}
+
+fn credential(given: CredentialInput) -> Result<Credential, &'static str> {
+    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    match (filled(given.token), filled(given.ssh_private_key)) {
+        (Some(token), None) => {
+            let username = filled(given.username).unwrap_or_else(|| "git".to_owned());
+            let plain = |text: &str| text.len() <= 4096 && !text.contains(char::is_control);
+            if plain(&token) && plain(&username) {
+                Ok(Credential::Token { username, token })
+            } else {
+                Err("username and token must be single lines of at most 4096 bytes")
+            }
+        }
+        (None, Some(_)) if given.username.is_some() => {
+            Err("the user of an ssh key stands in repository_url, as in git@host:path")
+        }
+        (None, Some(key)) => {
+            if key.len() > 16 << 10
+                || !key.contains("PRIVATE KEY-----")
+                || key.contains("ENCRYPTED PRIVATE")
+            {
+                return Err(
+                    "ssh_private_key must be a private key of OpenSSH or in PEM, without a passphrase",
+                );
+            }
+            // What comes from a form has other ends of lines, or lacks the last one: ssh takes neither.
+            let ssh_private_key = format!("{}\n", key.replace("\r\n", "\n").trim());
+            Ok(Credential::SshKey { ssh_private_key })
+        }
+        _ => Err(
+            "give token (with username) for an https address, or ssh_private_key for an ssh one",
+        ),
+    }
+}
+
+fn check_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
+    for (name, value) in variables {
+        let mut letters = name.bytes();
+        let first = letters
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        if !first || !letters.all(|b| b.is_ascii_alphanumeric() || b == b'_') || name.len() > 200 {
+            return Err(format!(
+                "{:?} is no name of a variable: letters, digits and `_`, no digit first",
+                name.chars().take(50).collect::<String>()
+            ));
+        }
+        if ["PATH", "HOME", "TMPDIR"].contains(&name.as_str()) {
+            return Err(format!("{name} is the platform's; choose another name"));
+        }
+        if value.contains('\0') || value.len() > MOST_VALUE_BYTES {
+            return Err(format!(
+                "{name} must have at most {MOST_VALUE_BYTES} bytes and no NUL"
+            ));
+        }
+    }
+    let bytes: usize = variables.iter().map(|(n, v)| n.len() + v.len() + 2).sum();
+    if bytes > MOST_BYTES {
+        return Err(format!(
+            "the variables have {bytes} bytes; at most {MOST_BYTES} are kept"
+        ));
+    }
+    Ok(())
+}
+
+/// The key to seal with, where there is something to seal. Before the transaction: it has its own.
+pub(crate) async fn key_for(
+    ctx: &Ctx,
+    checked: &Checked,
+) -> Result<Option<std::sync::Arc<DataKey>>> {
+    if ctx.app.vault.is_open() && checked.0.iter().any(|(_, text)| text.is_some()) {
+        data_key(ctx, KIND).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Keeps what was checked.
+pub(crate) async fn keep(
+    tx: &mut WriteTx,
+    id: IntegrationId,
+    checked: Checked,
+    key: Option<&DataKey>,
+    now: Timestamp,
+) -> Result<()> {
+    for (name, text) in checked.0 {
+        let done = match (text, key) {
+            (Some(text), Some(key)) => {
+                let sealed = key
+                    .seal(place(name, id), text.as_bytes())
+                    .map_err(vault_error)?;
+                integration_secrets::update(tx, id, name, &sealed, now).await
+            }
+            (Some(_), None) => return Err(Error::internal("a secret without a key to seal it")),
+            (None, _) => integration_secrets::delete(tx, id, name).await,
+        };
+        done.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+/// Opens what a build or a look at the branch needs.
+pub async fn build_secrets(ctx: &Ctx, id: IntegrationId) -> Result<BuildSecrets> {
+    let mut tx = ctx.read().await?;
+    let sealed = integration_secrets::list(&mut tx, id)
+        .await
+        .map_err(store_error)?;
+    drop(tx);
+    let mut secrets = BuildSecrets::default();
+    if sealed.is_empty() {
+        return Ok(secrets);
+    }
+    let key = data_key(ctx, KIND).await?;
+    for (name, sealed) in sealed {
+        let plain = key.open(place(&name, id), &sealed).map_err(vault_error)?;
+        let read = match name.as_str() {
+            CREDENTIAL => {
+                serde_json::from_slice(&plain).map(|found| secrets.credential = Some(found))
+            }
+            BUILD_ENV => serde_json::from_slice(&plain).map(|found| secrets.build_env = found),
+            _ => Ok(()),
+        };
+        read.map_err(|_| {
+            Error::internal(format!("the secret {name} of integration {id} is damaged"))
+        })?;
+    }
+    Ok(secrets)
+}
+
+fn place(name: &str, id: IntegrationId) -> Place<'_> {
+    Place {
+        table: "integration_secrets",
+        column: name,
+        row: id.get(),
+    }
+}
+
+/// No text of a secret is shown.
+impl fmt::Debug for SecretsInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretsInput")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(username: Option<&str>, token: Option<&str>, key: Option<&str>) -> CredentialInput {
+        CredentialInput {
+            username: username.map(str::to_owned),
+            token: token.map(str::to_owned),
+            ssh_private_key: key.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_credential_is_a_token_or_a_key() {
+        let key =
+            "-----BEGIN OPENSSH PRIVATE KEY-----\r\nAAAA\r\n-----END OPENSSH PRIVATE KEY-----";
+        let Ok(Credential::SshKey { ssh_private_key }) = credential(given(None, None, Some(key)))
+        else {
+            panic!("a key is taken")
+        };
+        assert_eq!(ssh_private_key.lines().count(), 3);
+        assert!(ssh_private_key.ends_with("-----\n") && !ssh_private_key.contains('\r'));
+        let token = credential(given(None, Some("t"), None)).ok();
+        let usual = Credential::Token {
+            username: "git".into(),
+            token: "t".into(),
+        };
+        assert!(token == Some(usual));
+        for wrong in [
+            given(None, None, None),
+            given(Some("u"), None, None),
+            given(None, Some("t"), Some(key)),
+            given(Some("u"), None, Some(key)),
+            given(None, None, Some("AAAA")),
+            given(None, Some("a\nb"), None),
+            given(None, Some(" "), None),
+        ] {
+            assert!(credential(wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn variables_have_names_and_bounds() {
+        let one = |name: &str, value: &str| {
+            check_variables(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
+        };
+        assert_eq!(one("NPM_TOKEN", "x"), Ok(()));
+        for (name, value) in [
+            ("", "x"),
+            ("1A", "x"),
+            ("A-B", "x"),
+            ("A=B", "x"),
+            ("PATH", "x"),
+            ("A", "\0"),
+        ] {
+            assert!(one(name, value).is_err(), "{name}");
+        }
+        assert!(one("A", &"x".repeat(MOST_VALUE_BYTES + 1)).is_err());
+        let many = (0..3).map(|n| (format!("A{n}"), "x".repeat(MOST_VALUE_BYTES)));
+        assert!(check_variables(&many.collect()).is_err());
+    }
+}
