@@ -54,6 +54,9 @@ struct TriggerEntry {
 /// Where a run in a sandbox sees the files that the platform gives it.
 pub const FILES: &str = "/run/marquetry";
 
+/// The bytes of all variables of a run; the rest of the two megabytes is the toolchain's and the command's.
+const MOST_BYTES: usize = 1792 << 10;
+
 /// The name of the file with the tenant's metadata.
 pub const METADATA_FILE: &str = "metadata.json";
 
@@ -86,6 +89,26 @@ pub fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
         .and_then(|configs| configs.get("schema"));
     all.extend(config_environment(schema, &facts.tenant.configs).variables);
     all
+}
+
+/// Why no process can be started with these variables: the kernel bounds all of them together by a
+/// quarter of the stack, which is 2 MiB where nobody has changed it.
+pub fn too_large(variables: &[(String, String)]) -> Option<String> {
+    let size = |(name, value): &(String, String)| name.len() + value.len() + 2;
+    let bytes: usize = variables.iter().map(size).sum();
+    if bytes <= MOST_BYTES {
+        return None;
+    }
+    let mut largest: Vec<_> = variables.iter().collect();
+    largest.sort_by_key(|variable| std::cmp::Reverse(size(variable)));
+    let named = largest.iter().take(5);
+    let named: Vec<String> = named
+        .map(|(name, value)| format!("{name} ({} KiB)", value.len() >> 10))
+        .collect();
+    Some(format!(
+        "its variables have {bytes} bytes, and a process can be given {MOST_BYTES}; the largest are {}",
+        named.join(", ")
+    ))
 }
 
 /// The values among the variables that nobody shall see, and the texts within them.

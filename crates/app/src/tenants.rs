@@ -40,6 +40,8 @@ pub struct TenantView {
     pub last_successful_run: Option<RunView>,
     /// Whether the integration has nothing that the tenant would have to be connected to.
     pub needs_no_connection: bool,
+    /// The names of the integration's connectors.
+    pub connectors: Vec<String>,
 }
 
 /// What a new tenant shall be.
@@ -304,7 +306,9 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     if let Some(name) = patch.name {
         tenant.name = name;
     }
+    // As when it is made: an empty name is none.
     patch.user_name.apply(&mut tenant.user_name);
+    tenant.user_name = tenant.user_name.take().filter(|name| !name.is_empty());
     if patch.replace_configs {
         tenant.configs.clear();
     }
@@ -315,8 +319,12 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
             tenant.configs.insert(key, value);
         }
     }
-    if patch.user_schedule.is_mentioned() {
-        patch.user_schedule.apply(&mut tenant.user_schedule);
+    let before = tenant.user_schedule.clone();
+    let asks = patch.user_schedule.is_mentioned();
+    patch.user_schedule.apply(&mut tenant.user_schedule);
+    // The same wish again, as a form sends it with every change, moves nothing. None may end a
+    // schedule that came from the integration's default.
+    if asks && (tenant.user_schedule != before || before.is_none()) {
         let asked = tenant.user_schedule.as_deref();
         tenant.schedule = asked.map(|asked| schedules::as_run(asked, integration, tenant.id));
     }
@@ -477,7 +485,8 @@ async fn views(
         current_run: run(found.current_run_id),
         last_run: run(found.last_run_id),
         last_successful_run: run(found.last_successful_run_id),
-        needs_no_connection: !found.has_connectors,
+        needs_no_connection: found.connectors.is_empty(),
+        connectors: found.connectors,
         tenant: found.tenant,
     });
     Ok(views.collect())

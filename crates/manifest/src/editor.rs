@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::base::{LONGEST_VERSION, VERSION_MARKS, spellings};
 use crate::manifest::Egress;
 use crate::read::{
-    COMMAND_LIMIT, ELEMENTS, KEYS, LONGEST_SECONDS, METADATA_KEYS, NARROWING_KEYS, PROPERTY_TYPES,
-    SCHEMA_KEYS, SCOPED_ELEMENTS, VERSIONS,
+    COMMAND_LIMIT, ELEMENTS, KEYS, LONGEST_SECONDS, METADATA_KEYS, NARROWING_KEYS, NARROWING_LATER,
+    PROPERTY_TYPES, SCHEMA_KEYS, SCOPED_ELEMENTS, VERSIONS,
 };
 
 /// The JSON Schema (draft 7, which editors understand best) of a `PANDIUM.yaml`. Every manifest that
@@ -53,8 +53,8 @@ fn key(name: &str) -> Value {
             "properties": described(SCHEMA_KEYS, configs),
         }),
         "connectors" => json!({
-            "description": "Names of the connectors that the code uses; for information.",
-            "type": ["array", "null"], "items": {"type": SCALAR},
+            "description": "A list of the names of the connectors that the code uses; for information, so anything else is only ignored.",
+            "examples": [["slack"]],
         }),
         "metadata_schema" => json!({
             "description": "What a run may print to be kept about its tenant.",
@@ -65,10 +65,18 @@ fn key(name: &str) -> Value {
         "marquetry" => json!({
             "description": "Bounds that are narrower than those of the integration.",
             "type": ["object", "null"],
-            "properties": described(NARROWING_KEYS, narrowing),
+            "properties": narrowing_keys(),
         }),
         _ => Value::Bool(true),
     }
+}
+
+/// What has no effect yet is refused by the parser, too.
+fn narrowing_keys() -> Map<String, Value> {
+    let mut all = described(NARROWING_KEYS, narrowing);
+    let later = NARROWING_LATER.iter();
+    all.extend(later.map(|key| ((*key).to_owned(), Value::Bool(false))));
+    all
 }
 
 /// Words are read from any of them: `1.0` and `true` need no quotes.
@@ -150,9 +158,8 @@ fn property() -> Value {
 fn element() -> Value {
     json!({
         "type": "object",
-        "required": ["type"],
         "properties": {
-            "type": {"type": "string", "examples": ELEMENTS},
+            "type": {"type": ["string", "null"], "examples": ELEMENTS},
             "elements": {
                 "type": ["array", "null"], "items": {"$ref": "#/definitions/element"},
             },

@@ -51,7 +51,6 @@ fn it_refuses_what_the_parser_refuses_for_its_shape() {
         ("/base", json!("node:20 && rm")),
         ("/build", json!(null)),
         ("/run", json!("")),
-        ("/connectors", json!("slack")),
         ("/configs", json!([])),
         ("/configs", json!({"schema": "x"})),
         ("/configs", json!({"schema": {"properties": {"a": 1}}})),
@@ -59,14 +58,14 @@ fn it_refuses_what_the_parser_refuses_for_its_shape() {
             "/configs",
             json!({"schema": {"properties": {"a": {"enum": 1}}}}),
         ),
-        ("/configs", json!({"uischema": {"elements": []}})),
         (
             "/configs",
-            json!({"uischema": {"type": "Group", "elements": [{}]}}),
+            json!({"uischema": {"type": "Group", "elements": [1]}}),
         ),
         ("/metadata_schema", json!({})),
         ("/marquetry", json!({"timeout_seconds": 0})),
         ("/marquetry", json!({"egress": "all"})),
+        ("/marquetry", json!({"secrets": []})),
     ] {
         let mut changed = whole.clone();
         changed[&at[1..]] = wrong;

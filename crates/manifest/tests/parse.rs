@@ -71,7 +71,7 @@ fn scalars_keep_their_text() {
 fn all_problems_come_at_once() {
     let text = "version: []\nbase: cobol:74\nbuild: ''\nconnectors: slack\n";
     let found = refused(text);
-    assert_eq!(found.lines().count(), 5, "{found}");
+    assert_eq!(found.lines().count(), 4, "{found}");
     assert_has(
         &found,
         "PANDIUM.yaml:1:10: version: expected a format version such as `1.0`, found a list",
@@ -83,10 +83,6 @@ fn all_problems_come_at_once() {
     assert_has(
         &found,
         "PANDIUM.yaml:3:8: build: the command is empty; write `true`",
-    );
-    assert_has(
-        &found,
-        "PANDIUM.yaml:4:13: connectors: expected a list of connector names, found text",
     );
     assert_has(
         &found,
@@ -162,10 +158,47 @@ fn an_unknown_format_version_is_read_with_a_warning() {
 fn connectors_are_names() {
     let parsed = read(&with("connectors: [slack, hubspot-oauth]\n"));
     assert_eq!(parsed.manifest.connectors, ["slack", "hubspot-oauth"]);
-    let found = refused(with("connectors:\n  - slack\n  - name: x\n"));
+    // The original takes what it does not understand, so that a repository builds there.
+    let odd = with("connectors:\n  - slack\n  - name: x\n");
+    assert_eq!(read(&odd).manifest.connectors, ["slack"]);
+    assert_has(
+        &warnings(&odd),
+        "7:5: connectors[1]: ignored: expected the name of a connector, found an object",
+    );
+    assert_has(
+        &warnings(&with("connectors: slack\n")),
+        "5:13: connectors: ignored: expected a list of connector names, found text",
+    );
+}
+
+#[test]
+fn a_default_is_a_variable_and_has_its_bound() {
+    let with_default = |bytes: usize| {
+        let default = "x".repeat(bytes);
+        with(&format!(
+            "configs:\n  schema:\n    properties:\n      a: {{type: string, default: {default}}}\n    definitions:\n      b: {{type: string, default: {default}}}\n"
+        ))
+    };
+    read(&with_default(96 * 1024));
+    let found = refused(with_default(96 * 1024 + 1));
+    for at in ["properties.a", "definitions.b"] {
+        let line = format!(
+            "configs.schema.{at}.default: has 98305 bytes; a variable of a run may have 98304"
+        );
+        assert_has(&found, &line);
+    }
+}
+
+#[test]
+fn what_would_narrow_is_not_ignored() {
+    let found = refused(with("marquetry:\n  secrets: [slack]\n  resume: true\n"));
     assert_has(
         &found,
-        "7:5: connectors[1]: expected the name of a connector, found an object",
+        "6:3: marquetry.secrets: not supported by this version",
+    );
+    assert_has(
+        &found,
+        "7:3: marquetry.resume: not supported by this version",
     );
 }
 

@@ -1,7 +1,7 @@
 //! Tenants as answers show them: their settings stay the text that they are stored as, and the runs
 //! of their state come with the same statement.
 
-use marquetry_model::{Channel, Page, PageRequest, ReleaseId, RunId, Tenant, TenantId};
+use marquetry_model::{Channel, Connector, Page, PageRequest, ReleaseId, RunId, Tenant, TenantId};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -24,8 +24,8 @@ pub struct TenantView {
     pub last_run_id: Option<RunId>,
     /// The run that succeeded last.
     pub last_successful_run_id: Option<RunId>,
-    /// Whether the integration has connectors.
-    pub has_connectors: bool,
+    /// The names of the integration's connectors.
+    pub connectors: Vec<String>,
     /// The release that the integration calls its default, when it is a fixed one.
     pub default_release_id: Option<ReleaseId>,
     /// The channel that the integration's default follows, when it is not a fixed release.
@@ -60,11 +60,9 @@ fn with_state(dialect: Dialect, page: &str, order: Option<&str>) -> String {
     let state = dialect.beside("tenant_states", "s", "id", "tenant_id", 1);
     let integration = dialect.beside("integrations", "i", "integration_id", "id", 1);
     let order = order.map_or_else(String::new, |order| dialect.kept_order(order));
-    // No connectors are always written as this text.
     format!(
         "SELECT p.*, s.current_run_id, s.last_run_id, s.last_successful_run_id,
-            CASE WHEN i.connectors = '[]' THEN 0 ELSE 1 END,
-            i.default_release_id, i.default_release_channel,
+            i.connectors, i.default_release_id, i.default_release_channel,
             (SELECT r.id FROM releases r WHERE r.integration_id = p.integration_id
                 AND r.counts_as_latest = 1 ORDER BY r.id DESC LIMIT 1)
         FROM ({page}) AS p{state}{integration}{order}"
@@ -77,9 +75,13 @@ fn read_view(row: &mut Reader<'_>) -> Result<TenantView> {
         current_run_id: row.opt_i64()?.map(RunId::new),
         last_run_id: row.opt_i64()?.map(RunId::new),
         last_successful_run_id: row.opt_i64()?.map(RunId::new),
-        has_connectors: row.bool()?,
+        connectors: names(row.json()?),
         default_release_id: row.opt_i64()?.map(ReleaseId::new),
         default_release_channel: row.opt_word()?,
         latest_release_id: row.opt_i64()?.map(ReleaseId::new),
     })
+}
+
+fn names(connectors: Vec<Connector>) -> Vec<String> {
+    connectors.into_iter().map(|one| one.name).collect()
 }

@@ -53,10 +53,10 @@ on_both! {
                 let state = tenant_states::get(&mut tx, id).await.unwrap();
                 let runs = (view.current_run_id, view.last_run_id, view.last_successful_run_id);
                 assert_eq!(runs, (state.current_run_id, state.last_run_id, state.last_successful_run_id));
-                assert_eq!(view.has_connectors, other.tenants.contains(&id), "{id}");
+                assert_eq!(!view.connectors.is_empty(), other.tenants.contains(&id), "{id}");
                 let one = tenant_views::get(&mut tx, id).await.unwrap();
                 assert_eq!((one.current_run_id, one.last_run_id, one.last_successful_run_id), runs);
-                assert_eq!(one.has_connectors, view.has_connectors);
+                assert_eq!(one.connectors, view.connectors);
             }
         }
         let one = tenant_views::get(&mut tx, ended).await.unwrap();

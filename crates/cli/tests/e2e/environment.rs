@@ -1,8 +1,9 @@
 //! The environment of a run, seen from inside.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use marquetry_testkit::{Scenario, TestServer, both_databases};
+use marquetry_testkit::{Scenario, TestServer, both_databases, manifest};
 use serde_json::{Value, json};
 
 use crate::server;
@@ -117,5 +118,30 @@ both_databases! {
         if output["n"].as_i64().unwrap() > 500 {
             assert_eq!(output["short"], json!({}));
         }
+    }
+}
+
+both_databases! {
+    async fn more_than_a_process_can_be_given_is_said(database) {
+        let server = server(database).await;
+        let default = "d".repeat(90 << 10);
+        let mut text = manifest("true") + "configs:\n  schema:\n    properties:\n";
+        for n in 0..10 {
+            writeln!(text, "      d{n}: {{type: string, default: {default}}}").unwrap();
+        }
+        let scenario = Scenario::new(&server, "large", &[("PANDIUM.yaml", &text)], json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("acme").await;
+        assert_eq!(scenario.run(tenant).await["status"]["phase"], "Succeeded");
+        let own: serde_json::Map<_, _> = (0..11)
+            .map(|n| (format!("c{n}"), json!("c".repeat((90 << 10) + n))))
+            .collect();
+        let path = format!("/v2/tenants/{tenant}");
+        server.patch(&path, json!({"configs": own})).await.expect(200);
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["status"]["phase"], "Failed (Integration Issue)");
+        let message = run["message"].as_str().unwrap();
+        assert!(message.contains("the largest are PAN_CFG_C10 (90 KiB)"), "{message}");
+        assert!(scenario.log(&run).await.contains(message));
     }
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::environment::{Facts, secrets, variables};
+use marquetry_app::environment::{Facts, secrets, too_large, variables};
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
 use marquetry_manifest::{Egress, LastLine};
-use marquetry_model::Outcome;
+use marquetry_model::{Outcome, Phase};
 use marquetry_outbound::relay::RelayStats;
 use marquetry_sandbox::{Limits, Spec};
 use marquetry_store::logs::LogOf;
@@ -59,6 +59,13 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
     let mut outcome = match attempt(inner, job, &claim, &mut log).await {
         Ok(outcome) => outcome,
+        Err(StartError::TooLarge(message)) => {
+            log.say(&format!("the run could not be started: {message}"));
+            Outcome {
+                phase: Phase::FailedIntegration,
+                ..Outcome::platform(message)
+            }
+        }
         Err(failure) => {
             tracing::error!(run = %job.run.id, error = &failure as &dyn std::error::Error, "a run could not be started");
             log.say(&format!("the run could not be started: {failure}"));
@@ -132,9 +139,11 @@ async fn archive(inner: Arc<Inner>, claim: RunClaim) {
     }
 }
 
-/// Why a process could not be started: always the platform's fault.
+/// Why a process could not be started: the platform's fault, but for one.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    #[error("{0}")]
+    TooLarge(String),
     #[error("the release could not be fetched")]
     Release(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the run's folder could not be made")]
@@ -254,6 +263,9 @@ async fn spec(
     files::write(&inner.ctx, &facts, layout.host_files()).await?;
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
+    if let Some(message) = too_large(&given) {
+        return Err(StartError::TooLarge(message));
+    }
     log.mask(&secrets(&facts, &given));
     let folder = Path::new(&job.release.manifest_path)
         .parent()

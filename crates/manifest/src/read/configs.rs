@@ -129,6 +129,13 @@ fn check_schema<'a>(entry: &'a Entry, metadata: Names<'a>, report: &mut Report) 
     for one in schema.properties.entries {
         property::check(one, &schema, report);
     }
+    for one in schema.definitions.entries {
+        property::check_default(
+            &one.value,
+            &below("configs.schema.definitions", &one.key),
+            report,
+        );
+    }
     check_required(node, &schema, report);
     check_variables(&schema, report);
     schema

@@ -8,7 +8,7 @@ mod uischema;
 
 pub(crate) use commands::LONGEST as COMMAND_LIMIT;
 pub(crate) use configs::KEYS as SCHEMA_KEYS;
-pub(crate) use narrowing::{KEYS as NARROWING_KEYS, LONGEST_SECONDS};
+pub(crate) use narrowing::{KEYS as NARROWING_KEYS, LATER as NARROWING_LATER, LONGEST_SECONDS};
 pub(crate) use property::TYPES as PROPERTY_TYPES;
 pub(crate) use uischema::{SCOPED as SCOPED_ELEMENTS, TYPES as ELEMENTS};
 
@@ -190,7 +190,11 @@ fn connectors(root: &Node, report: &mut Report) -> Vec<String> {
         return Vec::new();
     };
     let Some(items) = entry.value.items() else {
-        wrong_shape(entry, "connectors", "a list of connector names", report);
+        let message = format!(
+            "ignored: expected a list of connector names, found {}",
+            entry.value.described()
+        );
+        report.warning(value_place(entry), "connectors", message);
         return Vec::new();
     };
     items
@@ -200,10 +204,10 @@ fn connectors(root: &Node, report: &mut Report) -> Vec<String> {
             let name = one.written().map(str::to_owned);
             if name.is_none() {
                 let message = format!(
-                    "expected the name of a connector, found {}",
+                    "ignored: expected the name of a connector, found {}",
                     one.described()
                 );
-                report.problem(
+                report.warning(
                     one.place,
                     &crate::problem::item("connectors", index),
                     message,

@@ -2,7 +2,7 @@
 
 use super::{unknown_keys, value_place, wrong_shape};
 use crate::manifest::{Egress, Narrowing};
-use crate::problem::{Report, shown};
+use crate::problem::{Report, below, shown};
 use crate::suggest;
 use crate::yaml::Entry;
 
@@ -11,6 +11,9 @@ pub(crate) const LONGEST_SECONDS: u32 = 86_400;
 
 /// The keys of `marquetry`.
 pub(crate) const KEYS: &[&str] = &["timeout_seconds", "egress"];
+
+/// Keys that have a meaning, and no effect yet. Who writes one counts on it.
+pub(crate) const LATER: &[&str] = &["secrets", "resume"];
 
 pub(super) fn narrowing(entry: &Entry, report: &mut Report) -> Narrowing {
     let mut narrowing = Narrowing::default();
@@ -22,7 +25,18 @@ pub(super) fn narrowing(entry: &Entry, report: &mut Report) -> Narrowing {
         wrong_shape(entry, "marquetry", expected, report);
         return narrowing;
     }
-    unknown_keys(&entry.value, "marquetry", KEYS, report);
+    for key in LATER {
+        if let Some(entry) = entry.value.get(key) {
+            let message = "not supported by this version; it narrows what runs may do, so it is not ignored: take it out";
+            report.problem(
+                entry.key_place,
+                &below("marquetry", key),
+                message.to_owned(),
+            );
+        }
+    }
+    let known: Vec<&str> = KEYS.iter().chain(LATER).copied().collect();
+    unknown_keys(&entry.value, "marquetry", &known, report);
     if let Some(timeout) = entry.value.get("timeout_seconds") {
         narrowing.timeout_seconds = timeout_seconds(timeout, report);
     }

@@ -5,10 +5,14 @@ use super::wrong_shape;
 use crate::problem::{Report, below, shown};
 use crate::reference::Reference;
 use crate::suggest;
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Node, to_json};
 
 /// The types that a property may have.
 pub(crate) const TYPES: &[&str] = &["boolean", "integer", "number", "string", "array", "object"];
+
+/// The bytes of a default: a text of the environment cannot have 128 KiB, and the bound of a tenant's
+/// own values holds here, too.
+const LONGEST_DEFAULT: usize = 96 * 1024;
 
 /// Keys that decide the values of a property without `type`.
 const INSTEAD_OF_TYPE: &[&str] = &["$ref", "ref", "enum", "oneOf", "anyOf", "allOf", "const"];
@@ -21,12 +25,30 @@ pub(super) fn check(entry: &Entry, schema: &Schema<'_>, report: &mut Report) {
     let path = below("configs.schema.properties", &entry.key);
     check_type(entry, &path, report);
     check_options(node, &path, report);
+    check_default(node, &path, report);
     if let Some(reference) = present(node, "ref") {
         let message = "ignored; write `$ref` to refer to a definition";
         report.warning(reference.key_place, &below(&path, "ref"), message);
     }
     if let Some(reference) = present(node, "$ref") {
         check_reference(reference, node, &below(&path, "$ref"), schema, report);
+    }
+}
+
+/// A default is a variable of every run whose tenant has no other value.
+pub(super) fn check_default(node: &Node, path: &str, report: &mut Report) {
+    let Some(entry) = present(node, "default") else {
+        return;
+    };
+    let path = below(path, "default");
+    // What has no JSON form is reported where the whole is made JSON.
+    let value = to_json(&entry.value, &path, &mut Report::new(""));
+    let bytes = value
+        .as_str()
+        .map_or_else(|| value.to_string().len(), str::len);
+    if bytes > LONGEST_DEFAULT {
+        let message = format!("has {bytes} bytes; a variable of a run may have {LONGEST_DEFAULT}");
+        report.problem(entry.key_place, &path, message);
     }
 }
 

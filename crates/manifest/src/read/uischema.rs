@@ -37,8 +37,11 @@ pub(super) fn check(form: &Entry, schema: &Schema<'_>, report: &mut Report) {
 fn element(node: &Node, at: Place, path: &str, schema: &Schema<'_>, report: &mut Report) {
     match present(node, "type") {
         None => {
-            let message = format!("has no `type`; write one of {}", TYPES.join(", "));
-            report.problem(at, path, message);
+            let message = format!(
+                "has no `type`, so it shows nothing; write one of {}",
+                TYPES.join(", ")
+            );
+            report.warning(at, path, message);
         }
         Some(kind) => element_type(kind, node, path, schema, report),
     }

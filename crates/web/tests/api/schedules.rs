@@ -57,6 +57,14 @@ async fn what_is_asked_for_is_spread_and_stays() {
         renamed["schedule"], schedule,
         "the same until another is asked for"
     );
+    let integration = format!("/v2/integrations/{}", made["integration_id"]);
+    let randomization = json!({"schedule_randomization": "off"});
+    client.patch(&integration, randomization).await.expect(200);
+    let again = json!({"user_schedule": "0 6 * * *"});
+    let again = client.patch(&path, again).await.expect(200);
+    assert_eq!(again["schedule"], schedule, "the same wish moves nothing");
+    let randomization = json!({"schedule_randomization": "minute"});
+    client.patch(&integration, randomization).await.expect(200);
     let changed = client
         .patch(&path, json!({"user_schedule": "17 6 * * *"}))
         .await

@@ -116,7 +116,15 @@ async fn an_integration_takes_and_shows_its_settings() {
         .get(&format!("/v2/tenants/{tenant}"))
         .await
         .expect(200);
-    assert_eq!(tenant["status"]["auth"]["connected"], false);
+    let auth = json!({"connected": false, "connectors": [
+        {"name": "slack", "status": "Disconnected", "last_change": null},
+    ]});
+    assert_eq!(tenant["status"]["auth"], auth);
+    let named = format!("/v2/tenants/{}", tenant["id"]);
+    for (name, shown) in [("Anna", json!("Anna")), ("", Value::Null)] {
+        let changed = client.patch(&named, json!({"user_name": name})).await;
+        assert_eq!(changed.expect(200)["user_name"], shown);
+    }
     let changed = client
         .patch(&path, json!({"repository_path": "c"}))
         .await

@@ -7,7 +7,8 @@ use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, Ten
 use marquetry_app::triggers::trigger_payloads;
 use marquetry_model::{IntegrationId, ReleaseId, TenantId, TenantSource};
 use marquetry_wire::v2::{
-    ConfigsProblem, CreateTenant, Tenant, TenantAuthStatus, TenantStatus, UpdateTenant,
+    ConfigsProblem, ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantStatus,
+    UpdateTenant,
 };
 
 use super::Answer;
@@ -182,7 +183,16 @@ fn render(view: TenantView, payloads: &Payloads) -> Tenant {
         dynamic_configs: tenant.dynamic_configs,
         auth: TenantAuthStatus {
             connected: view.needs_no_connection,
-            connectors: Vec::new(),
+            // None can be connected yet.
+            connectors: view
+                .connectors
+                .into_iter()
+                .map(|name| ConnectorStatus {
+                    name,
+                    status: "Disconnected".to_owned(),
+                    last_change: None,
+                })
+                .collect(),
         },
     };
     Tenant {
