@@ -11,14 +11,18 @@ use serde_json::{Value, json};
 
 use crate::{options, server};
 
-async fn hook(scenario: &Scenario<'_>) -> (String, String) {
+pub(crate) async fn hook(scenario: &Scenario<'_>) -> (String, String) {
     let path = format!("/v2/integrations/{}", scenario.integration);
     let found = scenario.server.get(&path).await.expect(200);
     let text = |name: &str| found["push_hook"][name].as_str().unwrap().to_owned();
     (text("url"), text("secret"))
 }
 
-async fn push(server: &TestServer, (url, secret): &(String, String), body: &Value) -> Answer {
+pub(crate) async fn push(
+    server: &TestServer,
+    (url, secret): &(String, String),
+    body: &Value,
+) -> Answer {
     let body = body.to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, body.as_bytes());

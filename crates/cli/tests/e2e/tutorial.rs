@@ -1,10 +1,10 @@
 //! The original's tutorial, "Pokémon of the Day", parts 1 and 2, without its credentials: what it
 //! would post to a chat goes to the log.
 
-use marquetry_testkit::{Scenario, TestServer, both_databases};
+use marquetry_testkit::{Scenario, TestServer, both_databases, eventually};
 use serde_json::{Value, json};
 
-use crate::server;
+use crate::{pushes, server};
 
 const PACKAGE: &str = r#"{"name": "pokemon-of-the-day", "version": "1.0.0", "main": "index.js"}"#;
 
@@ -71,7 +71,7 @@ exports.context = read('PAN_CTX_')
 exports.config = read('PAN_CFG_')
 exports.dex = [
   {id: 1, name: 'bulbasaur', type: 'grass'}, {id: 2, name: 'ivysaur', type: 'grass'},
-  {id: 74, name: 'geodude', type: 'rock'}, {id: 95, name: 'onix', type: 'rock'},
+  {id: 3, name: 'venusaur', type: 'grass'}, {id: 74, name: 'geodude', type: 'rock'}, {id: 95, name: 'onix', type: 'rock'},
 ]
 ";
 
@@ -177,17 +177,43 @@ async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
     assert_eq!(second["std_out"], r#"{"last_pokemon_id":2}"#);
     assert!(scenario.log(&second).await.contains("to U1: ivysaur"));
 
-    let daily = json!({"user_schedule": "0 9 * * *"});
-    let changed = server.patch(&format!("/v2/tenants/{tenant}"), daily).await;
-    assert_eq!(changed.expect(200)["user_schedule"], "0 9 * * *");
+    let path = format!("/v2/tenants/{tenant}");
+    let schedule = async |asked: &str| {
+        let changed = server
+            .patch(&path, json!({"user_schedule": asked, "paused": false}))
+            .await;
+        let changed = changed.expect(200);
+        assert_eq!(changed["user_schedule"], asked);
+        changed["schedule"].as_str().unwrap().to_owned()
+    };
+    let daily = schedule("0 9 * * *").await;
+    let minute: u32 = daily.strip_suffix(" 9 * * *").unwrap().parse().unwrap();
+    assert!(minute < 60, "{daily}");
+    // A day is long: the next whole minute shows the same.
+    schedule("* * * * *").await;
+    let fired = eventually("a run whose trigger is cron's", || async {
+        let runs = get(server, format!("/v2/tenants/{tenant}/runs")).await;
+        let run = runs[0].clone();
+        let ended = run["status"]["phase"] == "Succeeded";
+        (ended && run["triggers"][0]["source"] == "cron").then_some(run)
+    });
+    let fired = fired.await;
+    assert_eq!(fired["std_out"], r#"{"last_pokemon_id":3}"#);
+    let never = json!({"user_schedule": null});
+    server.patch(&path, never).await.expect(200);
 }
 
 async fn part_two(scenario: &Scenario<'_>, tenant: i64) {
     let server = scenario.server;
-    scenario
+    // Nobody asks for this build: the host of the repository tells of the push.
+    let commit = scenario
         .repository
         .commit(&[("PANDIUM.yaml", SECOND_MANIFEST)]);
-    scenario.release("part-2-form").await;
+    let body = json!({"ref": "refs/heads/main", "after": commit});
+    let hook = pushes::hook(scenario).await;
+    let told = pushes::push(server, &hook, &body).await.expect(202);
+    let built = scenario.build_end(told["build"]["id"].as_i64().unwrap());
+    assert_eq!(built.await["status"], "Succeeded");
     let form = format!("/v2/tenants/{tenant}/integration_release");
     let shown = get(server, form.clone()).await;
     let definitions = &shown["config_schema"]["schema"]["definitions"];

@@ -100,6 +100,28 @@ mod tests {
         assert_eq!(seen.len(), 60);
     }
 
+    /// A later version that moved these would move the runs of every customer.
+    #[test]
+    fn the_same_in_every_version() {
+        for (asked, how, tenant, run) in [
+            ("0 6 * * *", Randomization::Minute, 1, "5 6 * * *"),
+            ("0 6 * * *", Randomization::Minute, 2, "10 6 * * *"),
+            (
+                "0 6 * * *",
+                Randomization::Minute,
+                987_654_321,
+                "56 6 * * *",
+            ),
+            ("*/15 * * * *", Randomization::Minute, 1, "5-59/15 * * * *"),
+            ("*/15 * * * *", Randomization::Minute, 7, "12-59/15 * * * *"),
+            ("@hourly", Randomization::Minute, 42, "13 * * * *"),
+            ("@daily", Randomization::MinuteHour, 1, "5 4 * * *"),
+            ("0 0 * * 1", Randomization::MinuteHour, 42, "13 6 * * 1"),
+        ] {
+            assert_eq!(of(asked, how, tenant), run, "{asked} for {tenant}");
+        }
+    }
+
     proptest! {
         /// Stable, valid, and firing exactly as often as what was asked for.
         #[test]

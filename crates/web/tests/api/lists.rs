@@ -1,8 +1,11 @@
 //! Pages of lists.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use crate::client::Client;
+use marquetry_testkit::both_databases;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client};
 
 /// All pages from here on, by their links.
 async fn walk(client: &Client, first: &str) -> Vec<Vec<i64>> {
@@ -13,14 +16,18 @@ async fn walk(client: &Client, first: &str) -> Vec<Vec<i64>> {
         let items = answer.expect(200);
         let ids = items.as_array().unwrap().iter();
         pages.push(ids.map(|item| item["id"].as_i64().unwrap()).collect());
-        next = answer.headers.get("link").map(|link| {
-            let link = link.to_str().unwrap();
-            let path = link.strip_prefix('<').unwrap();
-            path.strip_suffix(">; rel=\"next\"").unwrap().to_owned()
-        });
+        next = next_page(&answer);
         assert!(pages.len() < 50, "the pages end");
     }
     pages
+}
+
+fn next_page(answer: &Answer) -> Option<String> {
+    answer.headers.get("link").map(|link| {
+        let link = link.to_str().unwrap();
+        let path = link.strip_prefix('<').unwrap();
+        path.strip_suffix(">; rel=\"next\"").unwrap().to_owned()
+    })
 }
 
 #[tokio::test]
@@ -39,6 +46,75 @@ async fn the_links_visit_each_object_once() {
     assert_eq!(backwards.concat(), ids[1..]);
     assert_eq!(walk(&client, "/v2/tenants?limit=7").await.len(), 1);
     assert_eq!(walk(&client, "/v2/tenants?limit=0").await, [[0_i64; 0]]);
+}
+
+/// What others do between two pages, by turns.
+struct Others {
+    integration: i64,
+    turn: usize,
+    /// Theirs alone: nobody asks where these stand.
+    restless: Vec<i64>,
+}
+
+impl Others {
+    async fn disturb(&mut self, client: &Client) {
+        self.turn += 1;
+        // Before and behind every name that is looked for, so that pages by number would slip.
+        let name = format!("{}{}", ["a", "m", "z"][self.turn % 3], self.turn);
+        let new = client.tenant(self.integration, &name).await;
+        let old = self.restless[self.turn % self.restless.len()];
+        let path = format!("/v2/tenants/{old}");
+        if self.turn.is_multiple_of(2) {
+            client.delete(&path).await.expect(200);
+            self.restless.retain(|id| *id != old);
+        } else {
+            let name = format!("{}{}x", ["z", "a", "m"][self.turn % 3], self.turn);
+            client.patch(&path, json!({"name": name})).await.expect(200);
+        }
+        self.restless.push(new);
+    }
+}
+
+both_databases! {
+    async fn each_row_is_visited_once_while_others_come_go_and_move(database) {
+        let client = Client::served(database).await;
+        let integration = client.integration("shop").await;
+        let mut others = Others { integration, turn: 0, restless: Vec::new() };
+        let mut still = BTreeSet::new();
+        for n in 0..36_i64 {
+            let id = client.tenant(integration, &format!("k{}", n * 7 % 36)).await;
+            if n % 3 == 0 {
+                others.restless.push(id);
+            } else {
+                still.insert(id);
+            }
+        }
+        for query in [
+            "limit=4",
+            "limit=3&sort_by=id__DESC",
+            "limit=5&sort_by=name__ASC",
+            "limit=2&sort_by=name__DESC",
+            "limit=4&sort_by=created_date__DESC",
+            "limit=3&sort_by=modified_date__ASC",
+            "limit=3&sort_by=paused__ASC",
+            "limit=3&sort_by=user_name__DESC",
+        ] {
+            let mut seen = Vec::new();
+            let mut next = Some(format!("/v2/tenants?integration_id={integration}&{query}"));
+            while let Some(path) = next {
+                let answer = client.get(&path).await;
+                let items = answer.expect(200);
+                let ids = items.as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap());
+                seen.extend(ids.filter(|id| still.contains(id)));
+                next = next_page(&answer);
+                others.disturb(&client).await;
+                assert!(others.turn < 1_000, "the pages end");
+            }
+            let once: BTreeSet<i64> = seen.iter().copied().collect();
+            assert_eq!(once, still, "{query}");
+            assert_eq!(seen.len(), still.len(), "{query}: {seen:?}");
+        }
+    }
 }
 
 #[tokio::test]
