@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -53,6 +53,7 @@ pub struct TestServer {
     postgres: Option<PostgresDatabase>,
     process: Option<Child>,
     http: reqwest::Client,
+    log: Arc<Mutex<String>>,
 }
 
 /// What a route answered.
@@ -100,6 +101,7 @@ impl TestServer {
             postgres,
             process: None,
             http,
+            log: Arc::default(),
         };
         server.launch();
         server
@@ -122,6 +124,7 @@ impl TestServer {
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (found, url) = mpsc::channel();
+        let log = Arc::clone(&self.log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some(start) = line.find("http://127.0.0.1:") {
@@ -133,6 +136,10 @@ impl TestServer {
                     let _ = found.send(url);
                 }
                 say(&line);
+                if let Ok(mut log) = log.lock() {
+                    log.push_str(&line);
+                    log.push('\n');
+                }
             }
         });
         let url = url.recv_timeout(Duration::from_secs(60));
@@ -166,6 +173,11 @@ impl TestServer {
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         self.launch();
+    }
+
+    /// What it has written to its log up to now, over all restarts.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// The API key.

@@ -14,7 +14,7 @@ use marquetry_testkit::{
 };
 use serde_json::json;
 
-use crate::options;
+use crate::{options, pushes};
 
 const TOKEN: &str = "token-7f3a9c51d2";
 const SSHD: &str = "/usr/sbin/sshd";
@@ -111,7 +111,7 @@ fn opened(options: ServerOptions, folder: &Path, port: &str) -> ServerOptions {
     std::fs::write(&key, text.unwrap().stdout).unwrap();
     let file = folder.join("marquetry.toml");
     let variables = format!("\"GIT_SSL_NO_VERIFY=1\", \"MIRROR=https://127.0.0.1:{port}/\"");
-    let settings = format!("[build]\nenvironment = [{variables}]\n");
+    let settings = format!("log = \"trace\"\n[build]\nenvironment = [{variables}]\n");
     std::fs::write(&file, settings).unwrap();
     let options = options.with("--config").with(&file.display().to_string());
     options
@@ -134,7 +134,7 @@ both_databases! {
         let folder = tempfile::tempdir().unwrap();
         let git = GitServer::start(folder.path());
         let mut server = TestServer::start(opened(options(database), folder.path(), &git.port)).await;
-        {
+        let hook = {
             let steps = "echo licence $LICENCE; env | grep -c TOKEN; true";
             let text = manifest("printf {}").replace("'true'", &json!(steps).to_string());
             let scenario = Scenario::new(&server, "private", &[("PANDIUM.yaml", &text)], json!({})).await;
@@ -174,8 +174,23 @@ both_databases! {
             let build = scenario.release("v2").await;
             let log = server.get(&format!("/v2/builds/{}/log", build["id"])).await.text;
             assert!(log.contains("licence\n"), "{log}");
-        }
+
+            // Neither the address of its push hook nor the secret is for the server's log.
+            let (url, secret) = pushes::hook(&scenario).await;
+            let commit = json!({"ref": "refs/heads/main", "after": "1".repeat(40)});
+            let told = pushes::push(&server, &(url.clone(), secret.clone()), &commit).await;
+            let built = told.expect(202)["build"]["id"].as_i64().unwrap();
+            scenario.build_end(built).await;
+            pushes::push(&server, &(url.clone(), "wrong".to_owned()), &commit).await.expect(403);
+            let (_, token) = url.rsplit_once('/').unwrap();
+            (token.to_owned(), secret)
+        };
         server.stop();
+        let log = server.log();
+        assert!(log.contains("DEBUG"), "{log}");
+        for text in [TOKEN, VALUE, &hook.0, &hook.1] {
+            assert!(!log.contains(text), "{text} in {log}");
+        }
         for text in [TOKEN, VALUE] {
             assert_eq!(found_below(server.data_dir.path(), text), Vec::<String>::new());
         }
