@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use marquetry_model::{
-    Channel, Integration, IntegrationId, ReleaseId, Result, Schedule, Tenant, TenantId, Timestamp,
-    randomize,
+    Channel, Error, Integration, IntegrationId, ReleaseId, Result, Schedule, Scope, Tenant,
+    TenantId, Timestamp, randomize,
 };
 use marquetry_store::schedules::{DueSchedule, Ticked};
-use marquetry_store::{Tx, integrations, schedules};
+use marquetry_store::{Tx, integrations, schedules, tenants};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -74,6 +74,50 @@ pub async fn schedules_fire(ctx: &Ctx) -> Result<SchedulesFired> {
         ctx.app.hints.give(Topic::Dispatch);
     }
     Ok(SchedulesFired { fired, next })
+}
+
+/// The next times of a tenant's schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchedulePreview {
+    /// The schedule as run; none: the tenant has none.
+    pub schedule: Option<String>,
+    /// IANA name of the zone that it is read in.
+    pub timezone: String,
+    /// Whether the tenant or its integration is paused, so that these times pass.
+    pub paused: bool,
+    /// The first instants after now that it names.
+    pub next: Vec<Timestamp>,
+}
+
+/// The next `count` times of a tenant's schedule, by the rule that fires it; those of a paused one
+/// too, because it is looked at before it is resumed.
+///
+/// # Errors
+///
+/// There is no such tenant, or it is archived: it has no next time.
+pub async fn schedule_preview(ctx: &Ctx, id: TenantId, count: usize) -> Result<SchedulePreview> {
+    ctx.require(Scope::Read)?;
+    let mut tx = ctx.read().await?;
+    let tenant = tenants::get(&mut tx, id).await.map_err(store_error)?;
+    if tenant.archived_at.is_some() {
+        return Err(Error::not_found(TenantId::KIND, id));
+    }
+    let integration = integrations::get(&mut tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
+    drop(tx);
+    let zone = tenant.timezone.as_deref();
+    let asked = tenant.schedule.as_deref();
+    let schedule = asked.and_then(|text| Schedule::parse(text, zone).ok());
+    let first = schedule.as_ref().and_then(|it| it.next_after(ctx.now()));
+    let times = std::iter::successors(first, |at| schedule.as_ref()?.next_after(*at));
+    let next = times.take(count).collect();
+    Ok(SchedulePreview {
+        schedule: tenant.schedule,
+        timezone: tenant.timezone.unwrap_or_else(|| "UTC".to_owned()),
+        paused: tenant.paused || integration.paused,
+        next,
+    })
 }
 
 async fn tick(

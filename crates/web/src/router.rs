@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, environment, integrations, keys, logs, metadata, releases, runs, tenants, triggers,
-    uploads,
+    builds, environment, integrations, keys, logs, metadata, releases, runs, schedules, tenants,
+    triggers, uploads,
 };
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
@@ -52,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(releases::of_tenant_alias))
         .routes(routes!(metadata::get, metadata::update))
         .routes(routes!(environment::get))
+        .routes(routes!(schedules::preview))
         .routes(routes!(runs::list_of_tenant))
         .routes(routes!(triggers::sync))
         .routes(routes!(triggers::run))

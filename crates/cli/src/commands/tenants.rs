@@ -64,6 +64,14 @@ enum TenantsCommand {
         #[command(flatten)]
         fields: Box<Fields>,
     },
+    /// When a tenant's schedule is due next.
+    SchedulePreview {
+        /// Its id, its name, or integration/tenant.
+        tenant: String,
+        /// How many times, 100 at most.
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        count: u32,
+    },
     /// Archive a tenant.
     Archive {
         /// Its id, its name, or integration/tenant.
@@ -215,6 +223,12 @@ pub(super) async fn run(args: TenantsArgs, to: &mut Printer) -> anyhow::Result<u
             let changed = client.patch(&path, &Value::Object(body)).await?;
             show::answer(&changed, as_json, to, one);
         }
+        TenantsCommand::SchedulePreview { tenant, count } => {
+            let id = find_tenant(&client, &tenant).await?;
+            let path = format!("/v2/tenants/{id}/schedule/preview");
+            let found = client.get(&path, &[("count", count.to_string())]).await?;
+            show::answer(&found, as_json, to, preview);
+        }
         TenantsCommand::Archive { tenant } => {
             let id = find_tenant(&client, &tenant).await?;
             let gone = client.delete(&format!("/v2/tenants/{id}"), &[]).await?;
@@ -245,6 +259,23 @@ fn one(tenant: &Value, to: &mut Printer) {
             show::text(last, "id"),
             show::text(last, "id")
         ));
+    }
+}
+
+fn preview(found: &Value, to: &mut Printer) {
+    let times = found["next"].as_array().map(Vec::as_slice);
+    let times = times.unwrap_or_default();
+    if times.is_empty() {
+        to.note("no schedule; set one: marquetry tenants update TENANT --schedule '0 6 * * *'");
+        return;
+    }
+    for at in times {
+        to.line(&show::plain(at));
+    }
+    let (schedule, zone) = (show::text(found, "schedule"), show::text(found, "timezone"));
+    to.note(&format!("{schedule} in {zone}"));
+    if found["paused"] == true {
+        to.note("the tenant or its integration is paused: these times pass without a run");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use marquetry_model::Clock as _;
+use marquetry_testkit::both_databases;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -258,4 +260,73 @@ async fn another_change_does_not_lose_a_tick_that_is_due() {
         .await
         .expect(200);
     assert_eq!(client.inside.fire_schedules().await, 1);
+}
+
+/// A tenant's preview and the instants in it.
+async fn preview(client: &Client, tenant: &Value, query: &str) -> (Value, Vec<String>) {
+    let path = format!("/v2/tenants/{tenant}/schedule/preview{query}");
+    let found = client.get(&path).await.expect(200);
+    let times = found["next"].as_array().unwrap().iter();
+    let times = times.map(|at| at.as_str().unwrap().to_owned()).collect();
+    (found, times)
+}
+
+both_databases! {
+async fn the_next_times_are_those_that_fire(database) {
+    let client = Client::served(database).await;
+    let asked = json!({"user_schedule": "0 * * * *", "paused": false});
+    let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
+    let (found, times) = preview(&client, &tenant, "").await;
+    assert_eq!((times.len(), &found["timezone"]), (10, &json!("UTC")));
+    assert_eq!(found["paused"], false);
+    let shown = client
+        .get(&format!("/v2/tenants/{tenant}"))
+        .await
+        .expect(200);
+    assert_eq!(found["schedule"], shown["schedule"], "as run, not as typed");
+    for at in &times[..2] {
+        let at = marquetry_model::Timestamp::parse(at).unwrap();
+        let wait = at.since(client.inside.clock.now());
+        let almost = wait.saturating_sub(Duration::from_millis(1));
+        client.inside.clock.advance(almost);
+        assert_eq!(client.inside.fire_schedules().await, 0, "before {at}");
+        client.inside.clock.advance(Duration::from_millis(1));
+        assert_eq!(client.inside.fire_schedules().await, 1, "at {at}");
+    }
+    let (_, later) = preview(&client, &tenant, "?count=3").await;
+    assert_eq!(later, times[2..5]);
+}
+}
+
+#[tokio::test]
+async fn a_preview_crosses_a_change_of_clocks_and_is_bounded() {
+    let client = Client::new().await;
+    client
+        .inside
+        .clock
+        .advance(Duration::from_hours(24 * 124 + 1));
+    let asked = json!({"user_schedule": "30 2 * * *", "timezone": "Europe/Berlin"});
+    let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
+    let (found, times) = preview(&client, &tenant, "?count=3").await;
+    assert_eq!(found["paused"], true, "a new tenant is paused");
+    assert_eq!(found["timezone"], "Europe/Berlin");
+    assert_eq!(
+        times,
+        [
+            "2027-03-28T01:00:00.000Z",
+            "2027-03-29T00:30:00.000Z",
+            "2027-03-30T00:30:00.000Z"
+        ],
+        "02:30 does not exist on the 28th"
+    );
+    assert_eq!(preview(&client, &tenant, "?count=9999").await.1.len(), 100);
+    assert!(preview(&client, &tenant, "?count=0").await.1.is_empty());
+    let path = format!("/v2/tenants/{tenant}");
+    let none = json!({"user_schedule": null});
+    client.patch(&path, none).await.expect(200);
+    let (found, times) = preview(&client, &tenant, "").await;
+    assert_eq!((&found["schedule"], times.len()), (&Value::Null, 0));
+    client.delete(&path).await.expect(200);
+    let gone = client.get(&format!("{path}/schedule/preview")).await;
+    gone.expect(404);
 }

@@ -7,6 +7,7 @@ mod keys;
 mod logs;
 mod releases;
 mod runs;
+mod schedules;
 mod tenants;
 mod triggers;
 pub mod words;
@@ -21,6 +22,7 @@ pub use keys::{CreateKey, CreatedKey, Key};
 pub use logs::LogEvent;
 pub use releases::IntegrationRelease;
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
+pub use schedules::SchedulePreview;
 pub use tenants::{
     ConfigsProblem, ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantMetadata,
     TenantStatus, UpdateTenant,

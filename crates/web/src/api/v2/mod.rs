@@ -9,6 +9,7 @@ pub(crate) mod metadata;
 pub(super) mod paths;
 pub(crate) mod releases;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 mod sse;
 pub(crate) mod tenants;
 pub(crate) mod triggers;
