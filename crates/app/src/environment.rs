@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub last: Option<&'a Run>,
     /// The run that succeeded last.
     pub last_successful: Option<&'a Run>,
+    /// What stands in place of that run's output, where something does.
+    pub output: Option<Option<&'a str>>,
     /// What is known about the tenant.
     pub metadata: &'a Map<String, Value>,
     /// Where the run sees the files that the platform gives it.
@@ -77,10 +79,13 @@ pub fn triggers_json(facts: &Facts<'_>) -> String {
 }
 
 /// `PAN_CTX_*` and `PAN_CFG_*`, in a stable order.
-pub fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
+pub fn variables<'a>(facts: &Facts<'a>) -> Vec<(String, String)> {
     let mut all = context(facts);
-    last_run(&mut all, "LAST_RUN", facts.last);
-    last_run(&mut all, "LAST_SUCCESSFUL_RUN", facts.last_successful);
+    let printed = |run: Option<&'a Run>| run.and_then(|run| run.std_out.as_deref());
+    last_run(&mut all, "LAST_RUN", facts.last, printed(facts.last));
+    let run = facts.last_successful;
+    let output = facts.output.unwrap_or_else(|| printed(run));
+    last_run(&mut all, "LAST_SUCCESSFUL_RUN", run, output);
     misspelt(&mut all);
     let schema = facts
         .release
@@ -179,22 +184,24 @@ fn context(facts: &Facts<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-fn last_run(all: &mut Vec<(String, String)>, prefix: &str, run: Option<&Run>) {
-    let Some(run) = run else { return };
+fn last_run(
+    all: &mut Vec<(String, String)>,
+    prefix: &str,
+    run: Option<&Run>,
+    output: Option<&str>,
+) {
     let mut add = |name: &str, value: String| all.push((format!("PAN_CTX_{prefix}_{name}"), value));
-    if let Some(at) = run.started_at {
-        add("START_TIME", at.to_environment());
+    if let Some(run) = run {
+        if let Some(at) = run.started_at {
+            add("START_TIME", at.to_environment());
+        }
+        if let Some(at) = run.completed_at {
+            add("COMPLETION_TIME", at.to_environment());
+        }
+        add("PHASE", run.phase.to_string());
     }
-    if let Some(at) = run.completed_at {
-        add("COMPLETION_TIME", at.to_environment());
-    }
-    add("PHASE", run.phase.to_string());
     // Only JSON is passed on.
-    if let Some(text) = run
-        .std_out
-        .as_deref()
-        .filter(|text| is_json(text).is_some())
-    {
+    if let Some(text) = output.filter(|text| is_json(text).is_some()) {
         add("STD_OUT", text.to_owned());
     }
 }

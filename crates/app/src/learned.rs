@@ -26,7 +26,7 @@ pub struct Learned {
 }
 
 impl Learned {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.metadata.is_empty() && self.options.is_empty()
     }
 }

@@ -30,6 +30,7 @@ pub mod polls;
 pub mod push_hooks;
 pub mod releases;
 pub mod repository;
+pub mod reruns;
 pub mod run_engine;
 pub mod runs;
 pub mod schedules;

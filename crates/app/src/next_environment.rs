@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use marquetry_model::{Error, Mode, RELEASE_KIND, Result, Scope, TenantId};
-use marquetry_store::{integrations, tenants};
+use marquetry_store::{integrations, tenant_states, tenants};
 
 use crate::ctx::Ctx;
 use crate::environment::{FILES, Facts, mask, variables};
 use crate::errors::store_error;
 use crate::releases::resolve;
-use crate::run_engine::last_runs;
+use crate::run_engine::{output_of, runs_of};
 use crate::settings::metadata_of;
 
 /// The variables that a run of the tenant would get now, in a stable order, with masks in place of
@@ -29,7 +29,10 @@ pub async fn environment_get(ctx: &Ctx, id: TenantId, mode: Mode) -> Result<Vec<
     let release = resolve(&mut tx, &integration, &tenant).await?;
     let release =
         release.ok_or_else(|| Error::not_found(RELEASE_KIND, format!("of tenant {id}")))?;
-    let (last, last_successful) = last_runs(&mut tx, id).await?;
+    let state = tenant_states::get(&mut tx, id).await.map_err(store_error)?;
+    let given = state.given();
+    let (last, last_successful) = runs_of(&mut tx, &given).await?;
+    let output = output_of(&mut tx, &given).await?;
     let metadata = metadata_of(&mut tx, id).await?;
     let facts = Facts {
         environment: &ctx.app.settings.environment,
@@ -41,6 +44,7 @@ pub async fn environment_get(ctx: &Ctx, id: TenantId, mode: Mode) -> Result<Vec<
         triggers: &[],
         last: last.as_ref(),
         last_successful: last_successful.as_ref(),
+        output: output.as_ref().map(Option::as_deref),
         metadata: &metadata,
         files: Path::new(FILES),
         traceparent: None,

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use marquetry_model::{
-    Decision, Integration, IntegrationId, Outcome, Phase, Release, ReleaseId, Result, Run, RunId,
-    Tenant, TenantId, Timestamp, Trigger, bundle,
+    Decision, Given, Integration, IntegrationId, Outcome, Phase, Release, ReleaseId, Result, Run,
+    RunId, Tenant, TenantId, Timestamp, Trigger, bundle,
 };
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::{Claimer, NewRun, RunClaim};
-use marquetry_store::{Tx, integrations, logs, releases, runs, tenant_states, tenants, triggers};
+use marquetry_store::{
+    Tx, integrations, logs, outputs, releases, reruns, runs, tenant_states, tenants, triggers,
+};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
@@ -20,6 +22,7 @@ use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::learned::{self, Learned};
 use crate::releases::resolve;
+use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
 
 /// How many tenants one look at the queue serves.
@@ -47,6 +50,9 @@ pub struct RunJob {
     pub last: Option<Run>,
     /// The run that succeeded last.
     pub last_successful: Option<Run>,
+    /// What stands in place of the last successful run's output, where something does; none within
+    /// it: no output at all.
+    pub output: Option<Option<String>>,
     /// What is known about the tenant.
     pub metadata: Map<String, Value>,
 }
@@ -235,18 +241,33 @@ async fn bundle_next(
         Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
         Decision::Run(taken) => taken,
     };
-    let release = match release {
-        Some(release) => Some(release),
-        None => resolve(tx, &integration, &tenant).await?,
+    let rerun = match taken.triggers.first() {
+        Some(trigger) if taken.is_rerun => reruns::find(tx, *trigger).await.map_err(store_error)?,
+        _ => None,
+    };
+    let release = match (rerun.as_ref().and_then(|rerun| rerun.release_id), release) {
+        (Some(id), _) => Some(releases::get(tx, id).await.map_err(store_error)?),
+        (None, Some(release)) => Some(release),
+        (None, None) => resolve(tx, &integration, &tenant).await?,
     };
     let Some(release) = release else {
         return postpone(tx, id, Some(now.plus(NO_RELEASE))).await;
     };
+    let state = tenant_states::get(tx, id).await.map_err(store_error)?;
+    let rerun = rerun.as_ref();
+    let by_hand = rerun.is_some_and(|rerun| rerun.configs.is_some());
+    let version = rerun.and_then(|rerun| rerun.configs_version);
     let wanted = NewRun {
         tenant_id: id,
         integration_id: integration.id,
         release_id: release.id,
         mode: taken.mode,
+        rerun_of: rerun.map(|rerun| rerun.run_id),
+        is_saved: rerun.is_none_or(|rerun| rerun.is_saved),
+        configs_version: (!by_hand).then(|| version.unwrap_or(tenant.configs_version)),
+        given: rerun
+            .and_then(|rerun| rerun.given)
+            .unwrap_or_else(|| state.given()),
     };
     let made = runs::insert(tx, &wanted, claimer, now)
         .await
@@ -283,15 +304,37 @@ async fn job_of(tx: &mut Tx, known: &mut Known, run: Run) -> Result<RunJob> {
 
 async fn job(
     tx: &mut Tx,
-    run: Run,
-    tenant: Tenant,
+    mut run: Run,
+    mut tenant: Tenant,
     integration: Integration,
     release: Release,
 ) -> Result<RunJob> {
-    let triggers = triggers::list_of_run(tx, run.id)
+    let mut triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
-    let (last, last_successful) = last_runs(tx, run.tenant_id).await?;
+    let rerun = match triggers.first() {
+        Some(trigger) if run.rerun_of.is_some() => {
+            reruns::find(tx, trigger.id).await.map_err(store_error)?
+        }
+        _ => None,
+    };
+    if let Some(rerun) = &rerun {
+        triggers = triggers::list_of_run(tx, rerun.triggers_run_id)
+            .await
+            .map_err(store_error)?;
+        configs_of_rerun(tx, &release, rerun, &mut tenant).await?;
+    }
+    // Settings that changed while the run waited for a node are what it gets.
+    let names_version =
+        rerun.is_some_and(|it| it.configs.is_some() || it.configs_version.is_some());
+    if !names_version && run.configs_version != Some(tenant.configs_version) {
+        run.configs_version = Some(tenant.configs_version);
+        runs::update_configs_version(tx, run.id, tenant.configs_version)
+            .await
+            .map_err(store_error)?;
+    }
+    let (last, last_successful) = runs_of(tx, &run.given).await?;
+    let output = output_of(tx, &run.given).await?;
     let metadata = metadata_of(tx, run.tenant_id).await?;
     Ok(RunJob {
         run,
@@ -301,23 +344,31 @@ async fn job(
         triggers,
         last,
         last_successful,
+        output,
         metadata,
     })
 }
 
-/// The runs of a tenant that ended last, and that succeeded last.
-pub(crate) async fn last_runs(tx: &mut Tx, id: TenantId) -> Result<(Option<Run>, Option<Run>)> {
-    let state = tenant_states::get(tx, id).await.map_err(store_error)?;
-    let last = match state.last_run_id {
+/// The runs that ended last, and that succeeded last, by the state that a run is given.
+pub(crate) async fn runs_of(tx: &mut Tx, given: &Given) -> Result<(Option<Run>, Option<Run>)> {
+    let last = match given.last_run_id {
         Some(id) => runs::find(tx, id).await.map_err(store_error)?,
         None => None,
     };
-    let last_successful = match state.last_successful_run_id {
-        Some(id) if Some(id) == state.last_run_id => last.clone(),
+    let last_successful = match given.last_successful_run_id {
+        Some(id) if Some(id) == given.last_run_id => last.clone(),
         Some(id) => runs::find(tx, id).await.map_err(store_error)?,
         None => None,
     };
     Ok((last, last_successful))
+}
+
+/// What stands in place of the last successful run's output, where something does.
+pub(crate) async fn output_of(tx: &mut Tx, given: &Given) -> Result<Option<Option<String>>> {
+    match given.output_id {
+        Some(id) => outputs::get(tx, id).await.map(Some).map_err(store_error),
+        None => Ok(None),
+    }
 }
 
 /// Moves one run's lease and adds to its log; false when the claim is lost.
@@ -415,6 +466,14 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
     } = end;
     let mut outcome = outcome.clone();
     let mut tx = ctx.write().await?;
+    // What a rerun that is not saved finds out stays in its own row.
+    let unsaved = !learned.is_empty()
+        && !runs::get(&mut tx, claim.id)
+            .await
+            .map_err(store_error)?
+            .is_saved;
+    let nothing = Learned::default();
+    let learned = if unsaved { &nothing } else { learned };
     // The tenant is locked first, as everywhere, so that nobody waits in a circle.
     let merged = learned::merge(&mut tx, tenant, learned, &mut outcome).await?;
     if !runs::finish(&mut tx, claim, &outcome, now)
@@ -438,7 +497,9 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
     let mut next = None;
     if claimer.is_some() {
         let most = ctx.app.settings.limits.most_in_bundle;
-        next = take(&mut tx, claimer, 1, now, most).await?.jobs.pop();
+        // Boxed, or every ending run carries its room.
+        let taken = Box::pin(take(&mut tx, claimer, 1, now, most));
+        next = taken.await?.jobs.pop();
     }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(tenant));

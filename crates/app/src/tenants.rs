@@ -8,7 +8,9 @@ use marquetry_model::{
 };
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{Tx, WriteTx, integrations, releases, run_views, tenant_states, tenants};
+use marquetry_store::{
+    Tx, WriteTx, integrations, releases, run_views, tenant_configs, tenant_states, tenants,
+};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
@@ -120,6 +122,7 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         integration_release_id: wanted.integration_release_id,
         integration_release_channel: channel,
         dynamic_configs: Map::new(),
+        configs_version: 0,
         secret_configs: BTreeSet::new(),
         archived_at: None,
         created_at: now,
@@ -229,6 +232,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let was_paused = tenant.paused;
     let old_times = times(&tenant);
     let old_name = tenant.name.clone();
+    let were_secret = tenant.secret_configs.clone();
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
@@ -255,6 +259,9 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
         return Err(name_taken(&tenant.name));
     }
     tenant.modified_at = now;
+    if tenant.configs != change.before {
+        keep_configs(&mut tx, id, change.before, &were_secret, &tenant).await?;
+    }
     tenants::update(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
@@ -273,6 +280,21 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     ctx.app.hints.give(Topic::Dispatch);
     ctx.app.hints.give(Topic::Schedules);
     Ok(view)
+}
+
+/// Keeps the settings before a change, for reruns of the runs that had them. Secrets are always the
+/// present ones, so that none is kept: neither what was one, nor what has become one.
+async fn keep_configs(
+    tx: &mut Tx,
+    id: TenantId,
+    mut before: Map<String, Value>,
+    were_secret: &BTreeSet<String>,
+    tenant: &Tenant,
+) -> Result<()> {
+    before.retain(|name, _| !were_secret.contains(name) && !tenant.secret_configs.contains(name));
+    tenant_configs::insert(tx, id, &before)
+        .await
+        .map_err(store_error)
 }
 
 /// What decides when a tenant is due.
@@ -351,7 +373,7 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
 
 /// What is wrong with it. Of the settings only what differs from those it had `before`: they may
 /// be older than a limit, and must not stand in the way of another change.
-fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
+pub(crate) fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
     if let Err(why) = check_slug(&tenant.name) {

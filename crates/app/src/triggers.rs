@@ -162,7 +162,7 @@ async fn check(tx: &mut Tx, id: TenantId) -> Result<(Tenant, Integration, Releas
     Ok((tenant, integration, release))
 }
 
-fn refused(message: String) -> Error {
+pub(crate) fn refused(message: String) -> Error {
     Error::Invalid(vec![FieldError {
         loc: vec![Loc::Name("path".into()), Loc::Name("tenant_id".into())],
         message,

@@ -3,7 +3,8 @@
 //!
 //! Rules (`Run triggers` of the original's documentation, and our decisions where it is silent):
 //! at most one run per tenant; what waits meanwhile goes together into the next one; cron has a
-//! queue of its own and goes first; `init` is never mixed with another mode; `normal` and
+//! queue of its own and goes first; `init` is never mixed with another mode, and a rerun with nothing, because
+//! it has settings and state of its own; `normal` and
 //! `webhook` together make a `webhook` run, because payloads must not be lost; order is arrival.
 
 use std::time::Duration;
@@ -24,6 +25,11 @@ pub enum Stop {
         /// The trigger that begins the next bundle.
         at: TriggerId,
     },
+    /// A rerun is made alone: this one is, or the next trigger is one.
+    Rerun {
+        /// The trigger that begins the next bundle.
+        at: TriggerId,
+    },
     /// The bundle has as many as it may.
     Full {
         /// The trigger that begins the next bundle.
@@ -38,6 +44,8 @@ pub struct Bundle {
     pub mode: Mode,
     /// Its triggers, in order of arrival; never empty.
     pub triggers: Vec<TriggerId>,
+    /// Whether its only trigger asks to repeat a run.
+    pub is_rerun: bool,
     /// Why it ends there.
     pub stop: Stop,
 }
@@ -85,13 +93,17 @@ pub fn bundle(
 
 fn take(queue: &[&Waiting], most: usize) -> Bundle {
     let init = queue[0].mode == Mode::Init;
-    let same = queue
-        .iter()
-        .take_while(|w| (w.mode == Mode::Init) == init)
-        .count();
+    let is_rerun = queue[0].is_rerun;
+    let mixes = |w: &&&Waiting| !w.is_rerun && (w.mode == Mode::Init) == init;
+    let same = if is_rerun {
+        1
+    } else {
+        queue.iter().take_while(mixes).count()
+    };
     let count = same.min(most.max(1));
     let stop = match queue.get(count) {
         None => Stop::QueueEmpty,
+        Some(next) if is_rerun || (next.is_rerun && count == same) => Stop::Rerun { at: next.id },
         Some(next) if count == same => Stop::ModeChange { at: next.id },
         Some(next) => Stop::Full { at: next.id },
     };
@@ -106,6 +118,7 @@ fn take(queue: &[&Waiting], most: usize) -> Bundle {
     Bundle {
         mode,
         triggers: taken.iter().map(|w| w.id).collect(),
+        is_rerun,
         stop,
     }
 }
@@ -123,6 +136,7 @@ mod tests {
             id: TriggerId::new(id),
             source,
             mode,
+            is_rerun: false,
             created_at: Timestamp::from_millis(id),
         }
     }
@@ -170,6 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rerun_is_alone() {
+        let mut all = [1, 2, 3].map(|id| waiting(id, Source::Manual, Mode::Webhook));
+        all[1].is_rerun = true;
+        let (two, three) = (TriggerId::new(2), TriggerId::new(3));
+        for (from, taken, stop) in [
+            (0, vec![1], Stop::Rerun { at: two }),
+            (1, vec![2], Stop::Rerun { at: three }),
+            (2, vec![3], Stop::QueueEmpty),
+        ] {
+            let next = run(bundle(&all[from..], NOW, Duration::ZERO, true, MAX_BUNDLE));
+            assert_eq!((ids(&next), next.stop), (taken, stop));
+            assert_eq!((next.is_rerun, next.mode), (from == 1, Mode::Webhook));
+        }
+    }
+
+    #[test]
     fn a_webhook_makes_the_run_a_webhook_run() {
         let all = [
             waiting(1, Source::Manual, Mode::Normal),
@@ -213,10 +243,15 @@ mod tests {
     fn any_waiting() -> impl Strategy<Value = Vec<Waiting>> {
         let source = prop::sample::select(Source::ALL);
         let mode = prop::sample::select(Mode::ALL);
-        prop::collection::vec((source, mode), 0..40).prop_map(|all| {
+        // A person asks for a rerun.
+        let rerun = prop::bool::weighted(0.2);
+        prop::collection::vec((source, mode, rerun), 0..40).prop_map(|all| {
             let numbered = all.into_iter().enumerate();
             numbered
-                .map(|(n, (source, mode))| waiting(i64::try_from(n).unwrap(), source, mode))
+                .map(|(n, (source, mode, rerun))| Waiting {
+                    is_rerun: rerun && source == Source::Manual,
+                    ..waiting(i64::try_from(n).unwrap(), source, mode)
+                })
                 .collect()
         })
     }
@@ -233,6 +268,9 @@ mod tests {
                 let taken: Vec<&Waiting> =
                     all.iter().filter(|w| next.triggers.contains(&w.id)).collect();
                 let crons = taken.iter().filter(|w| w.source == Source::Cron).count();
+                let reruns = taken.iter().filter(|w| w.is_rerun).count();
+                prop_assert!(reruns == 0 || taken.len() == 1);
+                prop_assert_eq!(next.is_rerun, reruns == 1);
                 prop_assert!(crons == 0 || crons == taken.len());
                 let inits = taken.iter().filter(|w| w.mode == Mode::Init).count();
                 prop_assert!(inits == 0 || inits == taken.len());

@@ -80,6 +80,11 @@ id!(
     "run"
 );
 id!(
+    /// Output that somebody wrote by hand, in place of what a run printed.
+    OutputId,
+    "output"
+);
+id!(
     /// A key of the API.
     ApiKeyId,
     "key"

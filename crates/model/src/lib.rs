@@ -18,6 +18,7 @@ mod page;
 mod patch;
 mod phase;
 mod release;
+mod rerun;
 mod run;
 mod schedule;
 mod tenant;
@@ -31,7 +32,7 @@ pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
 pub use clock::{Clock, SharedClock, SimClock, SystemClock};
 pub use error::{Error, FieldError, Loc, Result};
 pub use ids::{
-    ApiKeyId, BuildId, IntegrationId, RELEASE_KIND, ReleaseId, RunId, TenantId, TriggerId,
+    ApiKeyId, BuildId, IntegrationId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId, TriggerId,
 };
 pub use integration::{
     Connector, Egress, Integration, IntegrationType, LocalRun, Randomization, Retry, ScheduleChoice,
@@ -42,6 +43,7 @@ pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Position, Sort, SortKey}
 pub use patch::Patch;
 pub use phase::Phase;
 pub use release::{Channel, Release, ReleaseChoice};
+pub use rerun::{Given, Rerun};
 pub use run::{Outcome, Run, RunUsage};
 pub use schedule::{Schedule, check_schedule, is_time_zone, randomize};
 pub use tenant::{Tenant, TenantMetadata, TenantRuns};

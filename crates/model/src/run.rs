@@ -1,6 +1,6 @@
 //! Runs: one execution of a release for a tenant.
 
-use crate::{IntegrationId, Mode, Phase, ReleaseId, RunId, TenantId, Timestamp};
+use crate::{Given, IntegrationId, Mode, Phase, ReleaseId, RunId, TenantId, Timestamp};
 
 /// What a run used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +36,15 @@ pub struct Run {
     pub std_out: Option<String>,
     /// How often it was claimed; the fence against a node that comes back late.
     pub attempt: i64,
+    /// The run that it repeats.
+    pub rerun_of: Option<RunId>,
+    /// Whether later runs see what it prints; only of a rerun it may be false.
+    pub is_saved: bool,
+    /// The version of the tenant's settings that it has; none: settings that were written by hand,
+    /// or it is older than versions are.
+    pub configs_version: Option<i64>,
+    /// The state that it was given.
+    pub given: Given,
     /// The node that has it.
     pub node: Option<String>,
     /// Whether somebody asked to stop it.

@@ -35,6 +35,8 @@ pub struct Tenant<C = Map<String, Value>> {
     pub integration_release_channel: Option<Channel>,
     /// Options that init runs found, by the name of the list.
     pub dynamic_configs: C,
+    /// Which settings these are: a number that each change of them raises.
+    pub configs_version: i64,
     /// The settings that were secret when they were stored.
     pub secret_configs: BTreeSet<String>,
     /// When it was archived.

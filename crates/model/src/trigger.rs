@@ -36,6 +36,8 @@ pub struct Waiting {
     pub source: Source,
     /// How the run shall behave.
     pub mode: Mode,
+    /// Whether it asks to repeat a run: then the run is made of it alone.
+    pub is_rerun: bool,
     /// When it was accepted.
     pub created_at: Timestamp,
 }

@@ -2,8 +2,8 @@
 //! `runs_live`.
 
 use marquetry_model::{
-    IntegrationId, Mode, Outcome, PageRequest, Phase, ReleaseId, Run, RunId, RunUsage, TenantId,
-    Timestamp,
+    Given, IntegrationId, Mode, Outcome, OutputId, PageRequest, Phase, ReleaseId, Run, RunId,
+    RunUsage, TenantId, Timestamp,
 };
 
 use crate::query::{Filter, List, Selected, json, read_all, read_one};
@@ -14,18 +14,21 @@ macro_rules! columns {
     () => {
         "id, tenant_id, integration_id, release_id, mode, phase, message, exit_code, std_out, \
          attempt, node, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, log_blob, created_at, \
-         started_at, completed_at"
+         started_at, completed_at, rerun_of, is_saved, configs_version, given_last_run_id, \
+         given_successful_run_id, given_output_id"
     };
 }
 
 /// How many columns [`read`] takes.
-pub(crate) const SELECTED: usize = 19;
+pub(crate) const SELECTED: usize = 25;
 /// The statement whose rows [`read`] takes.
 pub(crate) const SELECT: &str = concat!("SELECT ", columns!(), " FROM runs");
 const INSERT: &str = concat!(
     "INSERT INTO runs (tenant_id, integration_id, release_id, mode, phase, attempt, node,
-        lease_until, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, created_at, started_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10)
+        lease_until, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, created_at, started_at,
+        rerun_of, is_saved, configs_version, given_last_run_id, given_successful_run_id,
+        given_output_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT DO NOTHING RETURNING ",
     columns!()
 );
@@ -49,8 +52,7 @@ const LIST: List = List {
         ("std_out", "std_out"),
         ("message", "message"),
         ("node", "node"),
-        // No run repeats another yet.
-        ("rerun_of", "CAST(NULL AS BIGINT)"),
+        ("rerun_of", "rerun_of"),
         ("started_date", "started_at"),
         ("completed_date", "completed_at"),
     ],
@@ -79,6 +81,14 @@ pub struct NewRun {
     pub release_id: ReleaseId,
     /// How it shall behave.
     pub mode: Mode,
+    /// The run that it repeats.
+    pub rerun_of: Option<RunId>,
+    /// Whether later runs see what it prints.
+    pub is_saved: bool,
+    /// The version of the tenant's settings; none: written by hand.
+    pub configs_version: Option<i64>,
+    /// The state that it is given.
+    pub given: Given,
 }
 
 /// A node that takes runs, and until when its claim holds without a heartbeat.
@@ -112,7 +122,13 @@ pub async fn insert(
         claimer.map(|c| c.node.clone()),
         claimer.map(|c| c.lease_until),
         now,
-        claimer.map(|_| now)
+        claimer.map(|_| now),
+        run.rerun_of,
+        run.is_saved,
+        run.configs_version,
+        run.given.last_run_id,
+        run.given.last_successful_run_id,
+        run.given.output_id
     ];
     read_one(tx.row(INSERT, &row).await?, read)
 }
@@ -258,6 +274,13 @@ pub async fn finish(
     Ok(tx.execute(FINISH, &row).await? == 1)
 }
 
+/// Notes which settings a run that was made earlier is given after all: they changed meanwhile.
+pub async fn update_configs_version(tx: &mut Tx, id: RunId, version: i64) -> Result<()> {
+    const SQL: &str = "UPDATE runs SET configs_version = $2 WHERE id = $1";
+    tx.execute(SQL, &values![id, version]).await?;
+    Ok(())
+}
+
 /// Asks a running run to stop; answers whether it was running.
 pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<bool> {
     const SQL: &str = "UPDATE runs SET cancel_requested = 1 WHERE id = $1 AND phase = 'Running'";
@@ -291,6 +314,15 @@ pub async fn claim_lost(
     read_all(rows, read)
 }
 
+/// Three columns.
+pub(crate) fn read_given(row: &mut Reader<'_>) -> Result<Given> {
+    Ok(Given {
+        last_run_id: row.opt_i64()?.map(RunId::new),
+        last_successful_run_id: row.opt_i64()?.map(RunId::new),
+        output_id: row.opt_i64()?.map(OutputId::new),
+    })
+}
+
 pub(crate) fn read(row: &mut Reader<'_>) -> Result<Run> {
     Ok(Run {
         id: RunId::new(row.i64()?),
@@ -314,5 +346,9 @@ pub(crate) fn read(row: &mut Reader<'_>) -> Result<Run> {
         created_at: row.time()?,
         started_at: row.opt_time()?,
         completed_at: row.opt_time()?,
+        rerun_of: row.opt_i64()?.map(RunId::new),
+        is_saved: row.bool()?,
+        configs_version: row.opt_i64()?,
+        given: read_given(row)?,
     })
 }

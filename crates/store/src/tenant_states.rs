@@ -1,7 +1,7 @@
 //! What changes with every trigger and run of a tenant: how much waits, when dispatch shall look,
 //! which run is live and which were last.
 
-use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp};
+use marquetry_model::{Given, IntegrationId, OutputId, RunId, TenantId, Timestamp};
 
 use crate::query::{read_all, read_one};
 use crate::value::{Reader, values};
@@ -22,10 +22,23 @@ pub struct TenantState {
     pub last_run_id: Option<RunId>,
     /// The run that succeeded last.
     pub last_successful_run_id: Option<RunId>,
+    /// The output that stands in place of that run's.
+    pub output_id: Option<OutputId>,
+}
+
+impl TenantState {
+    /// What a run that is made now is given.
+    pub fn given(&self) -> Given {
+        Given {
+            last_run_id: self.last_run_id,
+            last_successful_run_id: self.last_successful_run_id,
+            output_id: self.output_id,
+        }
+    }
 }
 
 const GET: &str = "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id,
-    last_successful_run_id FROM tenant_states WHERE tenant_id = $1";
+    last_successful_run_id, output_id FROM tenant_states WHERE tenant_id = $1";
 const ACCEPT: &str = "UPDATE tenant_states SET waiting = waiting + 1,
         due_at = CASE WHEN due_at IS NULL OR due_at > $2 THEN $2 ELSE due_at END
     WHERE tenant_id = $1 AND waiting < $3";
@@ -33,8 +46,16 @@ const DISPATCH: &str = "UPDATE tenant_states SET waiting = waiting - $2, due_at 
         current_run_id = $4
     WHERE tenant_id = $1";
 const POSTPONE: &str = "UPDATE tenant_states SET due_at = $2 WHERE tenant_id = $1";
-const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL, last_run_id = $2,
-        last_successful_run_id = CASE WHEN $3 = 1 THEN $2 ELSE last_successful_run_id END,
+/// What a rerun that is not to be saved leaves is not seen by later runs.
+const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL,
+        last_run_id = CASE WHEN EXISTS (SELECT 1 FROM runs WHERE id = $2 AND is_saved = 0)
+            THEN last_run_id ELSE $2 END,
+        last_successful_run_id = CASE
+            WHEN $3 = 1 AND NOT EXISTS (SELECT 1 FROM runs WHERE id = $2 AND is_saved = 0)
+            THEN $2 ELSE last_successful_run_id END,
+        output_id = CASE
+            WHEN $3 = 1 AND NOT EXISTS (SELECT 1 FROM runs WHERE id = $2 AND is_saved = 0)
+            THEN NULL ELSE output_id END,
         due_at = CASE WHEN waiting > 0 THEN CAST($4 AS BIGINT) ELSE NULL END
     WHERE tenant_id = $1 AND current_run_id = $2
     RETURNING waiting";
@@ -126,6 +147,13 @@ pub async fn update_ended(
     Ok(waiting.is_some_and(|waiting| waiting > 0))
 }
 
+/// Puts an output in place of the last successful run's, until another run succeeds.
+pub async fn update_output(tx: &mut Tx, id: TenantId, output: OutputId) -> Result<()> {
+    const SQL: &str = "UPDATE tenant_states SET output_id = $2 WHERE tenant_id = $1";
+    tx.execute(SQL, &values![id, output]).await?;
+    Ok(())
+}
+
 /// Waiting triggers were cancelled.
 pub async fn update_cancelled(tx: &mut Tx, id: TenantId, count: i64) -> Result<()> {
     const SQL: &str = "UPDATE tenant_states SET waiting = waiting - $2 WHERE tenant_id = $1";
@@ -141,5 +169,6 @@ fn read(row: &mut Reader<'_>) -> Result<TenantState> {
         current_run_id: row.opt_i64()?.map(RunId::new),
         last_run_id: row.opt_i64()?.map(RunId::new),
         last_successful_run_id: row.opt_i64()?.map(RunId::new),
+        output_id: row.opt_i64()?.map(OutputId::new),
     })
 }

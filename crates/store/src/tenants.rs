@@ -11,7 +11,7 @@ macro_rules! columns {
     () => {
         "id, integration_id, name, user_name, source, configs, paused, user_schedule, schedule, \
          timezone, integration_release_id, integration_release_channel, dynamic_configs, \
-         secret_configs, archived_at, created_at, modified_at"
+         secret_configs, archived_at, created_at, modified_at, configs_version"
     };
 }
 
@@ -68,7 +68,7 @@ pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<Option<TenantId>> {
     Ok(Some(id))
 }
 
-/// Writes all of it.
+/// Writes all of it but the version of its settings: [`crate::tenant_configs::insert`] raises that.
 pub async fn update(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     let mut row = values_of(tenant).to_vec();
     row.push(tenant.id.into());
@@ -205,5 +205,6 @@ pub(crate) fn read<C: DeserializeOwned>(row: &mut Reader<'_>) -> Result<Tenant<C
         archived_at: row.opt_time()?,
         created_at: row.time()?,
         modified_at: row.time()?,
+        configs_version: row.i64()?,
     })
 }

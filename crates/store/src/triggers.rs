@@ -39,7 +39,8 @@ const INSERT: &str =
         created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM triggers WHERE id = $1");
-const WAITING: &str = "SELECT id, source, mode, created_at FROM triggers
+const WAITING: &str = "SELECT id, source, mode, CASE WHEN rerun_of IS NULL THEN 0 ELSE 1 END,
+        created_at FROM triggers
     WHERE tenant_id = $1 AND run_id IS NULL AND cancelled_at IS NULL ORDER BY id";
 const TAKE_ONE: &str = "UPDATE triggers SET run_id = $1
     WHERE id = $2 AND run_id IS NULL AND cancelled_at IS NULL";
@@ -80,6 +81,7 @@ pub async fn list_waiting(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Waiting>>
             id: TriggerId::new(row.i64()?),
             source: row.word()?,
             mode: row.word()?,
+            is_rerun: row.bool()?,
             created_at: row.time()?,
         })
     })

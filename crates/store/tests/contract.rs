@@ -24,6 +24,7 @@ mod logs;
 mod opening;
 mod polls;
 mod releases;
+mod reruns;
 mod run_views;
 mod runs;
 mod runs_claim;

@@ -2,7 +2,8 @@
 //! Claims are in `runs_claim`.
 
 use marquetry_model::{
-    Mode, Outcome, PageRequest, Phase, Run, RunId, RunUsage, Source, TenantId, Trigger,
+    Given, Mode, Outcome, OutputId, PageRequest, Phase, Run, RunId, RunUsage, Source, TenantId,
+    Trigger,
 };
 use marquetry_store::runs::{NewRun, RunClaim, RunFilter};
 use marquetry_store::{Error, Tx, run_views, runs, triggers};
@@ -36,14 +37,22 @@ on_both! {
     async fn a_run_comes_back_as_it_was_made(db) {
         let world = World::make(db, 2).await;
         let mut tx = db.write().await;
-        let wanted = NewRun { mode: Mode::Init, ..world.run(world.tenants[0]) };
+        let given = Given {
+            last_run_id: Some(RunId::new(5)), last_successful_run_id: Some(RunId::new(4)),
+            output_id: Some(OutputId::new(3)),
+        };
+        let wanted = NewRun {
+            mode: Mode::Init, rerun_of: Some(RunId::new(7)), is_saved: false,
+            configs_version: Some(3), given, ..world.run(world.tenants[0])
+        };
         let waiting = runs::insert(&mut tx, &wanted, None, at(1)).await.unwrap().unwrap();
         let expected = Run {
             id: waiting.id, tenant_id: wanted.tenant_id, integration_id: wanted.integration_id,
             release_id: wanted.release_id, mode: Mode::Init, phase: Phase::Pending, message: None,
             exit_code: None, std_out: None, attempt: 0, node: None, cancel_requested: false,
             usage: RunUsage::default(), log_blob: None, created_at: at(1), started_at: None,
-            completed_at: None,
+            completed_at: None, rerun_of: Some(RunId::new(7)), is_saved: false,
+            configs_version: Some(3), given,
         };
         assert_eq!(waiting, expected);
         assert_eq!(runs::get(&mut tx, waiting.id).await.unwrap(), expected);
@@ -52,9 +61,12 @@ on_both! {
         let expected = Run {
             id: running.id, tenant_id: wanted.tenant_id, mode: Mode::Normal, phase: Phase::Running,
             attempt: 1, node: Some(ODD.to_owned()), created_at: at(2), started_at: Some(at(2)),
+            rerun_of: None, is_saved: true, configs_version: Some(0), given: Given::default(),
             ..expected
         };
         assert_eq!(running, expected);
+        runs::update_configs_version(&mut tx, running.id, 9).await.unwrap();
+        let expected = Run { configs_version: Some(9), ..expected };
         assert_eq!(runs::find(&mut tx, running.id).await.unwrap(), Some(expected));
     }
 

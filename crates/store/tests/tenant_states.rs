@@ -112,7 +112,7 @@ on_both! {
         tenant_states::update_dispatched(&mut tx, id, 2, Some(at(40)), RUN).await.unwrap();
         let dispatched = TenantState {
             tenant_id: id, waiting: 1, due_at: Some(at(40)), current_run_id: Some(RUN),
-            last_run_id: None, last_successful_run_id: None,
+            last_run_id: None, last_successful_run_id: None, output_id: None,
         };
         assert_eq!(state(&mut tx, id).await, dispatched);
         // Another run's end is none of this tenant's business.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant};
 
-fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -51,7 +51,7 @@ on_both! {
         ] {
             let row = Trigger { source, mode, created_at: at(millis), ..trigger(one) };
             let id = triggers::insert(&mut tx, &row).await.unwrap();
-            expected.push(Waiting { id, source, mode, created_at: at(millis) });
+            expected.push(Waiting { id, source, mode, is_rerun: false, created_at: at(millis) });
             add_trigger(&mut tx, two).await;
         }
         assert_eq!(triggers::list_waiting(&mut tx, one).await.unwrap(), expected);

@@ -253,6 +253,12 @@ impl Inside {
 
     /// Makes runs of what waits and takes one, as a node does.
     pub async fn take_run(&self) -> (Run, RunClaim) {
+        let (job, claim) = self.take_job().await;
+        (job.run, claim)
+    }
+
+    /// The same with all that the run is given.
+    pub async fn take_job(&self) -> (run_engine::RunJob, RunClaim) {
         let claimer = Claimer {
             node: NODE.into(),
             lease_until: self.app.now().plus(Duration::from_secs(60)),
@@ -266,7 +272,7 @@ impl Inside {
             attempt: job.run.attempt,
             node: NODE.into(),
         };
-        (job.run, claim)
+        (job, claim)
     }
 
     /// Adds to the log of a run that was taken.

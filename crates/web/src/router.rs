@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, environment, integrations, keys, logs, metadata, releases, runs, schedules, tenants,
-    triggers, uploads,
+    builds, environment, integrations, keys, logs, metadata, releases, reruns, runs, schedules,
+    tenants, triggers, uploads,
 };
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
@@ -63,6 +63,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(runs::status))
         .routes(routes!(runs::triggers))
         .routes(routes!(runs::cancel))
+        .routes(routes!(reruns::rerun))
+        .routes(routes!(reruns::set_state))
         .routes(routes!(logs::run_log))
         .routes(routes!(logs::run_log_stream))
         .routes(routes!(logs::signed_log))

@@ -130,6 +130,11 @@ impl Client {
         self.json(Method::PATCH, path, &[], Some(body)).await
     }
 
+    /// Replaces something.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.json(Method::PUT, path, &[], Some(body)).await
+    }
+
     /// Archives or revokes something.
     pub(crate) async fn delete(
         &self,

@@ -1,9 +1,9 @@
 //! `marquetry runs`.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::show;
+use super::{input, show};
 use crate::client::{ConnectionArgs, PageArgs, find_integration, find_tenant, list};
 use crate::printer::{Block, Printer};
 
@@ -26,6 +26,27 @@ enum RunsCommand {
     Get {
         /// Its id.
         run: i64,
+    },
+    /// Run a past run once more.
+    #[command(after_long_help = "Examples:\n  \
+        marquetry runs rerun 41                                    as it was, with today's release\n  \
+        marquetry runs rerun 41 --configs current --save\n  \
+        marquetry runs rerun 41 --std-out '{\"cursor\": 0}' --release original")]
+    Rerun {
+        /// Its id.
+        run: i64,
+        /// The settings: original, current, or a JSON object (the text, a file, or - for stdin).
+        #[arg(long, value_name = "original|current|JSON", default_value = "original")]
+        configs: String,
+        /// The state that it is given, in the same way.
+        #[arg(long, value_name = "original|current|JSON", default_value = "original")]
+        std_out: String,
+        /// Let later runs see what it prints.
+        #[arg(long)]
+        save: bool,
+        /// Whose release it runs.
+        #[arg(long, default_value = "current", value_parser = ["current", "original"])]
+        release: String,
     },
     /// Stop a run.
     Cancel {
@@ -92,6 +113,27 @@ pub(super) async fn run(args: RunsArgs, to: &mut Printer) -> anyhow::Result<u8> 
             let found = client.get(&format!("/v2/runs/{run}"), &[]).await?;
             show::answer(&found, as_json, to, one);
         }
+        RunsCommand::Rerun {
+            run,
+            configs,
+            std_out,
+            save,
+            release,
+        } => {
+            let body = json!({
+                "configs": origin(&configs)?,
+                "std_out": origin(&std_out)?,
+                "save": save,
+                "release": release,
+            });
+            let path = format!("/v2/runs/{run}/rerun");
+            let accepted = client.post(&path, &[], Some(&body)).await?;
+            show::answer(&accepted, as_json, to, |accepted, to| {
+                let trigger = show::text(accepted, "trigger_id");
+                to.line(&format!("trigger {trigger} is accepted"));
+                to.note("see its run: marquetry runs list --limit 5");
+            });
+        }
         RunsCommand::Cancel { run } => {
             let path = format!("/v2/runs/{run}/cancel");
             let found = client.post(&path, &[], None).await?;
@@ -99,6 +141,14 @@ pub(super) async fn run(args: RunsArgs, to: &mut Printer) -> anyhow::Result<u8> 
         }
     }
     Ok(0)
+}
+
+/// One of two words, or JSON.
+fn origin(text: &str) -> anyhow::Result<Value> {
+    match text {
+        "original" | "current" => Ok(Value::from(text)),
+        other => input::json(other),
+    }
 }
 
 /// One run for people.

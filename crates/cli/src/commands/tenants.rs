@@ -64,6 +64,17 @@ enum TenantsCommand {
         #[command(flatten)]
         fields: Box<Fields>,
     },
+    /// Set what a tenant's next run sees as the last successful output.
+    #[command(after_long_help = "Examples:\n  \
+        marquetry tenants set-state acme '{\"cursor\": 0}'\n  \
+        marquetry tenants set-state acme null                      as if none had ever succeeded")]
+    SetState {
+        /// Its id, its name, or integration/tenant.
+        tenant: String,
+        /// The output: JSON, a file with JSON, or - for stdin; `null` for none.
+        #[arg(value_name = "FILE|-|JSON")]
+        std_out: String,
+    },
     /// When a tenant's schedule is due next.
     SchedulePreview {
         /// Its id, its name, or integration/tenant.
@@ -222,6 +233,17 @@ pub(super) async fn run(args: TenantsArgs, to: &mut Printer) -> anyhow::Result<u
             let path = format!("/v2/tenants/{id}");
             let changed = client.patch(&path, &Value::Object(body)).await?;
             show::answer(&changed, as_json, to, one);
+        }
+        TenantsCommand::SetState { tenant, std_out } => {
+            let output = input::json(&std_out)?;
+            let text = (!output.is_null()).then(|| output.to_string());
+            let id = find_tenant(&client, &tenant).await?;
+            let path = format!("/v2/tenants/{id}/state");
+            let body = json!({ "std_out": text });
+            let state = client.put(&path, &body).await?;
+            show::answer(&state, as_json, to, |_, to| {
+                to.line(&format!("the next run of tenant {tenant} sees this"));
+            });
         }
         TenantsCommand::SchedulePreview { tenant, count } => {
             let id = find_tenant(&client, &tenant).await?;

@@ -14,6 +14,7 @@ mod metadata;
 mod private;
 mod pushes;
 mod readers;
+mod reruns;
 mod secrets;
 mod settings;
 mod storage;

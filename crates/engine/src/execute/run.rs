@@ -256,6 +256,7 @@ async fn spec(
         triggers: &job.triggers,
         last: job.last.as_ref(),
         last_successful: job.last_successful.as_ref(),
+        output: job.output.as_ref().map(Option::as_deref),
         metadata: &job.metadata,
         files: &files,
         traceparent: Some(marquetry_app::environment::traceparent()),

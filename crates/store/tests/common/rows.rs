@@ -1,8 +1,8 @@
 //! Rows that other rows need.
 
 use marquetry_model::{
-    Build, BuildId, Integration, IntegrationId, Mode, NewBuild, PageRequest, Release, ReleaseId,
-    Run, Sort, Source, Tenant, TenantId, TenantSource, Trigger, TriggerId,
+    Build, BuildId, Given, Integration, IntegrationId, Mode, NewBuild, PageRequest, Release,
+    ReleaseId, Run, Sort, Source, Tenant, TenantId, TenantSource, Trigger, TriggerId,
 };
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::{Tx, builds, integrations, releases, runs, tenants, triggers};
@@ -33,6 +33,7 @@ pub(crate) fn tenant(integration: IntegrationId, name: &str) -> Tenant {
         integration_release_id: None,
         integration_release_channel: None,
         dynamic_configs: serde_json::Map::new(),
+        configs_version: 0,
         secret_configs: std::collections::BTreeSet::new(),
         archived_at: None,
         created_at: NOW,
@@ -139,6 +140,10 @@ impl World {
             integration_id: self.integration,
             release_id: self.release,
             mode: Mode::Normal,
+            rerun_of: None,
+            is_saved: true,
+            configs_version: Some(0),
+            given: Given::default(),
         }
     }
 

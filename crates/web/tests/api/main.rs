@@ -17,6 +17,7 @@ mod operations;
 mod polls;
 mod push_hooks;
 mod repeated;
+mod reruns;
 mod schedules;
 mod server;
 mod settings;

@@ -6,6 +6,7 @@ mod integrations;
 mod keys;
 mod logs;
 mod releases;
+mod reruns;
 mod runs;
 mod schedules;
 mod tenants;
@@ -21,6 +22,7 @@ pub use integrations::{
 pub use keys::{CreateKey, CreatedKey, Key};
 pub use logs::LogEvent;
 pub use releases::IntegrationRelease;
+pub use reruns::{Origin, OriginOrObject, Output, RerunRun, SetTenantState, TenantState};
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
 pub use schedules::SchedulePreview;
 pub use tenants::{

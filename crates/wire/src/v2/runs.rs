@@ -115,7 +115,7 @@ impl From<(marquetry_model::Run, Vec<RunTrigger>)> for Run {
             exit_code: run.exit_code,
             std_out: run.std_out,
             message: run.message,
-            rerun_of: None,
+            rerun_of: run.rerun_of.map(Into::into),
             node: run.node,
             usage: RunUsage {
                 cpu_ms: run.usage.cpu_ms,

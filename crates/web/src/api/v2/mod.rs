@@ -8,6 +8,7 @@ pub(crate) mod logs;
 pub(crate) mod metadata;
 pub(super) mod paths;
 pub(crate) mod releases;
+pub(crate) mod reruns;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 mod sse;

@@ -1,0 +1,276 @@
+//! Reruns: a past run once more, and state that somebody sets by hand.
+
+use marquetry_manifest::is_json;
+use marquetry_model::{
+    Error, Given, Integration, Release, Rerun, Result, Run, RunId, Scope, Tenant, TenantId,
+    TriggerId,
+};
+use marquetry_store::{
+    Tx, WriteTx, integrations, outputs, releases, reruns, runs, tenant_configs, tenant_states,
+    triggers,
+};
+use serde_json::{Map, Value};
+
+use crate::ctx::Ctx;
+use crate::errors::store_error;
+use crate::hints::Topic;
+use crate::releases::resolve;
+use crate::settings::{Change, settle};
+use crate::tenants::{check, lock_live};
+use crate::triggers::refused;
+
+/// An output is as long as the last line of a run may be, in bytes.
+const LONGEST_OUTPUT: usize = 120 << 10;
+
+/// What a rerun takes: what the run had, what there is now, or something of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Choice {
+    /// As at that run.
+    Original,
+    /// As it is now.
+    Current,
+    /// Written by hand.
+    Custom(Map<String, Value>),
+}
+
+/// How a run shall be repeated.
+#[derive(Debug, Clone)]
+pub struct RerunInput {
+    /// The settings; secrets are always the present ones, unless written by hand.
+    pub configs: Choice,
+    /// The state that it is given.
+    pub std_out: Choice,
+    /// Whether later runs see what it prints.
+    pub is_saved: bool,
+    /// Whether it runs the release of that run, not the tenant's present one.
+    pub has_original_release: bool,
+}
+
+/// Asks for a past run once more. It is a run of its own, made of this trigger alone, that shows the
+/// code the triggers of the first one.
+///
+/// # Errors
+///
+/// There is no such run; it is not over; it is older than what a run was given is kept; its tenant is
+/// archived, its integration paused or without a release; settings that do not fit the form.
+pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId> {
+    ctx.require(Scope::Sync)?;
+    if input.configs != Choice::Original && input.configs != Choice::Current {
+        // Whoever writes settings could change the tenant's.
+        ctx.require(Scope::Write)?;
+    }
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let run = runs::get(&mut tx, id).await.map_err(store_error)?;
+    let most = ctx.app.settings.limits.waiting_per_tenant;
+    let tenant = lock_live(&mut tx, run.tenant_id).await?;
+    if !run.phase.is_final() {
+        let message = format!(
+            "run {id} is {}; a run is repeated when it is over",
+            run.phase
+        );
+        return Err(Error::conflict("run_live", message));
+    }
+    let integration = integrations::get(&mut tx, tenant.integration_id)
+        .await
+        .map_err(store_error)?;
+    let release = release(&mut tx, &integration, &tenant, &run, &input).await?;
+    let former = former(&mut tx, &run).await?;
+    let mut rerun = Rerun {
+        run_id: id,
+        triggers_run_id: former.as_ref().map_or(id, |former| former.triggers_run_id),
+        configs: None,
+        configs_version: None,
+        given: None,
+        release_id: input.has_original_release.then_some(release.id),
+        is_saved: input.is_saved,
+    };
+    match input.configs {
+        Choice::Current => {}
+        Choice::Original => {
+            rerun.configs = former.and_then(|former| former.configs);
+            rerun.configs_version = run.configs_version;
+            if rerun.configs.is_none() && rerun.configs_version.is_none() {
+                let why = format!("those of run {id} were not kept; take current, or write them");
+                return Err(Error::invalid("configs", why));
+            }
+        }
+        Choice::Custom(configs) => {
+            let configs = by_hand(ctx, &mut tx, &integration, &tenant, &release, configs);
+            rerun.configs = Some(configs.await?);
+        }
+    }
+    rerun.given = match input.std_out {
+        Choice::Current => None,
+        Choice::Original => Some(run.given),
+        Choice::Custom(output) => {
+            let text = Value::Object(output).to_string();
+            check_output(&text)?;
+            let output = outputs::insert(&mut tx, tenant.id, Some(&text), now).await;
+            let state = tenant_states::get(&mut tx, tenant.id).await;
+            Some(Given {
+                output_id: Some(output.map_err(store_error)?),
+                ..state.map_err(store_error)?.given()
+            })
+        }
+    };
+    if !tenant_states::accept(&mut tx, tenant.id, now, most)
+        .await
+        .map_err(store_error)?
+    {
+        return Err(Error::RateLimited {
+            retry_after_s: 10,
+            message: format!("{most} triggers wait for tenant {}", tenant.id),
+        });
+    }
+    let trigger = reruns::insert(&mut tx, tenant.id, run.mode, &rerun, now)
+        .await
+        .map_err(store_error)?;
+    ctx.commit(tx, trigger.get()).await?;
+    ctx.app.hints.give(Topic::Dispatch);
+    Ok(trigger)
+}
+
+/// The release that it will run, as far as it is known now.
+async fn release(
+    tx: &mut Tx,
+    integration: &Integration,
+    tenant: &Tenant,
+    run: &Run,
+    input: &RerunInput,
+) -> Result<Release> {
+    if integration.paused {
+        return Err(refused(format!(
+            "integration {} is paused; resume it with PATCH /v2/integrations/{}",
+            integration.name, integration.id
+        )));
+    }
+    if input.has_original_release {
+        return releases::get(tx, run.release_id).await.map_err(store_error);
+    }
+    let found = resolve(tx, integration, tenant).await?;
+    found.ok_or_else(|| {
+        refused(format!(
+            "integration {} has no release that tenant {} could run; repeat it with release \
+             original",
+            integration.name, tenant.name
+        ))
+    })
+}
+
+/// How a run that is a rerun itself was asked for.
+async fn former(tx: &mut Tx, run: &Run) -> Result<Option<Rerun>> {
+    if run.rerun_of.is_none() {
+        return Ok(None);
+    }
+    let taken = triggers::list_of_run(tx, run.id).await;
+    match taken.map_err(store_error)?.first() {
+        Some(trigger) => reruns::find(tx, trigger.id).await.map_err(store_error),
+        None => Ok(None),
+    }
+}
+
+/// Settings that were written by hand, checked as if they were the tenant's. A masked secret means
+/// the present one, which is looked up when the run is made.
+async fn by_hand(
+    ctx: &Ctx,
+    tx: &mut WriteTx,
+    integration: &Integration,
+    tenant: &Tenant,
+    release: &Release,
+    mut configs: Map<String, Value>,
+) -> Result<Map<String, Value>> {
+    configs.retain(|_, value| !value.is_null());
+    let mut seen = tenant.clone();
+    seen.configs.clone_from(&configs);
+    seen.integration_release_id = Some(release.id);
+    seen.integration_release_channel = None;
+    let change = Change {
+        named: Some(configs.keys().cloned().collect()),
+        before: tenant.configs.clone(),
+    };
+    let mut faults = settle(ctx, tx, integration, &mut seen, &change).await?;
+    faults.extend(
+        check(ctx, &seen, &change.before)
+            .into_iter()
+            .filter(|fault| {
+                fault.loc.get(1) == Some(&marquetry_model::Loc::Name("configs".into()))
+            }),
+    );
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    // What is the tenant's own secret is not copied.
+    configs.retain(|name, _| seen.configs.contains_key(name));
+    Ok(configs)
+}
+
+/// Gives a tenant the settings that its rerun shall have; secrets are the present ones.
+pub(crate) async fn configs_of_rerun(
+    tx: &mut Tx,
+    release: &Release,
+    rerun: &Rerun,
+    tenant: &mut Tenant,
+) -> Result<()> {
+    let mut wanted = match (&rerun.configs, rerun.configs_version) {
+        (Some(configs), _) => configs.clone(),
+        (None, Some(version)) => {
+            let found = tenant_configs::find(tx, tenant.id, version).await;
+            match found.map_err(store_error)? {
+                Some(configs) => configs,
+                None => return Ok(()),
+            }
+        }
+        (None, None) => return Ok(()),
+    };
+    let mut secrets = marquetry_manifest::secret_names(release.config_schema.as_ref());
+    secrets.extend(tenant.secret_configs.iter().cloned());
+    for name in &secrets {
+        let is_new = rerun.configs.is_some()
+            && wanted
+                .get(name)
+                .is_some_and(|value| value.as_str() != Some(marquetry_manifest::MASK));
+        match tenant.configs.get(name) {
+            _ if is_new => {}
+            Some(_) if rerun.configs.is_some() && !wanted.contains_key(name) => {}
+            Some(value) => drop(wanted.insert(name.clone(), value.clone())),
+            None => drop(wanted.shift_remove(name)),
+        }
+    }
+    // All of them are masked in the log, also those that only this release calls secret.
+    tenant.secret_configs = secrets;
+    tenant.configs = wanted;
+    Ok(())
+}
+
+fn check_output(text: &str) -> Result<()> {
+    let fault = if text.len() > LONGEST_OUTPUT {
+        format!(
+            "has {} bytes; an output may have {LONGEST_OUTPUT}",
+            text.len()
+        )
+    } else if is_json(text).is_none() {
+        "must be JSON: runs are given nothing else".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid("std_out", fault))
+}
+
+/// Sets what the tenant's next run sees as the last successful output, until another run succeeds;
+/// none: no output at all. A run that is made already is not touched.
+pub async fn state_set(ctx: &Ctx, id: TenantId, std_out: Option<String>) -> Result<()> {
+    ctx.require(Scope::Write)?;
+    if let Some(text) = &std_out {
+        check_output(text)?;
+    }
+    let mut tx = ctx.write().await?;
+    lock_live(&mut tx, id).await?;
+    let output = outputs::insert(&mut tx, id, std_out.as_deref(), ctx.now())
+        .await
+        .map_err(store_error)?;
+    tenant_states::update_output(&mut tx, id, output)
+        .await
+        .map_err(store_error)?;
+    tx.commit().await.map_err(store_error)
+}

@@ -1,0 +1,68 @@
+//! Reruns, and state that is set by hand.
+
+use axum::response::Response;
+use http::StatusCode;
+use marquetry_app::reruns::{Choice, RerunInput, run_rerun, state_set};
+use marquetry_model::{RunId, TenantId, TriggerId};
+use marquetry_wire::v2::{
+    ErrorMessage, Origin, OriginOrObject, Output, RerunRun, SetTenantState, TenantState, Trigger,
+};
+
+use super::Answer;
+use super::paths::{RunPath, TenantPath};
+use crate::extract::{Caller, Checked, Json, Sync, Write, json_body};
+use crate::once::once;
+use crate::openapi::Refusals;
+use crate::reply;
+
+json_body!(RerunRun, SetTenantState);
+
+/// Asks for a past run once more; settings by hand also take the scope `write`.
+#[utoipa::path(post, path = "/v2/runs/{run_id}/rerun", operation_id = "rerunRun",
+    tag = "extension", params(RunPath), request_body = RerunRun,
+    responses((status = 202, description = "Accepted", body = Trigger),
+        (status = 409, description = "It is not over", body = ErrorMessage), Refusals))]
+pub(crate) async fn rerun(
+    Caller(ctx, _): Caller<Sync>,
+    input: Checked<RunPath, (), Json<RerunRun>>,
+) -> Answer {
+    let Json(body) = input.body;
+    let wanted = RerunInput {
+        configs: choice(body.configs),
+        std_out: choice(body.std_out),
+        is_saved: body.save,
+        has_original_release: body.release == Some(Origin::Original),
+    };
+    let id = RunId::new(input.path.run_id);
+    let act = |ctx| async move { Ok(accepted(run_rerun(&ctx, id, wanted).await?)) };
+    let again = |_, made| async move { Ok(accepted(TriggerId::new(made))) };
+    once(ctx, input.once, act, again).await
+}
+
+fn choice(asked: Option<OriginOrObject>) -> Choice {
+    match asked {
+        None | Some(OriginOrObject::Origin(Origin::Original)) => Choice::Original,
+        Some(OriginOrObject::Origin(Origin::Current)) => Choice::Current,
+        Some(OriginOrObject::Object(own)) => Choice::Custom(own),
+    }
+}
+
+fn accepted(trigger: TriggerId) -> Response {
+    let trigger_id = trigger.to_string();
+    reply::json(StatusCode::ACCEPTED, &Trigger { trigger_id })
+}
+
+/// Sets what the next run sees as the last successful output, until another run succeeds.
+#[utoipa::path(put, path = "/v2/tenants/{tenant_id}/state", operation_id = "setTenantState",
+    tag = "extension", params(TenantPath), request_body = SetTenantState,
+    responses((status = 200, description = "What it will see", body = TenantState), Refusals))]
+pub(crate) async fn set_state(
+    Caller(ctx, _): Caller<Write>,
+    input: Checked<TenantPath, (), Json<SetTenantState>>,
+) -> Answer {
+    let Json(body) = input.body;
+    let id = TenantId::new(input.path.tenant_id);
+    let std_out = body.std_out.map(Output::into_text);
+    state_set(&ctx, id, std_out.clone()).await?;
+    Ok(reply::ok(&TenantState { std_out }))
+}
