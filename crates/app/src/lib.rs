@@ -11,6 +11,7 @@ mod ctx;
 mod errors;
 mod hints;
 mod key_text;
+mod lost;
 mod places;
 mod random;
 mod vault;

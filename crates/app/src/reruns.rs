@@ -159,7 +159,7 @@ async fn release(
 }
 
 /// How a run that is a rerun itself was asked for.
-async fn former(tx: &mut Tx, run: &Run) -> Result<Option<Rerun>> {
+pub(crate) async fn former(tx: &mut Tx, run: &Run) -> Result<Option<Rerun>> {
     if run.rerun_of.is_none() {
         return Ok(None);
     }

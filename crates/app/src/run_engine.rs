@@ -21,6 +21,7 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::learned::{self, Learned};
+use crate::lost;
 use crate::releases::resolve;
 use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
@@ -536,13 +537,21 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
                 .await
                 .map_err(store_error)?
                 + 1;
-            let line = "[marquetry] the node that ran this was lost; the run is closed\n";
+            let again = lost::repeats(&mut tx, run).await?;
+            let line = if again {
+                "[marquetry] the node that ran this was lost; it is run again, once\n"
+            } else {
+                "[marquetry] the node that ran this was lost; the run is closed\n"
+            };
             logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
                 .await
                 .map_err(store_error)?;
             tenant_states::update_ended(&mut tx, run.tenant_id, run.id, false, now)
                 .await
                 .map_err(store_error)?;
+            if again {
+                lost::repeat(&mut tx, run, now).await?;
+            }
         }
     }
     tx.commit().await.map_err(store_error)?;

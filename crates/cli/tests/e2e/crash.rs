@@ -57,6 +57,63 @@ both_databases! {
     }
 }
 
+both_databases! {
+    async fn a_lost_run_is_repeated_once_where_that_is_wanted(database) {
+        let mut server = TestServer::start(options(database)).await;
+        let (tenant, first) = {
+            let code = slow_manifest("true");
+            let files = [("PANDIUM.yaml", code.as_str()), ("main.py", SLOW)];
+            let wanted = json!({"retry": "platform"});
+            let scenario = Scenario::new(&server, "again", &files, wanted).await;
+            scenario.release("v1").await;
+            let tenant = scenario.tenant("t").await;
+            let stay = json!({"configs": {"stay": "yes"}});
+            server.patch(&format!("/v2/tenants/{tenant}"), stay).await.expect(200);
+            scenario.sync(tenant).await;
+            (tenant, live_run(&server, tenant, 1).await)
+        };
+        // The node is lost with the run, and then with the one that repeats it.
+        server.kill();
+        server.restart();
+        let second = live_run(&server, tenant, 2).await;
+        assert_eq!((&second["rerun_of"], &second["release_id"]), (&first["id"], &first["release_id"]));
+        let lost = server.get(&format!("/v2/runs/{}", first["id"])).await.expect(200);
+        assert_eq!(lost["status"]["phase"], "Failed (Platform Issue)");
+        server.kill();
+        server.restart();
+        let path = format!("/v2/tenants/{tenant}/runs");
+        eventually("both are over", || async {
+            let runs = server.get(&path).await.expect(200);
+            let over = |run: &Value| run["status"]["phase"] == "Failed (Platform Issue)";
+            runs.as_array().unwrap().iter().all(over).then_some(())
+        })
+        .await;
+        // A sync waits behind whatever waits already: it comes next, so nothing does.
+        let gone = json!({"configs": {"stay": null}});
+        server.patch(&format!("/v2/tenants/{tenant}"), gone).await.expect(200);
+        let sync = format!("/v2/tenants/{tenant}/sync?mode=normal");
+        let asked = server.post(&sync, Value::Null).await.expect(202)["trigger_id"].clone();
+        let status = format!("/v2/runs/triggers/{}/status?wait=30", asked.as_str().unwrap());
+        assert_eq!(server.get(&status).await.expect(200)["status"], "Succeeded");
+        let runs = server.get(&path).await.expect(200);
+        assert_eq!(runs.as_array().unwrap().len(), 3, "{runs}");
+    }
+}
+
+/// The newest of a tenant's runs, when there are so many and it is at work.
+async fn live_run(server: &TestServer, tenant: i64, count: usize) -> Value {
+    eventually("a run is live", || async {
+        let runs = server
+            .get(&format!("/v2/tenants/{tenant}/runs"))
+            .await
+            .expect(200);
+        let live =
+            runs.as_array().unwrap().len() == count && runs[0]["status"]["phase"] == "Running";
+        live.then(|| runs[0].clone())
+    })
+    .await
+}
+
 /// Ten tenants with a live run each and one trigger waiting behind it, and a build at work.
 async fn set_the_scene(server: &TestServer) -> (i64, Vec<i64>, Vec<(String, String)>, i64) {
     let quick = slow_manifest("true");

@@ -1,0 +1,51 @@
+//! Runs whose node was lost, and their one repetition where the integration wants it
+//! (`retry: platform`).
+
+use marquetry_model::{Phase, Rerun, Result, Retry, Run, Timestamp};
+use marquetry_store::{WriteTx, integrations, reruns, runs, tenant_states, tenants};
+
+use crate::errors::store_error;
+use crate::reruns::former;
+
+/// Whether a lost run is repeated. Not when somebody has asked to stop it, when nobody waits for it
+/// any more, or when it repeats a run that the platform had failed already: code that takes its node
+/// with it must not go round for ever.
+pub(crate) async fn repeats(tx: &mut WriteTx, run: &Run) -> Result<bool> {
+    let integration = integrations::get(tx, run.integration_id).await;
+    let integration = integration.map_err(store_error)?;
+    if integration.retry != Retry::Platform || run.cancel_requested {
+        return Ok(false);
+    }
+    let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
+    if tenant.archived_at.is_some() {
+        return Ok(false);
+    }
+    let Some(first) = run.rerun_of else {
+        return Ok(true);
+    };
+    let first = runs::get(tx, first).await.map_err(store_error)?;
+    Ok(first.phase != Phase::FailedPlatform)
+}
+
+/// Asks for it once more, as it was: with its settings, its state and its release.
+pub(crate) async fn repeat(tx: &mut WriteTx, run: &Run, now: Timestamp) -> Result<()> {
+    let former = former(tx, run).await?;
+    let rerun = Rerun {
+        run_id: run.id,
+        triggers_run_id: former
+            .as_ref()
+            .map_or(run.id, |former| former.triggers_run_id),
+        configs: former.and_then(|former| former.configs),
+        configs_version: run.configs_version,
+        given: Some(run.given),
+        release_id: Some(run.release_id),
+        is_saved: run.is_saved,
+    };
+    // The queue's limit is for those who ask; this was accepted long ago.
+    let accepted = tenant_states::accept(tx, run.tenant_id, now, i64::MAX).await;
+    if accepted.map_err(store_error)? {
+        let asked = reruns::insert(tx, run.tenant_id, run.mode, &rerun, now).await;
+        asked.map_err(store_error)?;
+    }
+    Ok(())
+}
