@@ -164,7 +164,7 @@ fn element() -> Value {
                 "type": ["array", "null"], "items": {"$ref": "#/definitions/element"},
             },
         },
-        "if": {"properties": {"type": {"enum": SCOPED_ELEMENTS}}},
+        "if": {"required": ["type"], "properties": {"type": {"enum": SCOPED_ELEMENTS}}},
         "then": {"properties": {"scope": {
             "description": "The setting that is shown: `#/properties/name`.",
             "type": ["string", "null"],

@@ -73,6 +73,13 @@ fn it_refuses_what_the_parser_refuses_for_its_shape() {
         assert!(parsed.is_err(), "{changed}");
         assert!(!schema.is_valid(&changed), "{changed}");
     }
+    let mut without_type = whole.clone();
+    without_type["configs"] = json!({"uischema": {"elements": [{"scope": 0}]}});
+    let parsed = parse("PANDIUM.yaml", without_type.to_string().as_bytes());
+    assert!(
+        parsed.is_ok() && schema.is_valid(&without_type),
+        "it shows nothing"
+    );
     for key in ["version", "base", "build", "run"] {
         let mut changed = whole.clone();
         changed.as_object_mut().unwrap().remove(key);
