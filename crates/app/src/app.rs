@@ -32,8 +32,8 @@ pub struct Settings {
     pub host_network_allowed: bool,
     /// Where archives that are sent lie until they are kept; emptied at start.
     pub uploads_dir: PathBuf,
-    /// What secrets are sealed with; none: no secret can be kept.
-    pub master_key: Option<Arc<MasterKey>>,
+    /// What secrets are sealed with.
+    pub master_key: Arc<MasterKey>,
     /// The limits.
     pub limits: Limits,
 }
@@ -110,7 +110,7 @@ impl App {
     ) -> Result<Arc<Self>> {
         let links = server_secret(&store, "log_link_secret", clock.now()).await?;
         let hooks = server_secret(&store, "push_hook_secret", clock.now()).await?;
-        let vault = Vault::open(&store, settings.master_key.clone()).await?;
+        let vault = Vault::open(&store, Arc::clone(&settings.master_key)).await?;
         Ok(Arc::new(Self {
             store,
             blobs,

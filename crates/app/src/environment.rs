@@ -58,6 +58,10 @@ pub const FILES: &str = "/run/marquetry";
 
 /// The bytes of all variables of a run; the rest of the two megabytes is the toolchain's and the command's.
 const MOST_BYTES: usize = 1792 << 10;
+/// The bytes of one text `NAME=value` with its end (`MAX_ARG_STRLEN`).
+const MOST_TEXT: usize = 128 << 10;
+/// As much of a name as a sentence repeats.
+const SHOWN_NAME: usize = 100;
 
 /// The name of the file with the tenant's metadata.
 pub const METADATA_FILE: &str = "metadata.json";
@@ -99,7 +103,16 @@ pub fn variables<'a>(facts: &Facts<'a>) -> Vec<(String, String)> {
 /// Why no process can be started with these variables: the kernel bounds all of them together by a
 /// quarter of the stack, which is 2 MiB where nobody has changed it.
 pub fn too_large(variables: &[(String, String)]) -> Option<String> {
-    let size = |(name, value): &(String, String)| name.len() + value.len() + 2;
+    // `=`, the end of the text, and the pointer to it: the kernel counts all three.
+    let size = |(name, value): &(String, String)| name.len() + value.len() + 2 + size_of::<usize>();
+    let too_long = |variable: &&(String, String)| size(variable) - size_of::<usize>() > MOST_TEXT;
+    if let Some((name, value)) = variables.iter().find(too_long) {
+        let bytes = name.len() + value.len();
+        let name: String = name.chars().take(SHOWN_NAME).collect();
+        return Some(format!(
+            "its variable {name} has {bytes} bytes with its name, and the system takes {MOST_TEXT}"
+        ));
+    }
     let bytes: usize = variables.iter().map(size).sum();
     if bytes <= MOST_BYTES {
         return None;
@@ -108,7 +121,10 @@ pub fn too_large(variables: &[(String, String)]) -> Option<String> {
     largest.sort_by_key(|variable| std::cmp::Reverse(size(variable)));
     let named = largest.iter().take(5);
     let named: Vec<String> = named
-        .map(|(name, value)| format!("{name} ({} KiB)", value.len() >> 10))
+        .map(|(name, value)| {
+            let short: String = name.chars().take(SHOWN_NAME).collect();
+            format!("{short} ({} KiB)", value.len() >> 10)
+        })
         .collect();
     Some(format!(
         "its variables have {bytes} bytes, and a process can be given {MOST_BYTES}; the largest are {}",

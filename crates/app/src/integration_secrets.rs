@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use marquetry_model::{Error, FieldError, IntegrationId, Patch, Result, Timestamp};
 use marquetry_store::{WriteTx, integration_secrets};
@@ -12,12 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
+use crate::repository::origin;
 use crate::vault::{data_key, vault_error};
 
 /// The kind of its data key.
 const KIND: &str = "integrations";
 const CREDENTIAL: &str = "repository_credential";
 const BUILD_ENV: &str = "build_env";
+/// Why a credential does not go with another address.
+const MOVED: &str =
+    "was given for another host than repository_url names now; give it again, or null to forget it";
 /// The variables of a build together, in bytes: the kernel's bound is two megabytes.
 const MOST_BYTES: usize = 256 << 10;
 /// One of them: the kernel's bound on one text of the environment is 128 KiB.
@@ -39,6 +44,15 @@ pub enum Credential {
         /// In the form of OpenSSH or PEM.
         ssh_private_key: String,
     },
+}
+
+/// A credential and whom it is for, as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Bound {
+    /// Who answers at the repository's address: nobody else gets to see it.
+    origin: String,
+    #[serde(flatten)]
+    credential: Credential,
 }
 
 /// What a change says of the secrets.
@@ -68,22 +82,29 @@ pub struct BuildSecrets {
     pub credential: Option<Credential>,
     /// Variables of the build command.
     pub build_env: BTreeMap<String, String>,
+    /// Why a credential that is there is not used.
+    pub refusal: Option<&'static str>,
 }
 
 impl BuildSecrets {
     /// What must not stand in a log.
     pub fn texts(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self.build_env.values().cloned().collect();
+        let mut all: Vec<&str> = self.build_env.values().map(String::as_str).collect();
         match &self.credential {
-            Some(Credential::Token { token, .. }) => texts.push(token.clone()),
-            // Whoever prints a key prints its lines.
-            Some(Credential::SshKey { ssh_private_key }) => {
-                let lines = ssh_private_key
-                    .lines()
-                    .filter(|line| !line.starts_with("-----"));
-                texts.extend(lines.map(str::to_owned));
-            }
+            Some(Credential::Token { token, .. }) => all.push(token),
+            Some(Credential::SshKey { ssh_private_key }) => all.push(ssh_private_key),
             None => {}
+        }
+        let mut texts = Vec::new();
+        for text in all {
+            texts.push(text.to_owned());
+            // Whoever prints a text of several lines prints them one by one, indented or not.
+            let lines = text.lines().map(str::trim);
+            texts.extend(
+                lines
+                    .filter(|line| !line.starts_with("-----"))
+                    .map(str::to_owned),
+            );
         }
         texts
     }
@@ -92,15 +113,39 @@ impl BuildSecrets {
 /// Secrets that may be kept, each as text or to be forgotten.
 pub(crate) struct Checked(Vec<(&'static str, Option<String>)>);
 
-/// Finds what is wrong with them.
-pub(crate) fn check(ctx: &Ctx, input: SecretsInput, faults: &mut Vec<FieldError>) -> Checked {
+/// The addresses of an integration's repository, before a change and with it.
+pub(crate) struct Addresses<'a> {
+    pub(crate) before: Option<&'a str>,
+    pub(crate) after: Option<&'a str>,
+}
+
+/// Finds what is wrong with them. `kept` tells whether a credential is there already.
+pub(crate) fn check(
+    input: SecretsInput,
+    addresses: &Addresses<'_>,
+    kept: bool,
+    faults: &mut Vec<FieldError>,
+) -> Checked {
     let mut all = Vec::new();
+    let origin = addresses.after.and_then(origin);
     match input.repository_credential {
+        // Who changes the address could have it sent to a host of his own.
+        Patch::Keep
+            if kept && origin.is_some() && origin != addresses.before.and_then(self::origin) =>
+        {
+            faults.push(FieldError::body(CREDENTIAL, MOVED));
+        }
         Patch::Keep => {}
         Patch::Clear => all.push((CREDENTIAL, None)),
-        Patch::Set(given) => match credential(given) {
-            Ok(credential) => all.push((CREDENTIAL, text(&credential))),
-            Err(why) => faults.push(FieldError::body(CREDENTIAL, why)),
+        Patch::Set(given) => match (credential(given), origin) {
+            (Ok(credential), Some(origin)) => {
+                all.push((CREDENTIAL, text(&Bound { origin, credential })));
+            }
+            (Ok(_), None) => faults.push(FieldError::body(
+                CREDENTIAL,
+                "is for the host of repository_url; give that, too",
+            )),
+            (Err(why), _) => faults.push(FieldError::body(CREDENTIAL, why)),
         },
     }
     match input.build_env {
@@ -110,12 +155,6 @@ pub(crate) fn check(ctx: &Ctx, input: SecretsInput, faults: &mut Vec<FieldError>
             Err(why) => faults.push(FieldError::body(BUILD_ENV, why)),
         },
         Patch::Clear | Patch::Set(_) => all.push((BUILD_ENV, None)),
-    }
-    if !ctx.app.vault.is_open() {
-        for (field, _) in all.iter().filter(|(_, text)| text.is_some()) {
-            let why = "cannot be kept: this server has no master key; the operator gives it one with --master-key-file";
-            faults.push(FieldError::body(field, why));
-        }
     }
     Checked(all)
 }
@@ -140,7 +179,9 @@ fn credential(given: CredentialInput) -> Result<Credential, &'static str> {
             Err("the user of an ssh key stands in repository_url, as in git@host:path")
         }
         (None, Some(key)) => {
+            let wrong = |c: char| c.is_control() && !"\r\n\t".contains(c);
             if key.len() > 16 << 10
+                || key.contains(wrong)
                 || !key.contains("PRIVATE KEY-----")
                 || key.contains("ENCRYPTED PRIVATE")
             {
@@ -188,16 +229,26 @@ fn check_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
     Ok(())
 }
 
-/// The key to seal with, where there is something to seal. Before the transaction: it has its own.
-pub(crate) async fn key_for(
-    ctx: &Ctx,
-    checked: &Checked,
-) -> Result<Option<std::sync::Arc<DataKey>>> {
-    if ctx.app.vault.is_open() && checked.0.iter().any(|(_, text)| text.is_some()) {
+/// The key to seal with, where there may be something to seal. Before the transaction: it has its own.
+pub(crate) async fn key_for(ctx: &Ctx, input: &SecretsInput) -> Result<Option<Arc<DataKey>>> {
+    let SecretsInput {
+        repository_credential,
+        build_env,
+    } = input;
+    let sets = matches!(repository_credential, Patch::Set(_)) || matches!(build_env, Patch::Set(_));
+    if sets {
         data_key(ctx, KIND).await.map(Some)
     } else {
         Ok(None)
     }
+}
+
+/// Whether an integration has a credential.
+pub(crate) async fn has_credential(tx: &mut WriteTx, id: IntegrationId) -> Result<bool> {
+    let found = integration_secrets::list(tx, id)
+        .await
+        .map_err(store_error)?;
+    Ok(found.iter().any(|(name, _)| name == CREDENTIAL))
 }
 
 /// Keeps what was checked.
@@ -224,8 +275,13 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// Opens what a build or a look at the branch needs.
-pub async fn build_secrets(ctx: &Ctx, id: IntegrationId) -> Result<BuildSecrets> {
+/// Opens what a build or a look at the branch needs, of a repository at this address: it may be
+/// another one by now than that which the credential was given for.
+pub async fn build_secrets(
+    ctx: &Ctx,
+    id: IntegrationId,
+    address: Option<&str>,
+) -> Result<BuildSecrets> {
     let mut tx = ctx.read().await?;
     let sealed = integration_secrets::list(&mut tx, id)
         .await
@@ -239,9 +295,13 @@ pub async fn build_secrets(ctx: &Ctx, id: IntegrationId) -> Result<BuildSecrets>
     for (name, sealed) in sealed {
         let plain = key.open(place(&name, id), &sealed).map_err(vault_error)?;
         let read = match name.as_str() {
-            CREDENTIAL => {
-                serde_json::from_slice(&plain).map(|found| secrets.credential = Some(found))
-            }
+            CREDENTIAL => serde_json::from_slice::<Bound>(&plain).map(|bound| {
+                if address.and_then(origin) == Some(bound.origin) {
+                    secrets.credential = Some(bound.credential);
+                } else {
+                    secrets.refusal = Some(MOVED);
+                }
+            }),
             BUILD_ENV => serde_json::from_slice(&plain).map(|found| secrets.build_env = found),
             _ => Ok(()),
         };
@@ -302,10 +362,62 @@ mod tests {
             given(Some("u"), None, Some(key)),
             given(None, None, Some("AAAA")),
             given(None, Some("a\nb"), None),
+            given(None, None, Some(&format!("{key}\0"))),
             given(None, Some(" "), None),
         ] {
             assert!(credential(wrong).is_err());
         }
+    }
+
+    #[test]
+    fn every_line_of_a_text_is_masked() {
+        let build_env = [
+            ("A", "one-text\n"),
+            ("B", "{\n  first-line,\n\tsecond-line\n}"),
+        ];
+        let secrets = BuildSecrets {
+            build_env: build_env
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..BuildSecrets::default()
+        };
+        let texts = secrets.texts();
+        for text in ["one-text\n", "one-text", "first-line,", "second-line"] {
+            assert!(
+                texts.iter().any(|found| found == text),
+                "{text:?} in {texts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_credential_is_for_one_host() {
+        let check = |before, after, wish| {
+            let input = SecretsInput {
+                repository_credential: wish,
+                ..SecretsInput::default()
+            };
+            let mut faults = Vec::new();
+            let addresses = Addresses { before, after };
+            let checked = check(input, &addresses, true, &mut faults);
+            (faults.len(), checked.0.len())
+        };
+        let (here, there) = (Some("https://a.example/x"), Some("https://b.example/x"));
+        let token = || Patch::Set(given(None, Some("t"), None));
+        assert_eq!(
+            check(here, Some("https://a.example/y"), Patch::Keep),
+            (0, 0)
+        );
+        assert_eq!(check(here, there, Patch::Keep), (1, 0));
+        assert_eq!(
+            check(None, there, Patch::Keep),
+            (1, 0),
+            "it was taken away in between"
+        );
+        assert_eq!(check(here, None, Patch::Keep), (0, 0), "nobody is asked");
+        assert_eq!(check(here, there, token()), (0, 1));
+        assert_eq!(check(here, there, Patch::Clear), (0, 1));
+        assert_eq!(check(here, None, token()), (1, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use marquetry_store::{WriteTx, integrations, reruns, runs, tenant_states, tenant
 use crate::errors::store_error;
 use crate::reruns::former;
 
-/// Whether a lost run is repeated. Not when somebody has asked to stop it, when nobody waits for it
+/// Whether a lost run is repeated; its tenant's state is locked. Not when somebody has asked to stop it, when nobody waits for it
 /// any more, or when it repeats a run that the platform had failed already: code that takes its node
 /// with it must not go round for ever.
 pub(crate) async fn repeats(tx: &mut WriteTx, run: &Run) -> Result<bool> {
@@ -27,19 +27,23 @@ pub(crate) async fn repeats(tx: &mut WriteTx, run: &Run) -> Result<bool> {
     Ok(first.phase != Phase::FailedPlatform)
 }
 
-/// Asks for it once more, as it was: with its settings, its state and its release.
+/// Asks for it once more. It gets what a run would get now, for others may have run meanwhile, whose
+/// state an older one must not turn back; what somebody asked for in a rerun, it gets again.
 pub(crate) async fn repeat(tx: &mut WriteTx, run: &Run, now: Timestamp) -> Result<()> {
-    let former = former(tx, run).await?;
-    let rerun = Rerun {
-        run_id: run.id,
-        triggers_run_id: former
-            .as_ref()
-            .map_or(run.id, |former| former.triggers_run_id),
-        configs: former.and_then(|former| former.configs),
-        configs_version: run.configs_version,
-        given: Some(run.given),
-        release_id: Some(run.release_id),
-        is_saved: run.is_saved,
+    let rerun = match former(tx, run).await? {
+        Some(former) => Rerun {
+            run_id: run.id,
+            ..former
+        },
+        None => Rerun {
+            run_id: run.id,
+            triggers_run_id: run.id,
+            configs: None,
+            configs_version: None,
+            given: None,
+            release_id: None,
+            is_saved: true,
+        },
     };
     // The queue's limit is for those who ask; this was accepted long ago.
     let accepted = tenant_states::accept(tx, run.tenant_id, now, i64::MAX).await;

@@ -63,6 +63,23 @@ pub fn locate(address: &str, root: &Path) -> Result<Location, AddressError> {
     }
 }
 
+/// Who answers at an address: protocol, host and port. A credential is for one of them; none for
+/// what is no address.
+pub fn origin(address: &str) -> Option<String> {
+    if address.starts_with('/') || address.starts_with("file://") {
+        return Some("file://".to_owned());
+    }
+    if let Some((user_host, _)) = scp_form(address) {
+        let (_, host) = user_host.rsplit_once('@')?;
+        return Some(format!("ssh://{}:22", host.to_ascii_lowercase()));
+    }
+    let url = url::Url::parse(address).ok()?;
+    let usual = if url.scheme() == "ssh" { 22 } else { 443 };
+    let host = url.host_str()?.to_ascii_lowercase();
+    let port = url.port().unwrap_or(usual);
+    Some(format!("{}://{host}:{port}", url.scheme()))
+}
+
 /// `git@host:path`, which Git reads as ssh.
 fn scp_form(address: &str) -> Option<(&str, &str)> {
     let (user_host, path) = address.split_once(':')?;
@@ -125,6 +142,25 @@ mod tests {
             locate("https://user:token@host/a"),
             Err(AddressError::Credentials)
         );
+    }
+
+    #[test]
+    fn who_answers_at_an_address() {
+        for (address, answers) in [
+            ("https://Git.example/a/b", "https://git.example:443"),
+            ("https://git.example:443/c", "https://git.example:443"),
+            ("https://git.example:8443/c", "https://git.example:8443"),
+            ("git@git.example:a/b.git", "ssh://git.example:22"),
+            ("ssh://other@git.example/a", "ssh://git.example:22"),
+            ("ssh://git@git.example:2222/a", "ssh://git.example:2222"),
+            ("/srv/a", "file://"),
+            ("file:///srv/a", "file://"),
+        ] {
+            assert_eq!(origin(address).as_deref(), Some(answers), "{address}");
+        }
+        for nothing in ["", "a/b", "https://"] {
+            assert_eq!(origin(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

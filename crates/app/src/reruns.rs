@@ -1,9 +1,11 @@
 //! Reruns: a past run once more, and state that somebody sets by hand.
 
-use marquetry_manifest::is_json;
+use std::collections::BTreeSet;
+
+use marquetry_manifest::{MASK, is_json, secret_names};
 use marquetry_model::{
-    Error, Given, Integration, Release, Rerun, Result, Run, RunId, Scope, Tenant, TenantId,
-    TriggerId,
+    Error, FieldError, Given, Integration, Loc, Release, Rerun, Result, Run, RunId, Scope, Tenant,
+    TenantId, TriggerId,
 };
 use marquetry_store::{
     Tx, WriteTx, integrations, outputs, releases, reruns, runs, tenant_configs, tenant_states,
@@ -36,7 +38,7 @@ pub enum Choice {
 /// How a run shall be repeated.
 #[derive(Debug, Clone)]
 pub struct RerunInput {
-    /// The settings; secrets are always the present ones, unless written by hand.
+    /// The settings; secrets are always the present ones.
     pub configs: Choice,
     /// The state that it is given.
     pub std_out: Choice,
@@ -102,6 +104,11 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
     }
     rerun.given = match input.std_out {
         Choice::Current => None,
+        // Those of before versions are, too, were given a state that was not kept.
+        Choice::Original if run.configs_version.is_none() && run.rerun_of.is_none() => {
+            let why = format!("that of run {id} was not kept; take current, or write it");
+            return Err(Error::invalid("std_out", why));
+        }
         Choice::Original => Some(run.given),
         Choice::Custom(output) => {
             let text = Value::Object(output).to_string();
@@ -193,14 +200,22 @@ async fn by_hand(
     faults.extend(
         check(ctx, &seen, &change.before)
             .into_iter()
-            .filter(|fault| {
-                fault.loc.get(1) == Some(&marquetry_model::Loc::Name("configs".into()))
-            }),
+            .filter(|fault| fault.loc.get(1) == Some(&Loc::Name("configs".into()))),
     );
+    for name in secrets_of(release, tenant) {
+        let given = configs.get(&name);
+        if given.is_some_and(|value| value.as_str() != Some(MASK)) {
+            let why =
+                format!("is a secret, and those are the present ones; leave it out or send {MASK}");
+            let mut fault = FieldError::body("configs", why);
+            fault.loc.push(Loc::Name(name.into()));
+            faults.push(fault);
+        }
+    }
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    // What is the tenant's own secret is not copied.
+    // A mask in place of nothing says nothing.
     configs.retain(|name, _| seen.configs.contains_key(name));
     Ok(configs)
 }
@@ -223,24 +238,25 @@ pub(crate) async fn configs_of_rerun(
         }
         (None, None) => return Ok(()),
     };
-    let mut secrets = marquetry_manifest::secret_names(release.config_schema.as_ref());
-    secrets.extend(tenant.secret_configs.iter().cloned());
+    let secrets = secrets_of(release, tenant);
     for name in &secrets {
-        let is_new = rerun.configs.is_some()
-            && wanted
-                .get(name)
-                .is_some_and(|value| value.as_str() != Some(marquetry_manifest::MASK));
         match tenant.configs.get(name) {
-            _ if is_new => {}
             Some(_) if rerun.configs.is_some() && !wanted.contains_key(name) => {}
             Some(value) => drop(wanted.insert(name.clone(), value.clone())),
             None => drop(wanted.shift_remove(name)),
         }
     }
-    // All of them are masked in the log, also those that only this release calls secret.
+    // All of them are masked in the log.
     tenant.secret_configs = secrets;
     tenant.configs = wanted;
     Ok(())
+}
+
+/// The names of all secrets: also of those that only this release, or only a former one, calls so.
+fn secrets_of(release: &Release, tenant: &Tenant) -> BTreeSet<String> {
+    let mut secrets = secret_names(release.config_schema.as_ref());
+    secrets.extend(tenant.secret_configs.iter().cloned());
+    secrets
 }
 
 fn check_output(text: &str) -> Result<()> {

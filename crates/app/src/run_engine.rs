@@ -533,20 +533,21 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
             .await
             .map_err(store_error)?
         {
-            let number = logs::find_last(&mut tx, LogOf::Run(run.id))
+            // Locks the tenant's state: nobody archives it from here on.
+            tenant_states::update_ended(&mut tx, run.tenant_id, run.id, false, now)
                 .await
-                .map_err(store_error)?
-                + 1;
+                .map_err(store_error)?;
             let again = lost::repeats(&mut tx, run).await?;
             let line = if again {
                 "[marquetry] the node that ran this was lost; it is run again, once\n"
             } else {
                 "[marquetry] the node that ran this was lost; the run is closed\n"
             };
-            logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
+            let number = logs::find_last(&mut tx, LogOf::Run(run.id))
                 .await
-                .map_err(store_error)?;
-            tenant_states::update_ended(&mut tx, run.tenant_id, run.id, false, now)
+                .map_err(store_error)?
+                + 1;
+            logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
                 .await
                 .map_err(store_error)?;
             if again {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use marquetry_manifest::LONGEST_NAME;
 use marquetry_model::{
     Channel, Error, FieldError, Integration, IntegrationId, Loc, Page, PageRequest, Patch,
     ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
@@ -412,6 +413,14 @@ pub(crate) fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> 
         let size = value
             .as_str()
             .map_or_else(|| value.to_string().len(), str::len);
+        if key.len() > LONGEST_NAME {
+            let shown: String = key.chars().take(50).collect();
+            let message = format!(
+                "the name {shown}… has {} bytes; a name may have {LONGEST_NAME}",
+                key.len()
+            );
+            faults.push(FieldError::body("configs", message));
+        }
         if size > most {
             let message = format!("has {size} bytes; a value may have {most}");
             faults.push(of_setting(key, message));

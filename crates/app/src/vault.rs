@@ -12,40 +12,30 @@ use crate::errors::store_error;
 
 /// The master key, and the data keys that it has opened.
 pub(crate) struct Vault {
-    master: Option<Arc<MasterKey>>,
+    master: Arc<MasterKey>,
     keys: Mutex<HashMap<&'static str, Arc<DataKey>>>,
 }
 
 impl Vault {
     /// Refuses a master key that is not the one of the database: what is sealed there would be lost
     /// in silence.
-    pub(crate) async fn open(store: &Store, master: Option<Arc<MasterKey>>) -> Result<Self> {
-        let id = master.as_ref().map_or("", |master| master.id());
+    pub(crate) async fn open(store: &Store, master: Arc<MasterKey>) -> Result<Self> {
+        let id = master.id();
         let mut tx = store.read().await.map_err(store_error)?;
         let foreign = data_keys::find_foreign(&mut tx, id).await;
         if let Some(other) = foreign.map_err(store_error)? {
-            let message = match &master {
-                Some(_) => format!(
-                    "the master key is {id}, but the database's secrets are sealed with {other}"
-                ),
-                None => format!(
-                    "the database's secrets are sealed with the master key {other}, and there is none here"
-                ),
-            };
             return Err(Error::conflict(
                 "master_key",
-                format!("{message}; name its file with --master-key-file"),
+                format!(
+                    "the master key is {id}, but the database's secrets are sealed with {other}; \
+                     name its file with --master-key-file"
+                ),
             ));
         }
         Ok(Self {
             master,
             keys: Mutex::default(),
         })
-    }
-
-    /// Whether anything can be sealed.
-    pub(crate) fn is_open(&self) -> bool {
-        self.master.is_some()
     }
 }
 
@@ -56,8 +46,7 @@ pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Arc<DataKe
     if let Some(key) = keys().get(kind) {
         return Ok(Arc::clone(key));
     }
-    let master = vault.master.as_ref();
-    let master = master.ok_or_else(|| Error::internal("a secret without a master key"))?;
+    let master = &vault.master;
     let mut tx = ctx.read().await?;
     let mut found = data_keys::find(&mut tx, kind).await.map_err(store_error)?;
     drop(tx);

@@ -114,8 +114,11 @@ async fn head(inner: &Inner, claim: &PollClaim, scratch: &Path) -> Result<String
     let address = integration.repository_url.as_deref().unwrap_or_default();
     let location = repository::locate(address, &inner.ctx.app.settings.local_repositories);
     let location = location.map_err(|why| format!("repository_url {why}"))?;
-    let secrets = build_secrets(&inner.ctx, integration.id).await;
+    let secrets = build_secrets(&inner.ctx, integration.id, Some(address)).await;
     let secrets = secrets.map_err(|e| platform(&e))?;
+    if let Some(why) = secrets.refusal {
+        return Err(format!("repository_credential {why}"));
+    }
     let reach = Reach::of_build(inner).await;
     let credential = secrets.credential.as_ref();
     let spec = spec(inner, &reach, &location, branch, scratch, credential).await?;

@@ -28,6 +28,6 @@ pub use metadata::{metadata_faults, metadata_options};
 pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};
 pub use path::{RepositoryPathError, manifest_candidates};
 pub use problem::Problem;
-pub use read::{MANIFEST_LIMIT, Parsed, parse};
+pub use read::{LONGEST_NAME, MANIFEST_LIMIT, Parsed, parse};
 pub use schema::{Fault, Step};
 pub use settings::{MASK, Settings, masked, metadata_names, secret_names};

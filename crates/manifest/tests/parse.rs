@@ -190,6 +190,21 @@ fn a_default_is_a_variable_and_has_its_bound() {
 }
 
 #[test]
+fn the_name_of_a_setting_has_a_bound() {
+    let named = |bytes: usize| {
+        let name = "n".repeat(bytes);
+        with(&format!(
+            "configs:\n  schema:\n    properties:\n      ? {name}\n      : {{type: string}}\n"
+        ))
+    };
+    read(&named(1024));
+    assert_has(
+        &refused(named(1025)),
+        "configs.schema.properties: its name has 1025 bytes; the name of a setting may have 1024",
+    );
+}
+
+#[test]
 fn what_would_narrow_is_not_ignored() {
     let found = refused(with("marquetry:\n  secrets: [slack]\n  resume: true\n"));
     assert_has(

@@ -44,6 +44,28 @@ impl PostgresDatabase {
         let url = with_database(&server, &name);
         Self { url, name, server }
     }
+
+    /// The rows of all tables as text.
+    pub async fn rows(&self) -> String {
+        let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.unwrap();
+        let driver = tokio::spawn(connection);
+        let tables =
+            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+        let mut all = String::new();
+        for table in client.query(tables, &[]).await.unwrap() {
+            let table: String = table.get(0);
+            let rows = format!("SELECT row_to_json(t)::text FROM \"{table}\" t");
+            for row in client.query(&rows, &[]).await.unwrap() {
+                all.push_str(&table);
+                all.push_str(row.get(0));
+                all.push('\n');
+            }
+        }
+        drop(client);
+        driver.await.unwrap().unwrap();
+        all
+    }
 }
 
 /// The same server, another database.

@@ -86,7 +86,7 @@ impl Inside {
             .and_then(|text| MasterKey::read(&text))
             .unwrap();
         let settings = Settings {
-            master_key: Some(Arc::new(key)),
+            master_key: Arc::new(key),
             environment: "test".into(),
             local_repositories: repositories,
             public_url: None,

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::{Database, PostgresDatabase};
 
+/// With PostgreSQL nothing makes one.
+const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
+
 /// The key that every test server knows.
 const KEY: &str = "mq_test_key_that_every_test_server_knows";
 
@@ -114,6 +117,7 @@ impl TestServer {
             .arg(self.data_dir.path());
         if let Some(postgres) = &self.postgres {
             command.args(["--database-url", &postgres.url]);
+            command.env("MARQUETRY_MASTER_KEY", MASTER_KEY);
         }
         command.args(&self.options.arguments);
         command.env("MARQUETRY_BOOTSTRAP_API_KEY", KEY);
@@ -173,6 +177,14 @@ impl TestServer {
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         self.launch();
+    }
+
+    /// The rows of all tables, where they lie in no file of the data folder.
+    pub async fn rows(&self) -> String {
+        match &self.postgres {
+            Some(postgres) => postgres.rows().await,
+            None => String::new(),
+        }
     }
 
     /// What it has written to its log up to now, over all restarts.

@@ -162,7 +162,19 @@ fn limits(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
 async fn default_release(tx: &mut WriteTx, faults: &mut Faults<'_>, i: &Integration) -> Result<()> {
     if i.default_release_id.is_some() && i.default_release_channel.is_some() {
         let message = "give default_release_id or a channel, not both";
+        // It is the two together: either may be the one that is new.
         fault!(faults, default_release_channel, message);
+        if faults
+            .before
+            .is_some_and(|before| before.default_release_channel == i.default_release_channel)
+        {
+            fault!(
+                faults,
+                default_release_id,
+                "default_release_channel",
+                message
+            );
+        }
     }
     if i.default_release_channel == Some(Channel::Default) {
         let message = "must be Latest: Default would mean itself";

@@ -77,10 +77,15 @@ pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Resul
     let mut integration = Integration::new(String::new(), String::new(), now);
     integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
     integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
-    let mut faults = Vec::new();
-    let hidden = secrets::check(ctx, std::mem::take(&mut input.secrets), &mut faults);
+    let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
     apply(&mut integration, input);
+    let mut faults = Vec::new();
+    let addresses = secrets::Addresses {
+        before: None,
+        after: integration.repository_url.as_deref(),
+    };
+    let hidden = secrets::check(hidden, &addresses, false, &mut faults);
     let mut tx = ctx.write().await?;
     check(ctx, &mut tx, None, &integration, faults).await?;
     let id = integrations::insert(&mut tx, &integration)
@@ -124,13 +129,19 @@ pub async fn integration_update(
 ) -> Result<Integration> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
-    let mut faults = Vec::new();
-    let hidden = secrets::check(ctx, std::mem::take(&mut input.secrets), &mut faults);
+    let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
     let mut tx = ctx.write().await?;
     let mut integration = lock_live(&mut tx, id).await?;
     let before = integration.clone();
     apply(&mut integration, input);
+    let mut faults = Vec::new();
+    let addresses = secrets::Addresses {
+        before: before.repository_url.as_deref(),
+        after: integration.repository_url.as_deref(),
+    };
+    let kept = secrets::has_credential(&mut tx, id).await?;
+    let hidden = secrets::check(hidden, &addresses, kept, &mut faults);
     check(ctx, &mut tx, Some(&before), &integration, faults).await?;
     if integration.name != before.name
         && integrations::find_by_name(&mut tx, &integration.name)

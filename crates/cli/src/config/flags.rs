@@ -77,6 +77,9 @@ pub(crate) struct ServerFlags {
     /// SQLite: <data-dir>/master.key, made on first start].
     #[arg(long, value_name = "FILE")]
     pub(super) master_key_file: Option<String>,
+    /// A command of the shell that prints the master key, where it lies in no file.
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) master_key_command: Option<String>,
     /// What runs are told in PAN_CTX_ENV [default: prod].
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
@@ -109,6 +112,7 @@ impl ServerFlags {
             "admin-listen" => one(&self.admin_listen),
             "trusted-proxies" => self.trusted_proxies.clone(),
             "master-key-file" => one(&self.master_key_file),
+            "master-key-command" => one(&self.master_key_command),
             "environment" => one(&self.environment),
             "log" => one(&self.log),
             _ => Vec::new(),

@@ -150,7 +150,7 @@ pub(crate) struct ServerConfig {
     pub admin_listen: Option<SocketAddr>,
     /// Proxies whose `X-Forwarded-For` is believed. No effect yet.
     pub trusted_proxies: Vec<IpNet>,
-    /// The file of the master key; none: made in the data folder with SQLite, else nothing can be sealed.
+    /// The file of the master key; none: with SQLite it is made in the data folder.
     pub master_key_file: Option<PathBuf>,
     /// What runs are told in `PAN_CTX_ENV`.
     pub environment: String,
@@ -158,6 +158,8 @@ pub(crate) struct ServerConfig {
     pub log: String,
     /// The master key itself (environment only); the file goes before it.
     pub master_key: Option<Hidden>,
+    /// A command of the shell that prints the master key.
+    pub master_key_command: Option<String>,
     /// The first API key, instead of a random one (environment only).
     pub bootstrap_api_key: Option<Hidden>,
     /// Variables that look like settings but are none: mistypings, most likely.

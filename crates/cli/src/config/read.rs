@@ -26,6 +26,7 @@ pub(super) fn read(
         effective: Vec::new(),
     };
     let config = reader.config(environment);
+    reader.needs_key(&config);
     if reader.faults.is_empty() {
         Ok(ServerConfig {
             effective: reader.effective,
@@ -87,6 +88,7 @@ impl Reader<'_> {
             admin_listen: self.maybe("admin_listen", values::address),
             trusted_proxies: self.many("trusted_proxies", values::network),
             master_key_file: self.maybe("master_key_file", values::master_key_file),
+            master_key_command: self.maybe("master_key_command", values::text),
             environment: self.one("environment", "prod".to_owned(), values::environment),
             log: self.one("log", "info".to_owned(), values::log_filter),
             master_key: environment
@@ -101,6 +103,23 @@ impl Reader<'_> {
             effective: Vec::new(),
             data_dir,
         }
+    }
+
+    /// Nodes of one database need one key, and a key that one of them made would be lost with it.
+    fn needs_key(&mut self, config: &ServerConfig) {
+        let is_named = config.master_key_file.is_some()
+            || config.master_key.is_some()
+            || config.master_key_command.is_some();
+        // A file that is named and of no use is a fault of its own.
+        if config.database_url.is_none() || is_named || self.origin("master_key_file").is_some() {
+            return;
+        }
+        let origin = self.origin("database_url").unwrap_or(Origin::Default);
+        let problem = "is missing, and with PostgreSQL no key is made".to_owned();
+        let remedy = "make one with `marquetry keys master > FILE` and name the file for every node; or give \
+                      MARQUETRY_MASTER_KEY or master_key_command"
+            .to_owned();
+        self.fault("master_key_file", &origin, (problem, remedy));
     }
 
     fn s3(&mut self, environment: &Environment) -> S3Config {

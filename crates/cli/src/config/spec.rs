@@ -193,6 +193,12 @@ pub(super) const SPECS: &[Spec] = &[
         "MARQUETRY_MASTER_KEY_FILE",
         One,
     ),
+    spec(
+        "master_key_command",
+        "master-key-command",
+        "MARQUETRY_MASTER_KEY_COMMAND",
+        One,
+    ),
     spec("environment", "environment", "MARQUETRY_ENVIRONMENT", One),
     spec("log", "log", "MARQUETRY_LOG", One),
 ];

@@ -173,6 +173,7 @@ fn secrets_are_never_shown() {
     let said = environment(&[
         ("MARQUETRY_DATABASE_URL", "postgres://u:geheim@db/x"),
         ("MARQUETRY_S3_SECRET", "geheim"),
+        ("MARQUETRY_MASTER_KEY", "geheim"),
         ("MARQUETRY_MARKETPLACE_URL", "https://m.example.com"),
     ]);
     let config = ServerConfig::load(&flags(&[]), &said).unwrap();
@@ -182,6 +183,12 @@ fn secrets_are_never_shown() {
     assert!(!out.text().contains("geheim"));
     assert!(out.text().contains("********"));
     assert!(out.text().contains("no effect yet"));
+    let keyless = environment(&[("MARQUETRY_DATABASE_URL", "postgres://u:geheim@db/x")]);
+    let found = faults(&flags(&[]), &keyless);
+    assert!(
+        found.len() == 1 && found[0].contains("keys master"),
+        "{found:?}"
+    );
     let wrong = environment(&[("MARQUETRY_DATABASE_URL", "mysql://u:geheim@db/x")]);
     let found = faults(&flags(&[]), &wrong);
     assert!(!found[0].contains("geheim") && found[0].contains("PostgreSQL"));

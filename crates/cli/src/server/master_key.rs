@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -17,49 +18,53 @@ const FILE: &str = "master.key";
 
 /// The key, and the file that it still has to be written to: not before the database has agreed.
 pub(super) struct Found {
-    pub(super) key: Option<Arc<MasterKey>>,
+    pub(super) key: Arc<MasterKey>,
     new: Option<(String, PathBuf)>,
 }
 
-/// Reads it from the file that is named, the environment or the data folder. With SQLite, which one
-/// process has for itself, a key is made where there is none.
+/// Reads it from the file that is named, the environment, a command or the data folder. With SQLite,
+/// which one process has for itself, a key is made where there is none; with PostgreSQL the
+/// configuration is refused before.
 pub(super) fn find(config: &ServerConfig, folder: &DataFolder) -> anyhow::Result<Found> {
-    let kept = |text: &str, of: String| {
-        let key = MasterKey::read(text).with_context(|| format!("{of} is of no use"))?;
-        Ok(Found {
-            key: Some(Arc::new(key)),
-            new: None,
-        })
-    };
-    if let Some(file) = &config.master_key_file {
-        return kept(
-            &read(file)?,
-            format!("the master key in {}", file.display()),
-        );
-    }
-    if let Some(text) = &config.master_key {
-        return kept(text.reveal(), "MARQUETRY_MASTER_KEY".to_owned());
-    }
-    let file = folder.path.join(FILE);
-    if file.exists() {
-        return kept(
-            &read(&file)?,
-            format!("the master key in {}", file.display()),
-        );
-    }
-    if config.database_url.is_some() {
+    let own = folder.path.join(FILE);
+    let (text, of) = if let Some(file) = &config.master_key_file {
+        (read(file)?, format!("the master key in {}", file.display()))
+    } else if let Some(text) = &config.master_key {
+        (text.reveal().to_owned(), "MARQUETRY_MASTER_KEY".to_owned())
+    } else if let Some(command) = &config.master_key_command {
+        (ask(command)?, "what master_key_command prints".to_owned())
+    } else if own.exists() || config.database_url.is_some() {
+        (read(&own)?, format!("the master key in {}", own.display()))
+    } else {
+        let text = MasterKey::generate().context("cannot make a master key")?;
         return Ok(Found {
-            key: None,
-            new: None,
+            key: Arc::new(MasterKey::read(&text)?),
+            new: Some((text.to_string(), own)),
         });
-    }
-    let text = MasterKey::generate()
-        .context("cannot make a master key")?
-        .to_string();
+    };
+    let key = MasterKey::read(&text).with_context(|| format!("{of} is of no use"))?;
     Ok(Found {
-        key: Some(Arc::new(MasterKey::read(&text)?)),
-        new: Some((text, file)),
+        key: Arc::new(key),
+        new: None,
     })
+}
+
+/// The operator's own command, as the server's user: it asks a keeper of secrets elsewhere.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is the operator's, and no code of a repository runs yet"
+)]
+fn ask(command: &str) -> anyhow::Result<String> {
+    let mut asked = Command::new("/bin/sh");
+    asked.args(["-c", command]).stdin(Stdio::null());
+    let answer = asked.stderr(Stdio::inherit()).output();
+    let answer = answer.context("master_key_command could not be started")?;
+    anyhow::ensure!(
+        answer.status.success(),
+        "master_key_command ended with {}",
+        answer.status
+    );
+    String::from_utf8(answer.stdout).context("master_key_command prints no text")
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

@@ -46,9 +46,9 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
     let repositories = &config.local_repositories;
     std::fs::create_dir_all(repositories)
         .with_context(|| format!("cannot make {}", repositories.display()))?;
-    let mut master = master_key::find(config, folder)?;
+    let master = master_key::find(config, folder)?;
     let settings = Settings {
-        master_key: master.key.take(),
+        master_key: Arc::clone(&master.key),
         environment: config.environment.clone(),
         local_repositories: repositories.canonicalize()?,
         public_url: config

@@ -100,6 +100,49 @@ both_databases! {
     }
 }
 
+const COUNTS: &str = r#"
+import json, os, time
+if os.environ.get("PAN_CFG_STAY"):
+    time.sleep(600)
+state = json.loads(os.environ.get("PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT", "{}"))
+print(json.dumps({"count": state.get("count", 0) + 1}))
+"#;
+
+both_databases! {
+    async fn a_repetition_turns_no_state_back(database) {
+        let mut server = TestServer::start(options(database)).await;
+        let code = manifest("python3 main.py");
+        let files = [("PANDIUM.yaml", code.as_str()), ("main.py", COUNTS)];
+        let tenant = {
+            let wanted = json!({"retry": "platform"});
+            let scenario = Scenario::new(&server, "counts", &files, wanted).await;
+            scenario.release("v1").await;
+            let tenant = scenario.tenant("t").await;
+            let path = format!("/v2/tenants/{tenant}");
+            server.patch(&path, json!({"configs": {"stay": "yes"}})).await.expect(200);
+            scenario.sync(tenant).await;
+            live_run(&server, tenant, 1).await;
+            server.patch(&path, json!({"configs": {"stay": null}})).await.expect(200);
+            // Waits behind the one that will be lost, and goes before its repetition.
+            scenario.sync(tenant).await;
+            tenant
+        };
+        server.kill();
+        server.restart();
+        let runs = eventually("the waiting one and the repetition end", || async {
+            let runs = server.get(&format!("/v2/tenants/{tenant}/runs")).await.expect(200);
+            let succeeded = |run: &&Value| run["status"]["phase"] == "Succeeded";
+            let ended = runs.as_array().unwrap().iter().filter(succeeded).count();
+            (ended == 2).then_some(runs)
+        })
+        .await;
+        let printed = |run: &Value| run["std_out"].as_str().unwrap().to_owned();
+        let outputs = [printed(&runs[1]), printed(&runs[0])];
+        assert_eq!(outputs, [r#"{"count": 1}"#, r#"{"count": 2}"#], "{runs}");
+        assert!(runs[0]["rerun_of"].is_number());
+    }
+}
+
 /// The newest of a tenant's runs, when there are so many and it is at work.
 async fn live_run(server: &TestServer, tenant: i64, count: usize) -> Value {
     eventually("a run is live", || async {

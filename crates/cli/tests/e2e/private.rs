@@ -168,6 +168,17 @@ both_databases! {
             let log = server.get(&format!("/v2/builds/{}/log", build["id"])).await.text;
             assert!(log.contains("licence\n"), "{log}");
 
+            // Nobody else gets the token, whoever may change the address.
+            let elsewhere = json!({"repository_url": "https://127.0.0.1:1/x"});
+            let refused = server.patch(&path, elsewhere).await.expect(422);
+            assert_eq!(refused["detail"][0]["loc"], json!(["body", "repository_credential"]));
+            let (local, back) = (json!({"repository_url": null}), json!({"repository_url": url}));
+            server.patch(&path, local).await.expect(200);
+            server.patch(&path, back).await.expect(422);
+            let token = json!({"username": "robot", "token": TOKEN});
+            let again = json!({"repository_url": url, "repository_credential": token});
+            server.patch(&path, again).await.expect(200);
+
             // Neither the address of its push hook nor the secret is for the server's log.
             let (url, secret) = pushes::hook(&scenario).await;
             let commit = json!({"ref": "refs/heads/main", "after": "1".repeat(40)});
@@ -179,6 +190,8 @@ both_databases! {
             (token.to_owned(), secret)
         };
         server.stop();
+        let rows = server.rows().await;
+        assert!(rows.is_empty() || rows.contains("integration_secrets"), "{rows}");
         let log = server.log();
         assert!(log.contains("DEBUG"), "{log}");
         for text in [TOKEN, VALUE, &hook.0, &hook.1] {
@@ -186,6 +199,7 @@ both_databases! {
         }
         for text in [TOKEN, VALUE] {
             assert_eq!(found_below(server.data_dir.path(), text), Vec::<String>::new());
+            assert!(!rows.contains(text), "{rows}");
         }
     }
 }

@@ -69,7 +69,11 @@ pub(crate) async fn environment(
     credential: Option<&Credential>,
 ) -> std::io::Result<Vec<(OsString, OsString)>> {
     let config = layout.host_files().join("gitconfig");
-    tokio::fs::write(&config, GIT_CONFIG).await?;
+    let helper = match credential {
+        Some(Credential::Token { .. }) => helper_of(address).unwrap_or_default(),
+        Some(Credential::SshKey { .. }) | None => String::new(),
+    };
+    tokio::fs::write(&config, format!("{GIT_CONFIG}{helper}")).await?;
     let config = layout.files().join("gitconfig");
     let pairs: [(&str, OsString); 8] = [
         ("MARQUETRY_REPOSITORY", address.into()),
@@ -84,16 +88,11 @@ pub(crate) async fn environment(
     let mut all = pairs.map(|(name, value)| (name.into(), value)).to_vec();
     match credential {
         Some(Credential::Token { username, token }) => {
-            if let Some(key) = helper_of(address) {
-                let pairs: [(&str, &str); 5] = [
-                    ("GIT_CONFIG_COUNT", "1"),
-                    ("GIT_CONFIG_KEY_0", &key),
-                    ("GIT_CONFIG_VALUE_0", HELPER),
-                    ("MARQUETRY_GIT_USER", username),
-                    ("MARQUETRY_GIT_TOKEN", token),
-                ];
-                all.extend(pairs.map(|(name, value)| (name.into(), value.into())));
-            }
+            let pairs = [
+                ("MARQUETRY_GIT_USER", username),
+                ("MARQUETRY_GIT_TOKEN", token),
+            ];
+            all.extend(pairs.map(|(name, value)| (name.into(), value.into())));
         }
         Some(Credential::SshKey { ssh_private_key }) => {
             all.retain(|(name, _)| name != "GIT_SSH_COMMAND");
@@ -108,9 +107,18 @@ pub(crate) async fn environment(
     Ok(all)
 }
 
-/// The setting that holds for the host of an https address.
+/// The settings that hold for the host of an https address. In the file, not in variables of Git's:
+/// the operator may have some of those.
 fn helper_of(address: &str) -> Option<String> {
     let rest = address.strip_prefix("https://")?;
-    let host = rest.split('/').next()?;
-    Some(format!("credential.https://{host}.helper"))
+    let host = quoted(rest.split('/').next()?);
+    Some(format!(
+        "[credential \"https://{host}\"]\n\thelper = \"{}\"\n",
+        quoted(HELPER)
+    ))
+}
+
+/// As it stands between quotes in Git's settings.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -111,10 +111,18 @@ pub(crate) async fn build(
         build, integration, ..
     } = job;
     let origin = Origin::of(inner, build, integration)?;
-    let secrets = build_secrets(&inner.ctx, integration.id).await;
+    let secrets = build_secrets(
+        &inner.ctx,
+        integration.id,
+        integration.repository_url.as_deref(),
+    )
+    .await;
     let secrets =
         secrets.map_err(|e| BuildError::platform("the build's secrets could not be opened", e))?;
     log.mask(&secrets.texts());
+    if let (Origin::Repository(..), Some(why)) = (&origin, secrets.refusal) {
+        return Err(BuildError::Source(format!("repository_credential {why}")));
+    }
     log.say(&format!(
         "build {} of {} from {}",
         build.id,

@@ -59,7 +59,7 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
     let mut outcome = match attempt(inner, job, &claim, &mut log).await {
         Ok(outcome) => outcome,
-        Err(StartError::TooLarge(message)) => {
+        Err(StartError::Refused(message)) => {
             log.say(&format!("the run could not be started: {message}"));
             Outcome {
                 phase: Phase::FailedIntegration,
@@ -143,7 +143,7 @@ async fn archive(inner: Arc<Inner>, claim: RunClaim) {
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error("{0}")]
-    TooLarge(String),
+    Refused(String),
     #[error("the release could not be fetched")]
     Release(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the run's folder could not be made")]
@@ -187,8 +187,14 @@ async fn in_layout(
     layout: &Layout,
     signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
 ) -> Result<Outcome, StartError> {
-    let reach = Reach::new(inner, egress(job), &job.integration.egress_ports);
-    let timeout_s = timeout_s(job);
+    let egress = egress(job);
+    // It may have been allowed when the integration was saved.
+    if egress == Egress::Host && !inner.ctx.app.settings.host_network_allowed {
+        let message = "egress host is not allowed here; change the integration's egress, or the operator opens it with --allow-host-network";
+        return Err(StartError::Refused(message.to_owned()));
+    }
+    let reach = Reach::new(inner, egress, &job.integration.egress_ports);
+    let timeout_s = timeout_s(inner, job);
     let spec = spec(inner, job, layout, &reach, log).await?;
     let mut child = inner.sandbox.spawn(spec).await?;
     let relay = reach.relay(child.egress.take())?;
@@ -210,7 +216,7 @@ async fn in_layout(
     if let Some(relay) = relay {
         say_refused(log, &relay.close().await);
     }
-    let memory_mb = job.integration.memory_mb;
+    let memory_mb = memory_mb(inner, job);
     Ok(judge(End {
         ended,
         stopped,
@@ -227,11 +233,19 @@ fn egress(job: &RunJob) -> Egress {
     wish.map_or(setting, |wish| wish.min(setting))
 }
 
-/// The shorter of the integration's setting and the manifest's wish, in seconds.
-fn timeout_s(job: &RunJob) -> u64 {
-    let setting = u64::try_from(job.integration.timeout_seconds).unwrap_or(1);
+/// The shortest of the integration's setting, the operator's limit, which may be younger, and the manifest's
+/// wish, in seconds.
+fn timeout_s(inner: &Inner, job: &RunJob) -> u64 {
+    let most = inner.ctx.app.settings.limits.longest_run_s;
+    let setting = u64::try_from(job.integration.timeout_seconds.min(most)).unwrap_or(1);
     let wish = narrowing(job, "timeout_seconds").and_then(serde_json::Value::as_u64);
     wish.map_or(setting, |wish| wish.min(setting)).max(1)
+}
+
+/// The integration's memory, within the operator's limit of today, in MiB.
+fn memory_mb(inner: &Inner, job: &RunJob) -> i64 {
+    let most = inner.ctx.app.settings.limits.most_memory_mb;
+    job.integration.memory_mb.min(most)
 }
 
 fn narrowing<'a>(job: &'a RunJob, key: &str) -> Option<&'a serde_json::Value> {
@@ -265,7 +279,7 @@ async fn spec(
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
     if let Some(message) = too_large(&given) {
-        return Err(StartError::TooLarge(message));
+        return Err(StartError::Refused(message));
     }
     log.mask(&secrets(&facts, &given));
     let folder = Path::new(&job.release.manifest_path)
@@ -286,7 +300,7 @@ async fn spec(
         working_dir: layout.source().join(folder),
         mounts: layout.mounts.clone(),
         limits: Limits {
-            memory_bytes: u64::try_from(job.integration.memory_mb).unwrap_or(0) << 20,
+            memory_bytes: u64::try_from(memory_mb(inner, job)).unwrap_or(0) << 20,
             processes: limits.processes,
             open_files: limits.open_files,
             disk_bytes: limits.disk_bytes,

@@ -9,6 +9,7 @@ mod uischema;
 pub(crate) use commands::LONGEST as COMMAND_LIMIT;
 pub(crate) use configs::KEYS as SCHEMA_KEYS;
 pub(crate) use narrowing::{KEYS as NARROWING_KEYS, LATER as NARROWING_LATER, LONGEST_SECONDS};
+pub use property::LONGEST_NAME;
 pub(crate) use property::TYPES as PROPERTY_TYPES;
 pub(crate) use uischema::{SCOPED as SCOPED_ELEMENTS, TYPES as ELEMENTS};
 

@@ -14,6 +14,9 @@ pub(crate) const TYPES: &[&str] = &["boolean", "integer", "number", "string", "a
 /// own values holds here, too.
 const LONGEST_DEFAULT: usize = 96 * 1024;
 
+/// The bytes of a setting's name: it is part of the variable's text.
+pub const LONGEST_NAME: usize = 1024;
+
 /// Keys that decide the values of a property without `type`.
 const INSTEAD_OF_TYPE: &[&str] = &["$ref", "ref", "enum", "oneOf", "anyOf", "allOf", "const"];
 
@@ -23,6 +26,13 @@ pub(super) fn check(entry: &Entry, schema: &Schema<'_>, report: &mut Report) {
         return;
     }
     let path = below("configs.schema.properties", &entry.key);
+    if entry.key.len() > LONGEST_NAME {
+        let message = format!(
+            "its name has {} bytes; the name of a setting may have {LONGEST_NAME}",
+            entry.key.len()
+        );
+        report.problem(entry.key_place, "configs.schema.properties", message);
+    }
     check_type(entry, &path, report);
     check_options(node, &path, report);
     check_default(node, &path, report);

@@ -64,6 +64,10 @@ async fn the_default_release_can_be_fixed() {
     for (wrong, field) in [
         (json!({}), "release_id"),
         (json!({"release_id": 99}), "release_id"),
+        (
+            json!({"release_id": first, "channel": "Latest"}),
+            "release_id",
+        ),
         (json!({"channel": "Default"}), "channel"),
         (json!({"colour": 1}), "colour"),
     ] {

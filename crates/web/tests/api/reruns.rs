@@ -138,6 +138,10 @@ both_databases! {
         let kept = client.inside.stored_configs(1).await;
         assert_eq!(kept, json!({"region": "eu", "token": "first"}));
         assert_eq!(next_state(&client).await, r#"{"cursor":1}"#);
+        let own = json!({"configs": {"region": "jp", "token": "by hand"}});
+        let refused = client.post("/v2/runs/1/rerun", own).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "configs", "token"]));
+        assert!(!refused.to_string().contains("by hand"), "{refused}");
         let wrong = json!({"configs": {"region": 7}});
         let refused = client.post("/v2/runs/1/rerun", wrong).await.expect(422);
         assert_eq!(refused["detail"][0]["loc"], json!(["body", "configs", "region"]));

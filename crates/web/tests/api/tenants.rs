@@ -67,6 +67,43 @@ async fn patch_merges_and_put_replaces() {
 }
 
 #[tokio::test]
+async fn a_route_of_ours_refuses_what_it_does_not_know() {
+    let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let path = format!("/v2/tenants/{tenant}");
+    let body = json!({"colour": 1, "configs": {"a": 1}});
+    client.patch(&path, body.clone()).await.expect(200);
+    let refused = client.raw(http::Method::PUT, &path, body.to_string()).await;
+    assert_eq!(
+        refused.expect(422)["detail"][0]["loc"],
+        json!(["body", "colour"])
+    );
+    let long = "n".repeat(1025);
+    let refused = client.patch(&path, json!({"configs": {long: 1}})).await;
+    let refused = refused.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "configs"]));
+    assert!(refused.to_string().len() < 1000, "{refused}");
+}
+
+#[tokio::test]
+async fn both_kinds_of_default_are_refused_whichever_is_new() {
+    let client = Client::new().await;
+    let integration = client.integration("shop").await;
+    let release = client.inside.release(integration, "v1").await;
+    let path = format!("/v2/integrations/{integration}");
+    let both = json!({"default_release_id": release, "default_release_channel": "Latest"});
+    let fixed = json!({"default_release_id": release});
+    // First the channel is the one that is there, then the release.
+    for _ in 0..2 {
+        let refused = client.patch(&path, both.clone()).await.expect(422);
+        let loc = json!(["body", "default_release_channel"]);
+        assert_eq!(refused["detail"][0]["loc"], loc);
+        assert_eq!(refused["detail"].as_array().unwrap().len(), 1);
+        client.patch(&path, fixed.clone()).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn an_archived_tenant_is_shown_and_nothing_else() {
     let client = Client::new().await;
     let tenant = client.runnable().await;

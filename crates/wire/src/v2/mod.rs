@@ -26,7 +26,7 @@ pub use reruns::{Origin, OriginOrObject, Output, RerunRun, SetTenantState, Tenan
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};
 pub use schedules::SchedulePreview;
 pub use tenants::{
-    ConfigsProblem, ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantMetadata,
-    TenantStatus, UpdateTenant,
+    ConfigsProblem, ConnectorStatus, CreateTenant, ReplaceTenant, Tenant, TenantAuthStatus,
+    TenantMetadata, TenantStatus, UpdateTenant,
 };
 pub use triggers::{Trigger, TriggerDetails, TriggerStatus};

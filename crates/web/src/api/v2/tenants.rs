@@ -7,8 +7,8 @@ use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, Ten
 use marquetry_app::triggers::trigger_payloads;
 use marquetry_model::{IntegrationId, ReleaseId, TenantId, TenantSource};
 use marquetry_wire::v2::{
-    ConfigsProblem, ConnectorStatus, CreateTenant, Tenant, TenantAuthStatus, TenantStatus,
-    UpdateTenant,
+    ConfigsProblem, ConnectorStatus, CreateTenant, ReplaceTenant, Tenant, TenantAuthStatus,
+    TenantStatus, UpdateTenant,
 };
 
 use super::Answer;
@@ -20,7 +20,7 @@ use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
 
-json_body!(CreateTenant, UpdateTenant);
+json_body!(CreateTenant, UpdateTenant, ReplaceTenant);
 list_query! {
     /// What the list of tenants takes.
     TenantsQuery {
@@ -110,18 +110,18 @@ pub(crate) async fn update(
     Caller(ctx, _): Caller<Write>,
     input: Checked<TenantPath, (), Json<UpdateTenant>>,
 ) -> Answer {
-    change(&ctx, input, false).await
+    change(&ctx, input.path, input.body.0, false).await
 }
 
 /// Changes what the body mentions; settings are replaced.
 #[utoipa::path(put, path = "/v2/tenants/{tenant_id}", operation_id = "replaceTenantConfigs",
-    tag = "extension", params(TenantPath), request_body = UpdateTenant,
+    tag = "extension", params(TenantPath), request_body = ReplaceTenant,
     responses((status = 200, description = "The tenant", body = Tenant), Refusals))]
 pub(crate) async fn replace(
     Caller(ctx, _): Caller<Write>,
-    input: Checked<TenantPath, (), Json<UpdateTenant>>,
+    input: Checked<TenantPath, (), Json<ReplaceTenant>>,
 ) -> Answer {
-    change(&ctx, input, true).await
+    change(&ctx, input.path, input.body.0.into(), true).await
 }
 
 /// Archives it.
@@ -133,12 +133,7 @@ pub(crate) async fn archive(Caller(ctx, _): Caller<Write>, input: Checked<Tenant
     answer(&ctx, archived).await
 }
 
-async fn change(
-    ctx: &Ctx,
-    input: Checked<TenantPath, (), Json<UpdateTenant>>,
-    replace: bool,
-) -> Answer {
-    let Json(body) = input.body;
+async fn change(ctx: &Ctx, path: TenantPath, body: UpdateTenant, replace: bool) -> Answer {
     let patch = TenantPatch {
         name: body.name,
         user_name: body.user_name,
@@ -150,7 +145,7 @@ async fn change(
         integration_release_id: super::release(&body.integration_release_id),
         integration_release_channel: body.integration_release_channel,
     };
-    let id = TenantId::new(input.path.tenant_id);
+    let id = TenantId::new(path.tenant_id);
     let changed = tenants::tenant_update(ctx, id, patch).await?;
     answer(ctx, changed).await
 }
