@@ -17,7 +17,9 @@ mod random;
 mod vault;
 
 pub mod builds;
+pub mod dispatch;
 pub mod environment;
+pub mod explain;
 pub mod health;
 pub mod idempotency;
 pub mod integration_secrets;

@@ -1,38 +1,33 @@
-//! What the engine does to runs: making them, taking them, ending them.
+//! What the engine does to runs once they are made: keeping them, ending them, closing what is lost.
 //!
 //! Each function is one transaction. A run is touched only under its claim (node and attempt), so
 //! a node that comes back late changes nothing.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use marquetry_model::{
-    Decision, Given, Integration, IntegrationId, Outcome, Phase, Release, ReleaseId, Result, Run,
-    RunId, Tenant, TenantId, Timestamp, Trigger, bundle,
+    Given, Integration, Outcome, Phase, Release, Result, Run, RunId, Tenant, TenantId, Timestamp,
+    Trigger,
 };
 use marquetry_store::logs::LogOf;
-use marquetry_store::runs::{Claimer, NewRun, RunClaim};
-use marquetry_store::{
-    Tx, integrations, logs, outputs, releases, reruns, runs, tenant_states, tenants, triggers,
-};
+use marquetry_store::runs::{Claimer, RunClaim};
+use marquetry_store::{Tx, logs, outputs, reruns, runs, tenant_states, triggers};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
+use crate::dispatch::take;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::learned::{self, Learned};
 use crate::lost;
-use crate::releases::resolve;
 use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
 
-/// How many tenants one look at the queue serves.
+/// How many lost runs one look closes.
 const BATCH: i64 = 128;
 /// How long after the end of a lease a run is closed: the clocks of nodes differ a little, and the
 /// process behind the lease must be gone by then, or a tenant would have two.
 const REAP_MARGIN: Duration = Duration::from_secs(5);
-/// When dispatch looks again at a tenant whose release is gone.
-const NO_RELEASE: Duration = Duration::from_secs(60);
 
 /// Everything that a node needs to execute a run it has taken.
 #[derive(Debug, Clone)]
@@ -58,252 +53,8 @@ pub struct RunJob {
     pub metadata: Map<String, Value>,
 }
 
-/// What one look at the queue did.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// Runs that this node shall execute now.
-    pub jobs: Vec<RunJob>,
-    /// When to look again without a hint; none: only at a hint.
-    pub next: Option<Timestamp>,
-    /// Whether there may be more at once.
-    pub more: bool,
-}
-
-/// Makes runs of what waits, and takes up to `slots` runs for this node, those that have waited
-/// longest first. With no claimer the runs are made for other nodes to take.
-///
-/// A node that executes makes no more runs than it has places for: what waits longer is bundled
-/// further meanwhile, and each run is written once.
-pub async fn runs_take(ctx: &Ctx, claimer: Option<&Claimer>, slots: usize) -> Result<Taken> {
-    let now = ctx.now();
-    if claimer.is_some() && slots == 0 {
-        return Ok(Taken::default());
-    }
-    let most = ctx.app.settings.limits.most_in_bundle;
-    let mut tx = ctx.write().await?;
-    let Look {
-        jobs,
-        full,
-        changed,
-    } = take(&mut tx, claimer, slots, now, most).await?;
-    let free = claimer.is_none() || jobs.len() < slots;
-    let next = if free {
-        tenant_states::find_next_due(&mut tx)
-            .await
-            .map_err(store_error)?
-    } else {
-        None
-    };
-    if changed {
-        tx.commit().await.map_err(store_error)?;
-    }
-    Ok(Taken {
-        jobs,
-        next,
-        more: full && free,
-    })
-}
-
-/// What was found in the queue.
-struct Look {
-    jobs: Vec<RunJob>,
-    /// There may be more.
-    full: bool,
-    /// Something was written.
-    changed: bool,
-}
-
-async fn take(
-    tx: &mut Tx,
-    claimer: Option<&Claimer>,
-    slots: usize,
-    now: Timestamp,
-    most: usize,
-) -> Result<Look> {
-    let mut known = Known::default();
-    let mut jobs = Vec::new();
-    let mut limit = BATCH;
-    if let Some(claimer) = claimer {
-        limit = BATCH.min(i64::try_from(slots).unwrap_or(BATCH));
-        let pending = runs::claim(tx, claimer, now, limit)
-            .await
-            .map_err(store_error)?;
-        for run in pending {
-            jobs.push(job_of(tx, &mut known, run).await?);
-        }
-        limit -= i64::try_from(jobs.len()).unwrap_or(limit);
-    }
-    let due = if limit > 0 {
-        tenant_states::claim_due(tx, now, limit)
-            .await
-            .map_err(store_error)?
-    } else {
-        Vec::new()
-    };
-    let full = i64::try_from(due.len()).is_ok_and(|n| n == limit && n > 0);
-    let changed = !jobs.is_empty() || !due.is_empty();
-    for tenant in due {
-        let made = dispatch(tx, &mut known, tenant, claimer, now, most).await?;
-        jobs.extend(made.filter(|job| job.run.phase == Phase::Running));
-    }
-    Ok(Look {
-        jobs,
-        full,
-        changed,
-    })
-}
-
-/// What one look has read already: a burst is mostly of few integrations.
-#[derive(Default)]
-struct Known {
-    integrations: HashMap<IntegrationId, Integration>,
-    releases: HashMap<ReleaseId, Release>,
-}
-
-impl Known {
-    async fn integration(&mut self, tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
-        if let Some(found) = self.integrations.get(&id) {
-            return Ok(found.clone());
-        }
-        let found = integrations::get(tx, id).await.map_err(store_error)?;
-        self.integrations.insert(id, found.clone());
-        Ok(found)
-    }
-
-    async fn release(&mut self, tx: &mut Tx, id: ReleaseId) -> Result<Release> {
-        if let Some(found) = self.releases.get(&id) {
-            return Ok(found.clone());
-        }
-        let found = releases::get(tx, id).await.map_err(store_error)?;
-        self.releases.insert(id, found.clone());
-        Ok(found)
-    }
-}
-
-/// Makes the next run of one tenant, or notes when to look again.
-async fn dispatch(
-    tx: &mut Tx,
-    known: &mut Known,
-    id: TenantId,
-    claimer: Option<&Claimer>,
-    now: Timestamp,
-    most: usize,
-) -> Result<Option<RunJob>> {
-    let tenant = tenants::get(tx, id).await.map_err(store_error)?;
-    let integration = known.integration(tx, tenant.integration_id).await?;
-    if integration.paused {
-        return postpone(tx, id, None).await;
-    }
-    bundle_next(tx, tenant, integration, None, claimer, now, most).await
-}
-
-/// Makes the next run of a tenant whose row the transaction holds already, and whose integration
-/// and release it has just read; none when one is live or has to wait.
-pub(crate) async fn run_take_now(
-    tx: &mut Tx,
-    (tenant, integration, release): (Tenant, Integration, Release),
-    claimer: &Claimer,
-    now: Timestamp,
-    most: usize,
-) -> Result<Option<RunJob>> {
-    let state = tenant_states::get(tx, tenant.id)
-        .await
-        .map_err(store_error)?;
-    if state.current_run_id.is_some() {
-        return Ok(None);
-    }
-    bundle_next(
-        tx,
-        tenant,
-        integration,
-        Some(release),
-        Some(claimer),
-        now,
-        most,
-    )
-    .await
-}
-
-/// `release` is what the tenant's channel means now, where that is known already.
-async fn bundle_next(
-    tx: &mut Tx,
-    tenant: Tenant,
-    integration: Integration,
-    release: Option<Release>,
-    claimer: Option<&Claimer>,
-    now: Timestamp,
-    most: usize,
-) -> Result<Option<RunJob>> {
-    let id = tenant.id;
-    let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
-    let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
-    let taken = match bundle(&waiting, now, debounce, tenant.paused, most) {
-        Decision::Nothing => return postpone(tx, id, None).await,
-        Decision::Wait { until } => return postpone(tx, id, Some(until)).await,
-        Decision::Run(taken) => taken,
-    };
-    let rerun = match taken.triggers.first() {
-        Some(trigger) if taken.is_rerun => reruns::find(tx, *trigger).await.map_err(store_error)?,
-        _ => None,
-    };
-    let release = match (rerun.as_ref().and_then(|rerun| rerun.release_id), release) {
-        (Some(id), _) => Some(releases::get(tx, id).await.map_err(store_error)?),
-        (None, Some(release)) => Some(release),
-        (None, None) => resolve(tx, &integration, &tenant).await?,
-    };
-    let Some(release) = release else {
-        return postpone(tx, id, Some(now.plus(NO_RELEASE))).await;
-    };
-    let state = tenant_states::get(tx, id).await.map_err(store_error)?;
-    let rerun = rerun.as_ref();
-    let by_hand = rerun.is_some_and(|rerun| rerun.configs.is_some());
-    let version = rerun.and_then(|rerun| rerun.configs_version);
-    let wanted = NewRun {
-        tenant_id: id,
-        integration_id: integration.id,
-        release_id: release.id,
-        mode: taken.mode,
-        rerun_of: rerun.map(|rerun| rerun.run_id),
-        is_saved: rerun.is_none_or(|rerun| rerun.is_saved),
-        configs_version: (!by_hand).then(|| version.unwrap_or(tenant.configs_version)),
-        given: rerun
-            .and_then(|rerun| rerun.given)
-            .unwrap_or_else(|| state.given()),
-    };
-    let made = runs::insert(tx, &wanted, claimer, now)
-        .await
-        .map_err(store_error)?;
-    // The index says that a run is live already: its end looks again.
-    let Some(run) = made else {
-        return postpone(tx, id, None).await;
-    };
-    triggers::update_taken(tx, run.id, &taken.triggers)
-        .await
-        .map_err(store_error)?;
-    let left = waiting.len() - taken.triggers.len();
-    let due = (left > 0).then_some(now);
-    let count = i64::try_from(taken.triggers.len()).unwrap_or(i64::MAX);
-    tenant_states::update_dispatched(tx, id, count, due, run.id)
-        .await
-        .map_err(store_error)?;
-    job(tx, run, tenant, integration, release).await.map(Some)
-}
-
-async fn postpone(tx: &mut Tx, id: TenantId, due: Option<Timestamp>) -> Result<Option<RunJob>> {
-    tenant_states::update_due(tx, id, due)
-        .await
-        .map_err(store_error)?;
-    Ok(None)
-}
-
-async fn job_of(tx: &mut Tx, known: &mut Known, run: Run) -> Result<RunJob> {
-    let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
-    let integration = known.integration(tx, run.integration_id).await?;
-    let release = known.release(tx, run.release_id).await?;
-    job(tx, run, tenant, integration, release).await
-}
-
-async fn job(
+/// All that a node needs for a run that it has taken.
+pub(crate) async fn job(
     tx: &mut Tx,
     mut run: Run,
     mut tenant: Tenant,
@@ -496,7 +247,7 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
         .await
         .map_err(store_error)?;
     let mut next = None;
-    if claimer.is_some() {
+    if let Some(claimer) = claimer {
         let most = ctx.app.settings.limits.most_in_bundle;
         // Boxed, or every ending run carries its room.
         let taken = Box::pin(take(&mut tx, claimer, 1, now, most));

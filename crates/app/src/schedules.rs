@@ -1,16 +1,18 @@
 //! Schedules: when a tenant's runs are due, and what happens then.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use marquetry_model::{
-    Channel, Error, Integration, IntegrationId, ReleaseId, Result, Schedule, Scope, Tenant,
-    TenantId, Timestamp, randomize,
+    Channel, DecisionKind, DecisionNote, Error, Integration, IntegrationId, Missed, ReleaseId,
+    Result, Schedule, Scope, Tenant, TenantId, Timestamp, randomize,
 };
 use marquetry_store::schedules::{DueSchedule, Ticked};
-use marquetry_store::{Tx, integrations, schedules, tenants};
+use marquetry_store::{Tx, decisions, integrations, schedules, tenants};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
+use crate::explain::noted;
 use crate::hints::Topic;
 use crate::releases::resolve_choice;
 
@@ -45,9 +47,15 @@ fn next(schedule: &str, timezone: Option<&str>, now: Timestamp) -> Option<Timest
     Schedule::parse(schedule, timezone).ok()?.next_after(now)
 }
 
+/// A tick that is later than this was missed: nobody looked when it was due.
+const LATE: Duration = Duration::from_secs(60);
+/// Missed ticks are counted up to so many: a schedule of every minute misses half a million a year.
+const MOST_MISSED: usize = 10_000;
+
 /// Makes triggers of the schedules that are due. After downtime a schedule fires once, not once
-/// for each tick that was missed; the tick of a paused integration, of one without a release, and
-/// of a tenant with too much waiting is passed over.
+/// for each tick that was missed, or not at all where the integration says so; the tick of a paused
+/// integration, of one without a release, and of a tenant with too much waiting is passed over.
+/// What did not become a trigger is noted.
 pub async fn schedules_fire(ctx: &Ctx) -> Result<SchedulesFired> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
@@ -56,11 +64,17 @@ pub async fn schedules_fire(ctx: &Ctx) -> Result<SchedulesFired> {
         .map_err(store_error)?;
     let mut ready = Ready::default();
     let mut ticked = Vec::with_capacity(due.len());
+    let mut notes = Vec::new();
     for due in &due {
         let most = ctx.app.settings.limits.waiting_per_tenant;
-        ticked.push(tick(&mut tx, &mut ready, due, most, now).await?);
+        let (tick, note) = tick(&mut tx, &mut ready, due, most, now).await?;
+        ticked.push(tick);
+        notes.extend(note);
     }
     if !ticked.is_empty() {
+        decisions::insert(&mut tx, &notes)
+            .await
+            .map_err(store_error)?;
         schedules::update_ticked(&mut tx, &ticked, now)
             .await
             .map_err(store_error)?;
@@ -126,32 +140,61 @@ async fn tick(
     due: &DueSchedule,
     most: i64,
     now: Timestamp,
-) -> Result<Ticked> {
+) -> Result<(Ticked, Option<DecisionNote>)> {
     let schedule = due.schedule.as_deref().filter(|_| !due.stands_still);
-    let Some(schedule) = schedule else {
-        return Ok(Ticked {
-            tenant_id: due.tenant_id,
-            next: None,
-            fired: false,
-        });
+    let schedule = schedule.and_then(|text| Schedule::parse(text, due.timezone.as_deref()).ok());
+    let mut ticked = Ticked {
+        tenant_id: due.tenant_id,
+        next: schedule.as_ref().and_then(|it| it.next_after(now)),
+        fired: false,
     };
     // Only a schedule whose time is known has a time to miss.
-    let known = due.fire_at > Timestamp::from_millis(0);
-    let fired = known && due.waiting < most && ready.is(tx, due).await?;
-    let next = next(schedule, due.timezone.as_deref(), now);
-    Ok(Ticked {
-        tenant_id: due.tenant_id,
-        next,
-        fired,
-    })
+    let is_known = due.fire_at > Timestamp::from_millis(0);
+    let Some(schedule) = schedule.filter(|_| is_known) else {
+        return Ok((ticked, None));
+    };
+    let missed = missed(&schedule, due.fire_at, now);
+    let against = if due.missed == Missed::Skip && !is_in_time(&schedule, now) {
+        Some(DecisionKind::TicksSkipped)
+    } else if due.waiting >= most {
+        Some(DecisionKind::TickFull)
+    } else {
+        ready.against(tx, due).await?
+    };
+    ticked.fired = against.is_none();
+    let late = match due.missed {
+        Missed::Once => DecisionKind::TicksLate,
+        Missed::Skip => DecisionKind::TicksSkipped,
+    };
+    let note = against.or((missed > 0).then_some(late));
+    let note = note.map(|kind| DecisionNote {
+        first_at: due.fire_at,
+        count: missed.max(1),
+        ..noted(due.tenant_id, kind, now)
+    });
+    Ok((ticked, note))
 }
 
-/// Which integrations could run anything now; most schedules that are due together are of few.
+/// How many ticks since the one at `first` are over by more than [`LATE`].
+fn missed(schedule: &Schedule, first: Timestamp, now: Timestamp) -> i64 {
+    let all = std::iter::successors(Some(first), |at| schedule.next_after(*at));
+    let over = all.take_while(|at| now.since(*at) > LATE);
+    i64::try_from(over.take(MOST_MISSED).count()).unwrap_or(i64::MAX)
+}
+
+/// Whether there is a tick that is due now and not late.
+fn is_in_time(schedule: &Schedule, now: Timestamp) -> bool {
+    let begin = now.minus(LATE + Duration::from_millis(1));
+    schedule.next_after(begin).is_some_and(|at| at <= now)
+}
+
+/// Which integrations could run anything now, and what is against the others; most schedules that
+/// are due together are of few.
 #[derive(Default)]
-struct Ready(HashMap<(IntegrationId, Option<ReleaseId>, Option<Channel>), bool>);
+struct Ready(HashMap<(IntegrationId, Option<ReleaseId>, Option<Channel>), Option<DecisionKind>>);
 
 impl Ready {
-    async fn is(&mut self, tx: &mut Tx, due: &DueSchedule) -> Result<bool> {
+    async fn against(&mut self, tx: &mut Tx, due: &DueSchedule) -> Result<Option<DecisionKind>> {
         let (id, channel) = (due.integration_release_id, due.integration_release_channel);
         let key = (due.integration_id, id, channel);
         if let Some(known) = self.0.get(&key) {
@@ -160,11 +203,13 @@ impl Ready {
         let integration = integrations::get(tx, due.integration_id)
             .await
             .map_err(store_error)?;
-        let ready = !integration.paused
-            && resolve_choice(tx, &integration, id, channel)
-                .await?
-                .is_some();
-        self.0.insert(key, ready);
-        Ok(ready)
+        let release = resolve_choice(tx, &integration, id, channel).await?;
+        let against = match release {
+            _ if integration.paused => Some(DecisionKind::TickPaused),
+            None => Some(DecisionKind::TickNoRelease),
+            Some(_) => None,
+        };
+        self.0.insert(key, against);
+        Ok(against)
     }
 }

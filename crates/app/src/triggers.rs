@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobError, BlobRef, Kind};
 use marquetry_model::{
-    Error, FieldError, Integration, IntegrationId, Loc, Mode, Phase, Release, Result, Scope,
-    Source, Tenant, TenantId, Trigger, TriggerId,
+    DecisionKind, Error, FieldError, Integration, IntegrationId, Loc, Mode, Phase, Release, Result,
+    Scope, Source, Tenant, TenantId, Trigger, TriggerId,
 };
 use marquetry_store::triggers::TriggerHead;
-use marquetry_store::{Tx, WriteTx, integrations, runs, tenant_states, tenants, triggers};
+use marquetry_store::{
+    Tx, WriteTx, decisions, integrations, runs, tenant_states, tenants, triggers,
+};
 
 use crate::ctx::Ctx;
+use crate::dispatch::run_take_now;
 use crate::errors::{blob_error, store_error};
+use crate::explain::noted;
 use crate::hints::Topic;
 use crate::places::Place;
 use crate::releases::resolve;
-use crate::run_engine::{RunJob, run_take_now};
+use crate::run_engine::RunJob;
 
 /// What a trigger carries.
 #[derive(Debug, Clone)]
@@ -33,14 +37,57 @@ pub struct TriggerInput {
 }
 
 /// Accepts a trigger. When this answers, the trigger is on disk and will end in exactly one run.
+/// That one was refused because of what its tenant is now, is noted for who asks why nothing ran.
 pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerId> {
     ctx.require(Scope::Sync)?;
+    match accept(ctx, id, input).await {
+        Ok(trigger) => Ok(trigger),
+        Err(NotAccepted::Refused(refusal)) => {
+            let mut tx = ctx.write().await?;
+            let note = noted(id, refusal.kind, ctx.now());
+            decisions::insert(&mut tx, &[note])
+                .await
+                .map_err(store_error)?;
+            tx.commit().await.map_err(store_error)?;
+            Err(refusal.error)
+        }
+        Err(NotAccepted::Failed(error)) => Err(error),
+    }
+}
+
+/// Why there is no trigger.
+enum NotAccepted {
+    /// Because of what the tenant is now.
+    Refused(Refusal),
+    /// Something else.
+    Failed(Error),
+}
+
+/// A refusal that an explanation of the tenant tells.
+pub(crate) struct Refusal {
+    kind: DecisionKind,
+    pub(crate) error: Error,
+}
+
+impl From<Error> for NotAccepted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Refusal> for NotAccepted {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerId, NotAccepted> {
     let now = ctx.now();
     let limits = ctx.app.settings.limits;
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
             // What will be refused shall not fill the blob store first.
-            check(&mut *ctx.read().await?, id).await?;
+            check(&mut *ctx.read().await?, id).await??;
             let blob = ctx
                 .app
                 .blobs
@@ -55,15 +102,15 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     // First, because it takes the row that archiving takes too: what is checked below holds.
     let room = tenant_states::accept(&mut tx, id, now, limits.waiting_per_tenant).await;
     let room = room.map_err(store_error)?;
-    let found = check(&mut tx, id).await?;
+    let found = check(&mut tx, id).await??;
     if !room {
-        return Err(Error::RateLimited {
+        let most = limits.waiting_per_tenant;
+        let error = Error::RateLimited {
             retry_after_s: 10,
-            message: format!(
-                "{} triggers wait for tenant {id}",
-                limits.waiting_per_tenant
-            ),
-        });
+            message: format!("{most} triggers wait for tenant {id}"),
+        };
+        let kind = DecisionKind::RefusedFull;
+        return Err(Refusal { kind, error }.into());
     }
     let trigger = Trigger {
         id: TriggerId::new(0),
@@ -84,7 +131,10 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
     ctx.note(&mut tx, trigger.get()).await?;
     // Where the machine is idle, the commit that makes the trigger durable makes its run too.
     let most = limits.most_in_bundle;
-    if let Some(place) = ctx.app.take_place()
+    // What keeps to a limit is counted in one place only, which is dispatch.
+    let is_limited = found.1.concurrency_limit.is_some();
+    if !is_limited
+        && let Some(place) = ctx.app.take_place()
         // Both are large, and the door holds this future on its stack.
         && let Some(job) = Box::pin(run_take_now(&mut tx, found, &place.claimer(), now, most)).await?
     {
@@ -136,8 +186,11 @@ pub async fn tenant_of_user(
         .ok_or_else(|| Error::not_found(TenantId::KIND, format!("of user {user_name}")))
 }
 
+/// What a run of a tenant would be made of now.
+pub(crate) type Runnable = (Tenant, Integration, Release);
+
 /// Whether the tenant's triggers are accepted, and what a run of it would be made of.
-async fn check(tx: &mut Tx, id: TenantId) -> Result<(Tenant, Integration, Release)> {
+pub(crate) async fn check(tx: &mut Tx, id: TenantId) -> Result<Result<Runnable, Refusal>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     if tenant.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
@@ -150,16 +203,20 @@ async fn check(tx: &mut Tx, id: TenantId) -> Result<(Tenant, Integration, Releas
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
             integration.name, integration.id
         );
-        return Err(refused(message));
+        let kind = DecisionKind::RefusedPaused;
+        let error = refused(message);
+        return Ok(Err(Refusal { kind, error }));
     }
     let Some(release) = resolve(tx, &integration, &tenant).await? else {
         let message = format!(
             "integration {} has no release that tenant {} could run; build one with POST /v2/sourcecontrol/build",
             integration.name, tenant.name
         );
-        return Err(refused(message));
+        let kind = DecisionKind::RefusedNoRelease;
+        let error = refused(message);
+        return Ok(Err(Refusal { kind, error }));
     };
-    Ok((tenant, integration, release))
+    Ok(Ok((tenant, integration, release)))
 }
 
 pub(crate) fn refused(message: String) -> Error {

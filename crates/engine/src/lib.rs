@@ -68,10 +68,8 @@ impl Engine {
             let inner: Arc<dyn Places> = Arc::clone(&inner) as _;
             app.offer_places(Arc::downgrade(&inner));
         }
-        if roles.runner || roles.scheduler {
-            tracker.spawn(execute::run_loop(Arc::clone(&inner)));
-        }
         if roles.runner {
+            tracker.spawn(execute::run_loop(Arc::clone(&inner)));
             tracker.spawn(heartbeat::run_loop(Arc::clone(&inner)));
         }
         if roles.builder {

@@ -37,6 +37,16 @@ pub enum Stop {
     },
 }
 
+impl Stop {
+    /// The trigger that begins the next bundle of the same queue.
+    pub fn at(self) -> Option<TriggerId> {
+        match self {
+            Self::QueueEmpty => None,
+            Self::ModeChange { at } | Self::Rerun { at } | Self::Full { at } => Some(at),
+        }
+    }
+}
+
 /// The triggers of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {

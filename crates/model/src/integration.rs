@@ -55,6 +55,16 @@ words! {
 }
 
 words! {
+    /// What becomes of ticks of a schedule that passed while no server looked.
+    Missed {
+        /// The schedule fires once for all of them.
+        Once = "once",
+        /// They are skipped.
+        Skip = "skip",
+    }
+}
+
+words! {
     /// Whether a developer may run it with a tenant's credentials at home.
     LocalRun {
         /// No.
@@ -114,8 +124,12 @@ pub struct Integration {
     pub schedule_choices: Vec<ScheduleChoice>,
     /// What `user_schedule` loses on its way to `schedule`.
     pub schedule_randomization: Randomization,
+    /// What becomes of ticks that passed while no server looked.
+    pub missed: Missed,
     /// How long an idle tenant waits for further triggers, in milliseconds.
     pub debounce_ms: i64,
+    /// The most live runs that it may have at once, on all nodes; none: as many as there are places.
+    pub concurrency_limit: Option<i64>,
     /// Time limit of a run, in seconds.
     pub timeout_seconds: i64,
     /// Memory limit of a run, in MiB.
@@ -165,7 +179,9 @@ impl Integration {
             default_schedule: None,
             schedule_choices: Vec::new(),
             schedule_randomization: Randomization::Minute,
+            missed: Missed::Once,
             debounce_ms: 0,
+            concurrency_limit: None,
             timeout_seconds: 600,
             memory_mb: 1024,
             retry: Retry::Never,

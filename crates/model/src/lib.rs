@@ -9,7 +9,9 @@ mod api_key;
 mod build;
 mod bundle;
 mod clock;
+mod decision;
 mod error;
+mod fair;
 mod ids;
 mod integration;
 mod mode;
@@ -30,12 +32,15 @@ pub use api_key::{ApiKey, Scope, ScopeSet};
 pub use build::{Build, BuildStatus, NewBuild};
 pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
 pub use clock::{Clock, SharedClock, SimClock, SystemClock};
+pub use decision::{DecisionKind, DecisionNote};
 pub use error::{Error, FieldError, Loc, Result};
+pub use fair::{Turn, share};
 pub use ids::{
     ApiKeyId, BuildId, IntegrationId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId, TriggerId,
 };
 pub use integration::{
-    Connector, Egress, Integration, IntegrationType, LocalRun, Randomization, Retry, ScheduleChoice,
+    Connector, Egress, Integration, IntegrationType, LocalRun, Missed, Randomization, Retry,
+    ScheduleChoice,
 };
 pub use mode::{Mode, Source, TenantSource};
 pub use names::{NameError, check_slug};

@@ -81,4 +81,31 @@ impl Dialect {
             ),
         }
     }
+
+    /// Lets one transaction after another count what integration `$1` has live. Not the row: who
+    /// archives an integration holds that and asks for its tenants, which who counts holds. SQLite
+    /// has one writer.
+    pub(crate) const LOCK_TURN: &'static str =
+        "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(724811932, CAST($1 AS INTEGER))";
+
+    /// The rows of a JSON array of arrays (integer, text, four integers) in parameter `n`, as a
+    /// table with the columns `a` to `f`.
+    pub(crate) fn decisions(self, n: usize) -> String {
+        let column = |at: usize, name: char| match self {
+            Self::Sqlite => format!("json_extract(value, '$[{at}]') AS {name}"),
+            Self::Postgres if at == 1 => format!("value->>{at} AS {name}"),
+            Self::Postgres => format!("CAST(value->>{at} AS BIGINT) AS {name}"),
+        };
+        let columns: Vec<_> = ('a'..='f')
+            .enumerate()
+            .map(|(at, name)| column(at, name))
+            .collect();
+        let columns = columns.join(", ");
+        match self {
+            Self::Sqlite => format!("(SELECT {columns} FROM json_each(${n}))"),
+            Self::Postgres => {
+                format!("(SELECT {columns} FROM json_array_elements(CAST(${n} AS JSON)))")
+            }
+        }
+    }
 }

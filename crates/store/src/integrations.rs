@@ -12,7 +12,8 @@ macro_rules! columns {
          connectors, default_release_id, default_release_channel, default_schedule, \
          schedule_choices, schedule_randomization, debounce_ms, timeout_seconds, memory_mb, retry, \
          egress, egress_ports, poll_seconds, local_run, paused, target_url, archived_at, \
-         created_at, modified_at, push_hook_generation, polled_at, poll_message"
+         created_at, modified_at, push_hook_generation, missed, \
+         concurrency_limit, polled_at, poll_message"
     };
 }
 
@@ -20,9 +21,10 @@ const INSERT: &str = "INSERT INTO integrations (name, long_name, kind, repositor
         repository_tracking_branch, repository_paths, connectors, default_release_id,
         default_release_channel, default_schedule, schedule_choices, schedule_randomization,
         debounce_ms, timeout_seconds, memory_mb, retry, egress, egress_ports, poll_seconds,
-        local_run, paused, target_url, archived_at, created_at, modified_at, push_hook_generation)
+        local_run, paused, target_url, archived_at, created_at, modified_at, push_hook_generation,
+        missed, concurrency_limit)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23, $24, $25, $26)
+        $20, $21, $22, $23, $24, $25, $26, $27, $28)
     ON CONFLICT DO NOTHING RETURNING id";
 const UPDATE: &str = "UPDATE integrations SET name = $1, long_name = $2, kind = $3,
         repository_url = $4, repository_tracking_branch = $5, repository_paths = $6,
@@ -31,8 +33,8 @@ const UPDATE: &str = "UPDATE integrations SET name = $1, long_name = $2, kind = 
         debounce_ms = $13, timeout_seconds = $14, memory_mb = $15, retry = $16, egress = $17,
         egress_ports = $18, poll_seconds = $19, local_run = $20, paused = $21, target_url = $22,
         archived_at = $23, created_at = $24, modified_at = $25,
-        push_hook_generation = $26
-    WHERE id = $27";
+        push_hook_generation = $26, missed = $27, concurrency_limit = $28
+    WHERE id = $29";
 const GET: &str = concat!("SELECT ", columns!(), " FROM integrations WHERE id = $1");
 const FIND_BY_NAME: &str = concat!(
     "SELECT ",
@@ -54,7 +56,9 @@ const LIST: List = List {
         ("default_release_channel", "default_release_channel"),
         ("default_schedule", "default_schedule"),
         ("schedule_randomization", "schedule_randomization"),
+        ("missed", "missed"),
         ("debounce_ms", "debounce_ms"),
+        ("concurrency_limit", "concurrency_limit"),
         ("timeout_seconds", "timeout_seconds"),
         ("memory_mb", "memory_mb"),
         ("retry", "retry"),
@@ -123,7 +127,7 @@ pub async fn list(tx: &mut Tx, archived: bool, request: &PageRequest) -> Result<
     LIST.page(tx, filter, request, read).await
 }
 
-fn values_of(integration: &Integration) -> [Value; 26] {
+fn values_of(integration: &Integration) -> [Value; 28] {
     let i = integration;
     values![
         i.name.as_str(),
@@ -152,7 +156,9 @@ fn values_of(integration: &Integration) -> [Value; 26] {
         i.archived_at,
         i.created_at,
         i.modified_at,
-        i.push_hook_generation
+        i.push_hook_generation,
+        i.missed.as_str(),
+        i.concurrency_limit
     ]
 }
 
@@ -185,6 +191,8 @@ fn read(row: &mut Reader<'_>) -> Result<Integration> {
         created_at: row.time()?,
         modified_at: row.time()?,
         push_hook_generation: row.i64()?,
+        missed: row.word()?,
+        concurrency_limit: row.opt_i64()?,
         polled_at: row.opt_time()?,
         poll_message: row.opt_text()?,
     })

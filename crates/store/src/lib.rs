@@ -18,6 +18,7 @@ mod value;
 pub mod api_keys;
 pub mod builds;
 pub mod data_keys;
+pub mod decisions;
 pub mod idempotency;
 pub mod integration_secrets;
 pub mod integrations;
@@ -36,6 +37,7 @@ pub mod tenant_states;
 pub mod tenant_views;
 pub mod tenants;
 pub mod triggers;
+pub mod turns;
 
 pub use error::{Error, Result};
 pub use query::Filter;

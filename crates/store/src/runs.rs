@@ -3,7 +3,7 @@
 
 use marquetry_model::{
     Given, IntegrationId, Mode, Outcome, OutputId, PageRequest, Phase, ReleaseId, Run, RunId,
-    RunUsage, TenantId, Timestamp,
+    RunUsage, Stop, TenantId, Timestamp, TriggerId,
 };
 
 use crate::query::{Filter, List, Selected, json, read_all, read_one};
@@ -27,8 +27,9 @@ const INSERT: &str = concat!(
     "INSERT INTO runs (tenant_id, integration_id, release_id, mode, phase, attempt, node,
         lease_until, cancel_requested, cpu_ms, max_rss_bytes, log_bytes, created_at, started_at,
         rerun_of, is_saved, configs_version, given_last_run_id, given_successful_run_id,
-        given_output_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12, $13, $14, $15, $16)
+        given_output_id, bundle_stop, bundle_stop_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $11, $12, $13, $14, $15, $16,
+        $17, $18)
     ON CONFLICT DO NOTHING RETURNING ",
     columns!()
 );
@@ -89,6 +90,8 @@ pub struct NewRun {
     pub configs_version: Option<i64>,
     /// The state that it is given.
     pub given: Given,
+    /// Why its bundle of triggers ends where it does.
+    pub stop: Stop,
 }
 
 /// A node that takes runs, and until when its claim holds without a heartbeat.
@@ -128,7 +131,9 @@ pub async fn insert(
         run.configs_version,
         run.given.last_run_id,
         run.given.last_successful_run_id,
-        run.given.output_id
+        run.given.output_id,
+        stop_word(run.stop),
+        run.stop.at()
     ];
     read_one(tx.row(INSERT, &row).await?, read)
 }
@@ -183,6 +188,8 @@ pub struct RunFilter {
     pub from: Option<Timestamp>,
     /// Made before this time.
     pub to: Option<Timestamp>,
+    /// This one, or older.
+    pub up_to: Option<RunId>,
 }
 
 /// The page of those that fit, newest first.
@@ -216,6 +223,9 @@ pub(crate) async fn selected(
     }
     if let Some(to) = wanted.to {
         filter.equal("created_at < ?", to);
+    }
+    if let Some(newest) = wanted.up_to {
+        filter.equal("id <= ?", newest);
     }
     LIST.select(tx, filter, request).await
 }
@@ -312,6 +322,44 @@ pub async fn claim_lost(
         .rows(&sql, &values![now, node.unwrap_or(""), limit])
         .await?;
     read_all(rows, read)
+}
+
+/// Why the bundles of these runs ended where they did; nothing about those after which nothing
+/// waited.
+pub async fn list_stops(tx: &mut Tx, ids: &[RunId]) -> Result<Vec<(RunId, Stop)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT id, bundle_stop, bundle_stop_at FROM runs
+        WHERE id IN {} AND bundle_stop IS NOT NULL ORDER BY id",
+        tx.dialect().id_list(1)
+    );
+    let rows = tx.rows(&sql, &values![json(&ids)]).await?;
+    read_all(rows, |row| {
+        let id = RunId::new(row.i64()?);
+        let word = row.text()?;
+        let at = TriggerId::new(row.i64()?);
+        Ok((id, stop_of(&word, at)))
+    })
+}
+
+fn stop_word(stop: Stop) -> Option<&'static str> {
+    match stop {
+        Stop::QueueEmpty => None,
+        Stop::ModeChange { .. } => Some("mode"),
+        Stop::Rerun { .. } => Some("rerun"),
+        Stop::Full { .. } => Some("full"),
+    }
+}
+
+fn stop_of(word: &str, at: TriggerId) -> Stop {
+    match word {
+        "mode" => Stop::ModeChange { at },
+        "rerun" => Stop::Rerun { at },
+        "full" => Stop::Full { at },
+        _ => Stop::QueueEmpty,
+    }
 }
 
 /// Three columns.

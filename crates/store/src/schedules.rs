@@ -1,7 +1,7 @@
 //! When each tenant's schedule is due next. It stands in the tenant's state, because it changes with
 //! every tick.
 
-use marquetry_model::{Channel, IntegrationId, ReleaseId, TenantId, Timestamp};
+use marquetry_model::{Channel, IntegrationId, Missed, ReleaseId, TenantId, Timestamp};
 
 use crate::query::{json, read_all};
 use crate::value::{Reader, values};
@@ -24,6 +24,8 @@ pub struct DueSchedule {
     pub schedule: Option<String>,
     /// IANA name; none: UTC.
     pub timezone: Option<String>,
+    /// What becomes of ticks that passed while no server looked.
+    pub missed: Missed,
     /// Whether the tenant is paused or archived.
     pub stands_still: bool,
     /// Triggers that no run has taken.
@@ -46,9 +48,10 @@ pub struct Ticked {
 pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<DueSchedule>> {
     let sql = format!(
         "SELECT s.tenant_id, t.integration_id, t.integration_release_id,
-            t.integration_release_channel, s.fire_at, t.schedule, t.timezone,
+            t.integration_release_channel, s.fire_at, t.schedule, t.timezone, i.missed,
             CASE WHEN t.paused <> 0 OR t.archived_at IS NOT NULL THEN 1 ELSE 0 END, s.waiting
         FROM tenant_states s JOIN tenants t ON t.id = s.tenant_id
+            JOIN integrations i ON i.id = t.integration_id
         WHERE s.fire_at <= $1 ORDER BY s.fire_at, s.tenant_id LIMIT $2{}",
         tx.dialect().skip_locked("s")
     );
@@ -63,6 +66,14 @@ pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
         .map(|row| row.reader().opt_time())
         .transpose()?
         .flatten())
+}
+
+/// When one tenant's schedule is due next.
+pub async fn find_next_of(tx: &mut Tx, id: TenantId) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT fire_at FROM tenant_states WHERE tenant_id = $1";
+    let row = tx.row(SQL, &values![id]).await?;
+    let next = row.map(|row| row.reader().opt_time()).transpose()?;
+    Ok(next.flatten())
 }
 
 /// Sets when one tenant's schedule is due next; none: not at all.
@@ -115,6 +126,7 @@ fn read(row: &mut Reader<'_>) -> Result<DueSchedule> {
         fire_at: row.time()?,
         schedule: row.opt_text()?,
         timezone: row.opt_text()?,
+        missed: row.word()?,
         stands_still: row.bool()?,
         waiting: row.i64()?,
     })

@@ -71,29 +71,22 @@ pub async fn accept(tx: &mut Tx, id: TenantId, due_at: Timestamp, most: i64) -> 
     Ok(tx.execute(ACCEPT, &values![id, due_at, most]).await? == 1)
 }
 
-/// Tenants without a live run that are due, longest waiting first, at most `limit`; taken for
-/// this transaction, and passed over by others.
-pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<TenantId>> {
+/// Tenants of an integration without a live run that are due, longest waiting first, at most
+/// `limit`; taken for this transaction, and passed over by others.
+pub async fn claim_due(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<TenantId>> {
     let sql = format!(
         "SELECT s.tenant_id FROM tenant_states s
-        WHERE s.due_at <= $1 AND s.current_run_id IS NULL
-        ORDER BY s.due_at, s.tenant_id LIMIT $2{}",
+        WHERE s.integration_id = $1 AND s.due_at <= $2 AND s.current_run_id IS NULL
+        ORDER BY s.due_at, s.tenant_id LIMIT $3{}",
         tx.dialect().skip_locked("s")
     );
-    let rows = tx.rows(&sql, &values![now, limit]).await?;
+    let rows = tx.rows(&sql, &values![integration, now, limit]).await?;
     read_all(rows, |row| row.i64().map(TenantId::new))
-}
-
-/// When the next tenant without a live run is due.
-pub async fn find_next_due(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    const SQL: &str = "SELECT MIN(due_at) FROM tenant_states
-        WHERE due_at IS NOT NULL AND current_run_id IS NULL";
-    Ok(tx
-        .row(SQL, &[])
-        .await?
-        .map(|row| row.reader().opt_time())
-        .transpose()?
-        .flatten())
 }
 
 /// A run has taken `taken` triggers.

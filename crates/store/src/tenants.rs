@@ -21,7 +21,8 @@ const INSERT: &str =
         dynamic_configs, secret_configs, archived_at, created_at, modified_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT DO NOTHING RETURNING id";
-const INSERT_STATE: &str = "INSERT INTO tenant_states (tenant_id, waiting) VALUES ($1, 0)";
+const INSERT_STATE: &str = "INSERT INTO tenant_states (tenant_id, integration_id, waiting)
+    VALUES ($1, $2, 0)";
 const UPDATE: &str =
     "UPDATE tenants SET integration_id = $1, name = $2, user_name = $3, source = $4,
         configs = $5, paused = $6, user_schedule = $7, schedule = $8, timezone = $9,
@@ -64,7 +65,8 @@ pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<Option<TenantId>> {
         return Ok(None);
     };
     let id = TenantId::new(row.reader().i64()?);
-    tx.execute(INSERT_STATE, &values![id]).await?;
+    tx.execute(INSERT_STATE, &values![id, tenant.integration_id])
+        .await?;
     Ok(Some(id))
 }
 

@@ -87,6 +87,16 @@ pub async fn list_waiting(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Waiting>>
     })
 }
 
+/// Those of a tenant that were cancelled, newest first.
+pub async fn list_cancelled(tx: &mut Tx, tenant: TenantId, most: i64) -> Result<Vec<Trigger>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM triggers WHERE tenant_id = $1 AND cancelled_at IS NOT NULL ORDER BY id DESC LIMIT $2"
+    );
+    read_all(tx.rows(SQL, &values![tenant, most]).await?, read)
+}
+
 /// Gives waiting triggers to a run; answers how many.
 pub async fn update_taken(tx: &mut Tx, run: RunId, ids: &[TriggerId]) -> Result<u64> {
     if let [only] = ids {

@@ -126,7 +126,10 @@ impl Node<'_> {
         let mut tx = self.store.write().await.unwrap();
         let claimer = taken.then(|| self.claimer(now));
         let mut made = Vec::new();
-        for id in tenant_states::claim_due(&mut tx, now, 2).await.unwrap() {
+        for id in tenant_states::claim_due(&mut tx, self.world.integration, now, 2)
+            .await
+            .unwrap()
+        {
             let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
             let ids: Vec<_> = waiting.iter().take(most).map(|row| row.id).collect();
             if ids.is_empty() {

@@ -1,8 +1,8 @@
 //! `integrations`: insert, update, get, lock, find_by_name, list, live_tenants, archive_tenants.
 
 use marquetry_model::{
-    Channel, Connector, Egress, Integration, IntegrationId, IntegrationType, LocalRun, PageRequest,
-    Randomization, ReleaseId, Retry, ScheduleChoice, TenantId,
+    Channel, Connector, Egress, Integration, IntegrationId, IntegrationType, LocalRun, Missed,
+    PageRequest, Randomization, ReleaseId, Retry, ScheduleChoice, TenantId,
 };
 use marquetry_store::{Error, integrations, tenants};
 
@@ -38,7 +38,9 @@ fn full(name: &str) -> Integration {
             cron: "@daily".to_owned(),
         }],
         schedule_randomization: Randomization::MinuteHour,
+        missed: Missed::Skip,
         debounce_ms: 3_000_000_000,
+        concurrency_limit: Some(3_000_000_000),
         timeout_seconds: 1,
         memory_mb: 2,
         retry: Retry::Platform,

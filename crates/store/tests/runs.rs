@@ -2,8 +2,8 @@
 //! Claims are in `runs_claim`.
 
 use marquetry_model::{
-    Given, Mode, Outcome, OutputId, PageRequest, Phase, Run, RunId, RunUsage, Source, TenantId,
-    Trigger,
+    Given, Mode, Outcome, OutputId, PageRequest, Phase, Run, RunId, RunUsage, Source, Stop,
+    TenantId, Trigger, TriggerId,
 };
 use marquetry_store::runs::{NewRun, RunClaim, RunFilter};
 use marquetry_store::{Error, Tx, run_views, runs, triggers};
@@ -68,6 +68,23 @@ on_both! {
         runs::update_configs_version(&mut tx, running.id, 9).await.unwrap();
         let expected = Run { configs_version: Some(9), ..expected };
         assert_eq!(runs::find(&mut tx, running.id).await.unwrap(), Some(expected));
+    }
+
+    async fn it_is_known_why_a_bundle_ended(db) {
+        let world = World::make(db, 4).await;
+        let mut tx = db.write().await;
+        let at = TriggerId::new(i64::MAX);
+        let stops = [Stop::QueueEmpty, Stop::ModeChange { at }, Stop::Rerun { at }, Stop::Full { at }];
+        let mut expected = Vec::new();
+        for (stop, tenant) in stops.into_iter().zip(&world.tenants) {
+            let wanted = NewRun { stop, ..world.run(*tenant) };
+            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            expected.push((run.id, stop));
+        }
+        let ids: Vec<_> = expected.iter().map(|(id, _)| *id).collect();
+        let found = runs::list_stops(&mut tx, &ids).await.unwrap();
+        assert_eq!(found, expected[1..], "nothing is kept where nothing was left");
+        assert!(runs::list_stops(&mut tx, &[]).await.unwrap().is_empty());
     }
 
     async fn an_absent_run_is_not_found(db) {
@@ -220,8 +237,9 @@ on_both! {
             (RunFilter {
                 tenant: Some(crm.tenants[0]), integration: Some(crm.integration),
                 phase: Some(Phase::Pending), mode: Some(Mode::Normal), source: Some(Source::Api),
-                from: Some(NOW), to: Some(at(1)),
+                from: Some(NOW), to: Some(at(1)), up_to: Some(two),
             }, vec![one]),
+            (RunFilter { up_to: Some(two), ..all() }, vec![two, one]),
         ];
         for (filter, expected) in cases {
             assert_eq!(ids_of(&mut tx, filter.clone()).await, expected, "{filter:?}");

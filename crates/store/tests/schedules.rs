@@ -1,6 +1,6 @@
 //! `schedules`: claim_due, find_next, update_next, update_ticked.
 
-use marquetry_model::{Channel, Mode, Source, TenantId, Timestamp};
+use marquetry_model::{Channel, Missed, Mode, Source, TenantId, Timestamp};
 use marquetry_store::schedules::{DueSchedule, Ticked};
 use marquetry_store::{Tx, schedules, tenant_states, tenants, triggers};
 
@@ -38,7 +38,7 @@ on_both! {
             tenant_id: one, integration_id: world.integration, integration_release_id: None,
             integration_release_channel: Some(Channel::Latest), fire_at: at(40),
             schedule: Some("7 * * * *".into()), timezone: Some("Europe/Berlin".into()),
-            stands_still: false, waiting: 1,
+            missed: Missed::Once, stands_still: false, waiting: 1,
         };
         let found = schedules::claim_due(&mut tx, at(40), 100).await.unwrap();
         assert_eq!(found, [expected.clone()]);
@@ -54,6 +54,7 @@ on_both! {
         assert_eq!(due(&mut tx, at(50)).await, [two, one], "longest due first");
         assert_eq!(schedules::claim_due(&mut tx, at(50), 1).await.unwrap().len(), 1);
         assert_eq!(schedules::find_next(&mut tx).await.unwrap(), Some(at(30)));
+        assert_eq!(schedules::find_next_of(&mut tx, one).await.unwrap(), Some(at(40)));
     }
 
     async fn without_schedules_nothing_is_next(db) {
@@ -64,6 +65,9 @@ on_both! {
         schedules::update_next(&mut tx, world.tenants[0], None).await.unwrap();
         schedules::update_next(&mut tx, TenantId::new(99), Some(NOW)).await.unwrap();
         assert_eq!(schedules::find_next(&mut tx).await.unwrap(), None);
+        for id in [world.tenants[0], TenantId::new(99)] {
+            assert_eq!(schedules::find_next_of(&mut tx, id).await.unwrap(), None);
+        }
     }
 
     async fn those_that_fire_get_a_trigger_each_and_are_looked_at(db) {

@@ -1,9 +1,9 @@
-//! `tenant_states`: get, list, accept, claim_due, find_next_due, update_dispatched, update_due,
-//! update_resumed, update_ended, update_cancelled.
+//! `tenant_states`: get, list, accept, claim_due, update_dispatched, update_due, update_resumed,
+//! update_ended, update_cancelled; `turns::find_next_due`.
 
 use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp};
 use marquetry_store::tenant_states::TenantState;
-use marquetry_store::{Error, Tx, tenant_states};
+use marquetry_store::{Error, Tx, tenant_states, turns};
 
 use crate::common::{Kind, NOW, World, at, on_both};
 
@@ -16,7 +16,17 @@ async fn accept(tx: &mut Tx, id: TenantId, due_at: Timestamp) {
 }
 
 async fn due(tx: &mut Tx, now: Timestamp) -> Vec<TenantId> {
-    tenant_states::claim_due(tx, now, 100).await.unwrap()
+    due_of(tx, IntegrationId::new(1), now).await
+}
+
+async fn due_of(tx: &mut Tx, integration: IntegrationId, now: Timestamp) -> Vec<TenantId> {
+    tenant_states::claim_due(tx, integration, now, 100)
+        .await
+        .unwrap()
+}
+
+async fn next_due(tx: &mut Tx) -> Option<Timestamp> {
+    turns::find_next_due(tx, None).await.unwrap()
 }
 
 const RUN: RunId = RunId::new(5_000_000_000);
@@ -57,7 +67,7 @@ on_both! {
         tenant_states::update_cancelled(&mut tx, id, 1).await.unwrap();
         tenant_states::update_resumed(&mut tx, IntegrationId::new(9), Some(id), NOW).await.unwrap();
         assert!(due(&mut tx, NOW).await.is_empty());
-        assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), None);
+        assert_eq!(next_due(&mut tx).await, None);
     }
 
     async fn due_tenants_come_longest_waiting_first(db) {
@@ -67,13 +77,15 @@ on_both! {
         for (id, millis) in [(late, 30), (one, 10), (two, 10), (not_due, 31), (live, 5)] {
             accept(&mut tx, id, at(millis)).await;
         }
-        assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), Some(at(5)));
+        assert_eq!(next_due(&mut tx).await, Some(at(5)));
         // One has a live run, one is not due.
         tenant_states::update_dispatched(&mut tx, live, 0, Some(at(5)), RUN).await.unwrap();
         assert_eq!(due(&mut tx, at(30)).await, [one, two, late]);
-        assert_eq!(tenant_states::claim_due(&mut tx, at(30), 2).await.unwrap(), [one, two]);
+        assert_eq!(tenant_states::claim_due(&mut tx, world.integration, at(30), 2).await.unwrap(), [one, two]);
         assert!(due(&mut tx, at(9)).await.is_empty());
-        assert_eq!(tenant_states::find_next_due(&mut tx).await.unwrap(), Some(at(10)));
+        assert_eq!(next_due(&mut tx).await, Some(at(10)));
+        let later = turns::find_next_due(&mut tx, Some(at(10))).await.unwrap();
+        assert_eq!(later, Some(at(30)), "of those after that");
         tenant_states::update_due(&mut tx, one, Some(at(99))).await.unwrap();
         tenant_states::update_due(&mut tx, two, None).await.unwrap();
         assert_eq!(due(&mut tx, at(98)).await, [late, not_due]);
@@ -88,7 +100,7 @@ on_both! {
         }
         tx.commit().await.unwrap();
         let mut first = db.write().await;
-        let held = tenant_states::claim_due(&mut first, NOW, 3).await.unwrap();
+        let held = tenant_states::claim_due(&mut first, world.integration, NOW, 3).await.unwrap();
         assert_eq!(held, world.tenants[..3]);
         if db.kind() == Kind::Postgres {
             let mut second = db.write().await;
@@ -161,6 +173,9 @@ on_both! {
         assert_eq!(due(&mut tx, at(9)).await, [a, b]);
         assert_eq!(state(&mut tx, idle).await.due_at, None, "nothing waits");
         assert_eq!(state(&mut tx, erp.tenants[0]).await.due_at, None);
+        tenant_states::update_due(&mut tx, erp.tenants[0], Some(at(3))).await.unwrap();
+        assert_eq!(due_of(&mut tx, erp.integration, at(9)).await, erp.tenants, "each has a queue of its own");
+        assert_eq!(due(&mut tx, at(9)).await, [a, b]);
         let large = TenantId::new(i64::from(i32::MAX) + 1);
         tenant_states::update_resumed(&mut tx, crm.integration, Some(large), at(8)).await.unwrap();
     }

@@ -154,6 +154,11 @@ on_both! {
         assert_eq!(waiting(&mut tx, one).await, made[2..4]);
         assert_eq!(triggers::cancel_waiting(&mut tx, one, at(3)).await.unwrap(), 2);
         assert_eq!(triggers::cancel_waiting(&mut tx, one, at(4)).await.unwrap(), 0);
+        let cancelled = triggers::list_cancelled(&mut tx, one, 2).await.unwrap();
+        let times: Vec<_> = cancelled.iter().map(|trigger| trigger.cancelled_at).collect();
+        assert_eq!(times, [Some(at(3)), Some(at(3))], "newest first");
+        assert!(cancelled[0].id > cancelled[1].id);
+        assert_eq!(triggers::list_cancelled(&mut tx, one, 9).await.unwrap().len(), 3);
         assert_eq!(waiting(&mut tx, two).await, made[4..]);
         let mut times = Vec::new();
         for id in made {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::{
-    App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, learned, polls, releases,
-    run_engine, schedules,
+    App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, dispatch, learned, polls,
+    releases, run_engine, schedules,
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
@@ -251,19 +251,28 @@ impl Inside {
         due.claims.len()
     }
 
-    /// Makes runs of what waits and takes one, as a node does.
+    /// Makes a run of what waits and takes it, as a node does.
     pub async fn take_run(&self) -> (Run, RunClaim) {
         let (job, claim) = self.take_job().await;
         (job.run, claim)
     }
 
-    /// The same with all that the run is given.
-    pub async fn take_job(&self) -> (run_engine::RunJob, RunClaim) {
-        let claimer = Claimer {
+    /// Looks at what waits, as a node does; answers whether there was nothing to take.
+    pub async fn take_none(&self) -> bool {
+        let taken = dispatch::runs_take(&self.system(), &self.claimer(), 1).await;
+        taken.unwrap().jobs.is_empty()
+    }
+
+    fn claimer(&self) -> Claimer {
+        Claimer {
             node: NODE.into(),
             lease_until: self.app.now().plus(Duration::from_secs(60)),
-        };
-        let taken = run_engine::runs_take(&self.system(), Some(&claimer), 1)
+        }
+    }
+
+    /// The same with all that the run is given.
+    pub async fn take_job(&self) -> (run_engine::RunJob, RunClaim) {
+        let taken = dispatch::runs_take(&self.system(), &self.claimer(), 1)
             .await
             .unwrap();
         let job = taken.jobs.into_iter().next().expect("a run waits");

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, environment, integrations, keys, logs, metadata, releases, reruns, runs, schedules,
-    tenants, triggers, uploads,
+    builds, environment, explanations, integrations, keys, logs, metadata, releases, reruns, runs,
+    schedules, tenants, triggers, uploads,
 };
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
@@ -53,6 +53,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(metadata::get, metadata::update))
         .routes(routes!(environment::get))
         .routes(routes!(schedules::preview))
+        .routes(routes!(explanations::explain))
         .routes(routes!(runs::list_of_tenant))
         .routes(routes!(triggers::sync))
         .routes(routes!(triggers::run))

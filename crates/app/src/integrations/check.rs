@@ -140,6 +140,9 @@ fn limits(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
     if let Some(why) = range(i.debounce_ms, 0, 3_600_000) {
         fault!(faults, debounce_ms, why);
     }
+    if let Some(why) = i.concurrency_limit.and_then(|n| range(n, 1, 10_000)) {
+        fault!(faults, concurrency_limit, why);
+    }
     if let Some(why) = range(i.timeout_seconds, 1, limits.longest_run_s) {
         fault!(faults, timeout_seconds, why);
     }

@@ -4,8 +4,8 @@ mod check;
 
 use marquetry_model::{
     Channel, Connector, Egress, Error, Integration, IntegrationId, IntegrationType, Loc, LocalRun,
-    Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice, Scope,
-    TenantId, Timestamp,
+    Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
+    Scope, TenantId, Timestamp,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, triggers};
@@ -46,8 +46,12 @@ pub struct IntegrationInput {
     pub schedule_choices: Option<Vec<ScheduleChoice>>,
     /// What `user_schedule` loses.
     pub schedule_randomization: Option<Randomization>,
+    /// What becomes of missed ticks.
+    pub missed: Option<Missed>,
     /// Milliseconds.
     pub debounce_ms: Option<i64>,
+    /// Live runs at once.
+    pub concurrency_limit: Patch<i64>,
     /// Seconds.
     pub timeout_seconds: Option<i64>,
     /// MiB.
@@ -332,7 +336,9 @@ fn apply(i: &mut Integration, input: IntegrationInput) {
     input.default_schedule.apply(&mut i.default_schedule);
     set(&mut i.schedule_choices, input.schedule_choices);
     set(&mut i.schedule_randomization, input.schedule_randomization);
+    set(&mut i.missed, input.missed);
     set(&mut i.debounce_ms, input.debounce_ms);
+    input.concurrency_limit.apply(&mut i.concurrency_limit);
     set(&mut i.timeout_seconds, input.timeout_seconds);
     set(&mut i.memory_mb, input.memory_mb);
     set(&mut i.retry, input.retry);

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 #[cfg(test)]
 mod document;
+mod explain;
 mod input;
 mod integrations;
 mod keys;
@@ -97,6 +98,8 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Runs so far.
     Runs(runs::RunsArgs),
+    /// Why a tenant ran, waits, or did not run.
+    Explain(explain::ExplainArgs),
     /// The log of a run.
     Logs(logs::LogsArgs),
     /// Versions of this program and of the server's API.
@@ -123,6 +126,7 @@ pub(crate) async fn run(
         Command::Tenants(args) => tenants::run(args, to).await,
         Command::Sync(args) => sync::run(args, to).await,
         Command::Runs(args) => runs::run(args, to).await,
+        Command::Explain(args) => explain::run(args, to).await,
         Command::Logs(args) => logs::run(args, to).await,
         Command::Version(args) => version::run(&args, to).await,
     }

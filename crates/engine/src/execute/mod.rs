@@ -7,7 +7,8 @@ mod run;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::run_engine::{RunJob, Taken, runs_take};
+use marquetry_app::dispatch::{Taken, runs_take};
+use marquetry_app::run_engine::RunJob;
 use marquetry_app::{Place, Places, Topic};
 use marquetry_store::runs::Claimer;
 use tokio::time::Instant;
@@ -44,14 +45,13 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
 }
 
 async fn look(inner: &Inner, free: usize) -> marquetry_model::Result<Taken> {
-    let claimer = inner.config.roles.runner.then(|| inner.claimer());
-    runs_take(&inner.ctx, claimer.as_ref(), free).await
+    runs_take(&inner.ctx, &inner.claimer(), free).await
 }
 
 /// Starts what was taken; answers how long the loop may rest.
 fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Duration {
-    // Nothing waits: a run that ends changes nothing for dispatch, unless its end gives a hint.
-    if taken.jobs.len() < free && !taken.more {
+    // Nothing waits for a place: a run that ends changes nothing for dispatch, unless its end gives a hint.
+    if taken.jobs.len() < free && !taken.more && !taken.held {
         inner.runs.want(false);
     }
     for job in taken.jobs {

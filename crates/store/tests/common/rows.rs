@@ -2,7 +2,7 @@
 
 use marquetry_model::{
     Build, BuildId, Given, Integration, IntegrationId, Mode, NewBuild, PageRequest, Release,
-    ReleaseId, Run, Sort, Source, Tenant, TenantId, TenantSource, Trigger, TriggerId,
+    ReleaseId, Run, Sort, Source, Stop, Tenant, TenantId, TenantSource, Trigger, TriggerId,
 };
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::{Tx, builds, integrations, releases, runs, tenants, triggers};
@@ -144,6 +144,7 @@ impl World {
             is_saved: true,
             configs_version: Some(0),
             given: Given::default(),
+            stop: Stop::QueueEmpty,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use marquetry_model::{
-    Channel, Egress, IntegrationType, LocalRun, Patch, Randomization, Retry, Timestamp,
+    Channel, Egress, IntegrationType, LocalRun, Missed, Patch, Randomization, Retry, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,8 +102,15 @@ macro_rules! bodies {
             /// What `user_schedule` loses on its way to `schedule`.
             #[schema(value_type = Option<words::Randomization>)]
             pub schedule_randomization: Option<Randomization>,
+            /// What becomes of ticks of a schedule that passed while no server looked.
+            #[schema(value_type = Option<words::Missed>)]
+            pub missed: Option<Missed>,
             /// How long an idle tenant waits for further triggers, in milliseconds.
             pub debounce_ms: Option<i64>,
+            /// The most live runs that it may have at once; `null`: as many as there are places.
+            #[serde(default)]
+            #[schema(value_type = Option<i64>)]
+            pub concurrency_limit: Patch<i64>,
             /// Time limit of a run, in seconds.
             pub timeout_seconds: Option<i64>,
             /// Memory limit of a run, in MiB.
@@ -271,8 +278,13 @@ pub struct Integration {
     /// What `user_schedule` loses on its way to `schedule`.
     #[schema(value_type = words::Randomization)]
     pub schedule_randomization: Randomization,
+    /// What becomes of ticks of a schedule that passed while no server looked.
+    #[schema(value_type = words::Missed)]
+    pub missed: Missed,
     /// How long an idle tenant waits for further triggers, in milliseconds.
     pub debounce_ms: i64,
+    /// The most live runs that it may have at once; `null`: as many as there are places.
+    pub concurrency_limit: Option<i64>,
     /// Time limit of a run, in seconds.
     pub timeout_seconds: i64,
     /// Memory limit of a run, in MiB.
@@ -327,7 +339,9 @@ impl From<marquetry_model::Integration> for Integration {
             default_schedule: i.default_schedule,
             schedule_choices: i.schedule_choices.into_iter().map(Into::into).collect(),
             schedule_randomization: i.schedule_randomization,
+            missed: i.missed,
             debounce_ms: i.debounce_ms,
+            concurrency_limit: i.concurrency_limit,
             timeout_seconds: i.timeout_seconds,
             memory_mb: i.memory_mb,
             retry: i.retry,

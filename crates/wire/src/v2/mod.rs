@@ -2,6 +2,7 @@
 
 mod builds;
 mod errors;
+mod explanations;
 mod integrations;
 mod keys;
 mod logs;
@@ -15,6 +16,7 @@ pub mod words;
 
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
+pub use explanations::{Explanation, Sentence};
 pub use integrations::{
     Category, Connector, Flag, Integration, IntegrationChange, IntegrationCreate, NewConnector,
     OneOrMany, PushHook, RepositoryCredential, ScheduleChoice, SetDefaultRelease, Tag,

@@ -34,6 +34,8 @@ words! {
     Retry: marquetry_model::Retry,
     /// What `user_schedule` loses on its way to `schedule`.
     Randomization: marquetry_model::Randomization,
+    /// What becomes of missed ticks.
+    Missed: marquetry_model::Missed,
     /// Whether developers may run it at home.
     LocalRun: marquetry_model::LocalRun,
     /// What a key may do.

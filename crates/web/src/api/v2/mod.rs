@@ -2,6 +2,7 @@
 
 pub(crate) mod builds;
 pub(crate) mod environment;
+pub(crate) mod explanations;
 pub(crate) mod integrations;
 pub(crate) mod keys;
 pub(crate) mod logs;

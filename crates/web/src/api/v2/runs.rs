@@ -71,6 +71,7 @@ pub(crate) async fn list(
         source: query.source,
         from: query.from,
         to: query.to,
+        up_to: None,
     };
     let found = runs::run_list(&ctx, &wanted, &page).await?;
     let found = render_page(&ctx, found).await?;

@@ -1,0 +1,87 @@
+//! Whose turn it is: what each integration has due, and how many of its runs are live.
+
+use marquetry_model::{IntegrationId, RunId, Timestamp, Turn};
+
+use crate::dialect::Dialect;
+use crate::query::read_all;
+use crate::value::values;
+use crate::{Result, Tx};
+
+/// Integrations with tenants that dispatch shall look at some time: one step in an index for each,
+/// however many of their tenants wait.
+const QUEUES: &str = "WITH RECURSIVE queues (id) AS (
+        SELECT MIN(integration_id) FROM tenant_states
+            WHERE due_at IS NOT NULL AND current_run_id IS NULL
+        UNION ALL
+        SELECT (SELECT MIN(s.integration_id) FROM tenant_states s
+            WHERE s.integration_id > q.id AND s.due_at IS NOT NULL AND s.current_run_id IS NULL)
+        FROM queues q WHERE q.id IS NOT NULL
+    )";
+
+/// The integrations with tenants that are due; of each, at most `most` tenants are counted.
+pub async fn list(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Turn>> {
+    // The plus signs keep SQLite from going through every run of an integration: there are few live
+    // runs, and they have an index of their own.
+    let sql = format!(
+        "{QUEUES}, live AS MATERIALIZED (
+            SELECT +integration_id AS id, COUNT(*) AS runs FROM runs
+            WHERE phase IN ('Pending', 'Running') GROUP BY +integration_id
+        )
+        SELECT q.id,
+            (SELECT COUNT(*) FROM (SELECT 1 FROM tenant_states s
+                WHERE s.integration_id = q.id AND s.due_at <= $1 AND s.current_run_id IS NULL
+                LIMIT $2) AS due),
+            COALESCE(live.runs, 0),
+            (SELECT MAX(r.id) FROM runs r WHERE r.integration_id = q.id),
+            (SELECT i.concurrency_limit FROM integrations i WHERE i.id = q.id)
+        FROM queues q LEFT JOIN live ON live.id = q.id WHERE q.id IS NOT NULL"
+    );
+    let rows = tx.rows(&sql, &values![now, most]).await?;
+    let turns = read_all(rows, |row| {
+        Ok(Turn {
+            integration_id: IntegrationId::new(row.i64()?),
+            ready: count(row.i64()?),
+            live: count(row.i64()?),
+            last_run_id: row.opt_i64()?.map(RunId::new),
+            concurrency_limit: row.opt_i64()?.map(count),
+        })
+    })?;
+    Ok(turns.into_iter().filter(|turn| turn.ready > 0).collect())
+}
+
+/// When the next tenant without a live run is due, of those that are due after this time; none:
+/// of all.
+pub async fn find_next_due(tx: &mut Tx, after: Option<Timestamp>) -> Result<Option<Timestamp>> {
+    let sql = format!(
+        "{QUEUES} SELECT MIN((SELECT MIN(s.due_at) FROM tenant_states s
+            WHERE s.integration_id = q.id AND s.due_at > $1 AND s.current_run_id IS NULL))
+        FROM queues q WHERE q.id IS NOT NULL"
+    );
+    let after = after.map_or(i64::MIN, Timestamp::as_millis);
+    let row = tx.row(&sql, &values![after]).await?;
+    let next = row.map(|row| row.reader().opt_time()).transpose()?;
+    Ok(next.flatten())
+}
+
+/// How many runs of an integration are live.
+pub async fn count_live(tx: &mut Tx, integration: IntegrationId) -> Result<usize> {
+    // The plus sign: see `list`.
+    const SQL: &str = "SELECT COUNT(*) FROM runs
+        WHERE +integration_id = $1 AND phase IN ('Pending', 'Running')";
+    let row = tx.row(SQL, &values![integration]).await?;
+    let live = row.map_or(Ok(0), |row| row.reader().i64())?;
+    Ok(count(live))
+}
+
+/// How many runs of an integration are live, and nobody else counts them by this until the
+/// transaction ends: who keeps to a limit counts first.
+pub async fn lock_live(tx: &mut Tx, integration: IntegrationId) -> Result<usize> {
+    if tx.dialect() == Dialect::Postgres {
+        tx.rows(Dialect::LOCK_TURN, &values![integration]).await?;
+    }
+    count_live(tx, integration).await
+}
+
+fn count(value: i64) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,55 @@
+//! Integrations take turns for the places of a node.
+
+use marquetry_testkit::both_databases;
+use serde_json::json;
+
+use crate::client::Client;
+
+both_databases! {
+    async fn a_flood_of_one_integration_does_not_hold_up_another(database) {
+        let client = Client::served(database).await;
+        for name in ["flood", "calm"] {
+            let id = client.integration(name).await;
+            client.inside.release(id, "v1").await;
+        }
+        for n in 1..=30 {
+            let body = json!({"name": format!("t{n}"), "integration_id": 1});
+            client.post("/v2/tenants", body).await.expect(200);
+            client.post(&format!("/v2/tenants/{n}/sync?mode=normal"), json!({})).await.expect(202);
+        }
+        let (first, first_claim) = client.inside.take_run().await;
+        let (_second, _claim) = client.inside.take_run().await;
+        let body = json!({"name": "late", "integration_id": 2});
+        client.post("/v2/tenants", body).await.expect(200);
+        client.post("/v2/tenants/31/sync?mode=normal", json!({})).await.expect(202);
+        client.inside.end_run(&first, &first_claim, "{}").await;
+        let (next, claim) = client.inside.take_run().await;
+        assert_eq!(next.tenant_id.get(), 31, "the first place that is free is the newcomer's");
+        client.inside.end_run(&next, &claim, "{}").await;
+        let (next, _) = client.inside.take_run().await;
+        assert_eq!(next.tenant_id.get(), 3, "then in the order in which they fell due");
+    }
+}
+
+both_databases! {
+    async fn a_tenant_that_has_just_run_goes_to_the_end(database) {
+        let client = Client::served(database).await;
+        let id = client.integration("shop").await;
+        client.inside.release(id, "v1").await;
+        for n in 1..=3 {
+            let body = json!({"name": format!("t{n}"), "integration_id": 1});
+            client.post("/v2/tenants", body).await.expect(200);
+            for mode in ["normal", "init", "normal"] {
+                client.post(&format!("/v2/tenants/{n}/sync?mode={mode}"), json!({})).await.expect(202);
+            }
+        }
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            let (run, claim) = client.inside.take_run().await;
+            client.inside.clock.advance(std::time::Duration::from_secs(1));
+            client.inside.end_run(&run, &claim, "{}").await;
+            order.push(run.tenant_id.get());
+        }
+        assert_eq!(order, [1, 2, 3, 1, 2, 3]);
+    }
+}
