@@ -16,6 +16,7 @@ use crate::idempotency::Running;
 use crate::places::{Place, Places};
 use crate::push_hooks::PushHookKeys;
 use crate::random;
+use crate::retention::Retention;
 use crate::settings::Forms;
 use crate::vault::Vault;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub master_key: Arc<MasterKey>,
     /// The limits.
     pub limits: Limits,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// Bounds that protect the platform and its tenants from each other.

@@ -34,6 +34,7 @@ pub mod push_hooks;
 pub mod releases;
 pub mod repository;
 pub mod reruns;
+pub mod retention;
 pub mod run_engine;
 pub mod runs;
 pub mod schedules;

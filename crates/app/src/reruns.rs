@@ -109,7 +109,7 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
             let why = format!("that of run {id} was not kept; take current, or write it");
             return Err(Error::invalid("std_out", why));
         }
-        Choice::Original => Some(run.given),
+        Choice::Original => Some(given_again(&mut tx, &run).await?),
         Choice::Custom(output) => {
             let text = Value::Object(output).to_string();
             check_output(&text)?;
@@ -136,6 +136,22 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
     ctx.commit(tx, trigger.get()).await?;
     ctx.app.hints.give(Topic::Dispatch);
     Ok(trigger)
+}
+
+/// What the run was given, if all of it is still kept.
+async fn given_again(tx: &mut Tx, run: &Run) -> Result<Given> {
+    let given = run.given;
+    let wanted = [given.last_run_id, given.last_successful_run_id];
+    for id in wanted.into_iter().flatten() {
+        if runs::find(tx, id).await.map_err(store_error)?.is_none() {
+            let why = format!(
+                "run {id}, which run {} was given, is no longer kept; take current, or write it",
+                run.id
+            );
+            return Err(Error::invalid("std_out", why));
+        }
+    }
+    Ok(given)
 }
 
 /// The release that it will run, as far as it is known now.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
 
 use crate::archive::{
     ArchiveError, ExtractLimits, clean_temporary_now, remove_tree_aside, unpack_from,
@@ -13,7 +14,7 @@ use crate::archive::{
 use crate::blob_ref::{BlobRef, Kind};
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
-use crate::cache_use::{Unpacked, Uses};
+use crate::cache_use::{Candidate, Unpacked, Uses};
 use crate::digest::Sha256;
 use crate::error::BlobError;
 
@@ -136,17 +137,35 @@ impl ArtifactCache {
             if sum <= self.0.most_bytes {
                 return;
             }
-            let turn = self.0.turn(one.sha256);
-            let Ok(_turn) = turn.try_lock() else { continue };
-            if !self.0.uses.leave(one.sha256) {
-                continue;
-            }
-            let path = self.0.dir.join(one.sha256.to_string());
-            if blocking(move || remove_tree_aside(&path)).await.is_ok() {
+            if self.leave(&one).await {
                 sum -= one.bytes;
             }
-            self.0.uses.left(one.sha256);
         }
+    }
+
+    /// Removes what was unpacked before this time and not used since the cache was opened.
+    pub async fn evict_unused(&self, before: SystemTime) {
+        let _alone = self.0.evicting.lock().await;
+        let inner = Arc::clone(&self.0);
+        let found = blocking(move || inner.uses.candidates(&inner.dir)).await;
+        for one in found.iter().filter(|one| one.is_unused_since(before)) {
+            self.leave(one).await;
+        }
+    }
+
+    /// Removes one that nobody uses; answers whether it is gone.
+    async fn leave(&self, one: &Candidate) -> bool {
+        let turn = self.0.turn(one.sha256);
+        let Ok(_turn) = turn.try_lock() else {
+            return false;
+        };
+        if !self.0.uses.leave(one.sha256) {
+            return false;
+        }
+        let path = self.0.dir.join(one.sha256.to_string());
+        let removed = blocking(move || remove_tree_aside(&path)).await;
+        self.0.uses.left(one.sha256);
+        removed.is_ok()
     }
 
     /// Removes the unpacked artifact, which nobody may be using. Not having it is no error.

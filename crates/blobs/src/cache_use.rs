@@ -58,6 +58,14 @@ pub(crate) struct Candidate {
     last: (u64, Option<SystemTime>),
 }
 
+impl Candidate {
+    /// Whether it was unpacked before this time and nobody has used it since the start.
+    pub(crate) fn is_unused_since(&self, before: SystemTime) -> bool {
+        let (uses, made) = self.last;
+        uses == 0 && made.is_some_and(|made| made < before)
+    }
+}
+
 impl Uses {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

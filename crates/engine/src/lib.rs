@@ -1,4 +1,5 @@
-//! The loops that look at the truth: schedule, poll, dispatch and execute, build, heartbeat, reap.
+//! The loops that look at the truth: schedule, poll, dispatch and execute, build, heartbeat, reap,
+//! retain.
 //!
 //! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
 //! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
@@ -15,6 +16,7 @@ mod network;
 mod poll;
 mod pump;
 mod reap;
+mod retain;
 mod schedule;
 mod scratch;
 mod signals;
@@ -79,6 +81,9 @@ impl Engine {
         if roles.scheduler {
             tracker.spawn(schedule::run_loop(Arc::clone(&inner)));
             tracker.spawn(reap::run_loop(Arc::clone(&inner)));
+        }
+        if roles.scheduler || roles.runner || roles.builder {
+            tracker.spawn(retain::run_loop(Arc::clone(&inner)));
         }
         Ok(Self {
             inner,

@@ -67,6 +67,16 @@ impl Dialect {
         }
     }
 
+    /// The members of a JSON array of texts in parameter `n`, as a set for `IN`.
+    pub(crate) fn text_list(self, n: usize) -> String {
+        match self {
+            Self::Sqlite => format!("(SELECT value FROM json_each(${n}))"),
+            Self::Postgres => {
+                format!("(SELECT value FROM json_array_elements_text(CAST(${n} AS JSON)))")
+            }
+        }
+    }
+
     /// The rows of a JSON array of arrays of three integers (or null) in parameter `n`, as a table
     /// with the columns `a`, `b` and `c`.
     pub(crate) fn triples(self, n: usize) -> String {

@@ -27,6 +27,7 @@ pub mod outputs;
 pub mod polls;
 pub mod releases;
 pub mod reruns;
+pub mod retention;
 pub mod run_views;
 pub mod runs;
 pub mod schedules;

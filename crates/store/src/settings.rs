@@ -11,6 +11,15 @@ const INSERT: &str = "INSERT INTO settings (name, value, modified_at) VALUES ($1
 const UPDATE: &str = "INSERT INTO settings (name, value, modified_at) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value, modified_at = excluded.modified_at";
 
+/// Takes a turn at what one node does from time to time: notes `now` unless somebody noted a time
+/// after `since`; answers whether this call did.
+pub async fn claim(tx: &mut Tx, name: &str, now: Timestamp, since: Timestamp) -> Result<bool> {
+    const SQL: &str = "INSERT INTO settings (name, value, modified_at) VALUES ($1, '', $2)
+        ON CONFLICT (name) DO UPDATE SET modified_at = excluded.modified_at
+        WHERE settings.modified_at <= $3";
+    Ok(tx.execute(SQL, &values![name, now, since]).await? == 1)
+}
+
 /// The value of a setting.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<String>> {
     let row = tx.row(FIND, &values![name]).await?;

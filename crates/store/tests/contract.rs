@@ -26,6 +26,7 @@ mod opening;
 mod polls;
 mod releases;
 mod reruns;
+mod retention;
 mod run_views;
 mod runs;
 mod runs_claim;

@@ -45,4 +45,13 @@ on_both! {
         let mut tx = db.read().await;
         assert_eq!(settings::find(&mut tx, "signing_key").await.unwrap(), winners.pop());
     }
+
+    async fn a_turn_is_taken_once_in_a_while(db) {
+        let mut tx = db.write().await;
+        assert!(settings::claim(&mut tx, "turn", at(100), at(50)).await.unwrap(), "nobody had it yet");
+        assert!(!settings::claim(&mut tx, "turn", at(110), at(60)).await.unwrap());
+        assert!(settings::claim(&mut tx, "other", at(110), at(60)).await.unwrap());
+        assert!(settings::claim(&mut tx, "turn", at(150), at(100)).await.unwrap());
+        assert!(!settings::claim(&mut tx, "turn", at(151), at(149)).await.unwrap());
+    }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::retention::{Removed, Retention, retain};
 use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::{
     App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, dispatch, learned, polls,
@@ -93,6 +94,7 @@ impl Inside {
             host_network_allowed: false,
             uploads_dir: uploads,
             limits,
+            retention: Retention::default(),
         };
         let app = App::new(store, blobs, clock.clone(), settings)
             .await
@@ -215,6 +217,11 @@ impl Inside {
             latest: None,
         };
         builds::build_create(&self.system(), wanted).await.unwrap();
+    }
+
+    /// Removes what is kept no longer, as a node does.
+    pub async fn retain(&self) -> Removed {
+        retain(&self.system(), 0).await.unwrap()
     }
 
     /// Looks at the schedules, as a node does; answers how many triggers it made.

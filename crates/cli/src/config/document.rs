@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 28] = [
+const WITHOUT_FLAG: [(&str, &str); 32] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -118,6 +118,22 @@ const WITHOUT_FLAG: [(&str, &str); 28] = [
     (
         "limits.upload_mb",
         "The largest archive that is taken for a build, in MiB [default: 100; 1 to 10240]",
+    ),
+    (
+        "retention.runs_days",
+        "How long runs are kept, with their triggers, payloads and logs [default: 90; 1 to 36500]",
+    ),
+    (
+        "retention.webhook_bodies_days",
+        "How long bodies and headers of webhooks are kept [default: 14; 1 to 36500]",
+    ),
+    (
+        "retention.decisions_days",
+        "How long it is known why something did not run [default: 30; 1 to 36500]",
+    ),
+    (
+        "retention.build_logs_days",
+        "How long logs of builds are kept, and archives that were sent to be built [default: 90; 1 to 36500]",
     ),
 ];
 

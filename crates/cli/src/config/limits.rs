@@ -49,6 +49,14 @@ pub(crate) struct LimitConfig {
     pub(crate) artifact_cache_mb: u64,
     /// The largest archive that is taken for a build, in MiB.
     pub(crate) upload_mb: u64,
+    /// How long runs are kept, with triggers, payloads and logs, in days.
+    pub(crate) runs_days: u64,
+    /// How long bodies of webhooks are, in days.
+    pub(crate) webhook_bodies_days: u64,
+    /// How long notes of what was decided against are, in days.
+    pub(crate) decisions_days: u64,
+    /// How long logs of builds are, in days.
+    pub(crate) build_logs_days: u64,
 }
 
 impl Reader<'_> {
@@ -76,6 +84,10 @@ impl Reader<'_> {
             bundle_triggers: self.number("limits.bundle_triggers", 1_000, 1, 1_000),
             artifact_cache_mb: self.number("limits.artifact_cache_mb", 10_240, 1, 1_048_576),
             upload_mb: self.number("limits.upload_mb", 100, 1, 10_240),
+            runs_days: self.number("retention.runs_days", 90, 1, 36_500),
+            webhook_bodies_days: self.number("retention.webhook_bodies_days", 14, 1, 36_500),
+            decisions_days: self.number("retention.decisions_days", 30, 1, 36_500),
+            build_logs_days: self.number("retention.build_logs_days", 90, 1, 36_500),
         };
         self.not_above(
             ("run.timeout_seconds", limits.run_timeout_s),

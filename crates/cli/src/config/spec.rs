@@ -157,6 +157,30 @@ pub(super) const SPECS: &[Spec] = &[
     ),
     spec("limits.upload_mb", "", "MARQUETRY_LIMITS_UPLOAD_MB", One),
     spec(
+        "retention.runs_days",
+        "",
+        "MARQUETRY_RETENTION_RUNS_DAYS",
+        One,
+    ),
+    spec(
+        "retention.webhook_bodies_days",
+        "",
+        "MARQUETRY_RETENTION_WEBHOOK_BODIES_DAYS",
+        One,
+    ),
+    spec(
+        "retention.decisions_days",
+        "",
+        "MARQUETRY_RETENTION_DECISIONS_DAYS",
+        One,
+    ),
+    spec(
+        "retention.build_logs_days",
+        "",
+        "MARQUETRY_RETENTION_BUILD_LOGS_DAYS",
+        One,
+    ),
+    spec(
         "toolchain_path",
         "toolchain-path",
         "MARQUETRY_TOOLCHAIN_PATH",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use marquetry_app::retention::Retention;
 use marquetry_app::{App, Limits, Settings};
 use marquetry_blobs::{ArtifactCache, Blobs, ExtractLimits, S3Settings};
 use marquetry_engine::{BuildSettings, Config, Engine, Prepared, Roles, RunSettings};
@@ -58,6 +59,7 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
         host_network_allowed: config.allow_host_network,
         uploads_dir: folder.emptied("uploads")?,
         limits: limits(config),
+        retention: retention(&config.limits),
     };
     let app = App::new(store, blobs(config)?, clock, settings).await?;
     master.keep()?;
@@ -76,6 +78,16 @@ fn limits(config: &ServerConfig) -> Limits {
         most_memory_mb: signed(limits.run_max_memory_mb),
         upload_bytes: limits.upload_mb << 20,
         ..Limits::default()
+    }
+}
+
+fn retention(limits: &LimitConfig) -> Retention {
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 3600));
+    Retention {
+        runs: days(limits.runs_days),
+        webhook_bodies: days(limits.webhook_bodies_days),
+        decisions: days(limits.decisions_days),
+        build_logs: days(limits.build_logs_days),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The package cache of an integration: what package managers fetched, for the next build.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use marquetry_model::Timestamp;
 use marquetry_sandbox::Access;
 
 use super::work::{BuildError, Site};
@@ -34,6 +36,7 @@ pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError
     }
     let made = tokio::fs::create_dir_all(&folder).await;
     made.map_err(|e| BuildError::platform("the package cache could not be made", e))?;
+    note_use(&folder, site.inner.ctx.now());
     Ok(site.layout.mount(
         folder,
         INSIDE,
@@ -41,6 +44,17 @@ pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError
             max_bytes: Some(most),
         },
     ))
+}
+
+/// A folder's own time says when a build last used it: see `retain`.
+fn note_use(folder: &Path, now: Timestamp) {
+    let now = Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0));
+    let noted = std::fs::File::open(folder)
+        .and_then(|folder| folder.set_modified(SystemTime::UNIX_EPOCH + now));
+    if let Err(error) = noted {
+        // It leaves too early then, and is filled again.
+        tracing::warn!(folder = %folder.display(), %error, "the use of a package cache could not be noted");
+    }
 }
 
 /// The bytes of all files below a folder; none where it cannot be said.

@@ -19,6 +19,7 @@ mod polls;
 mod push_hooks;
 mod repeated;
 mod reruns;
+mod retention;
 mod schedules;
 mod server;
 mod settings;

@@ -1,0 +1,169 @@
+//! What is kept no longer, found and removed in small steps: a step is a transaction that others
+//! wait for only some milliseconds.
+
+use marquetry_model::{BuildId, RunId, Timestamp, TriggerId};
+
+use crate::query::{json, read_all};
+use crate::value::values;
+use crate::{Result, Tx};
+
+/// One step through the runs, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunsStep {
+    /// Where the next step goes on; none: what follows is to be kept.
+    pub next: Option<RunId>,
+    /// How many were removed.
+    pub deleted: u64,
+}
+
+/// Removes runs after `after` that ended before a time, with their triggers, payloads and logs; looks
+/// at `most` rows. Never a tenant's last or last successful run, a live one, or one that a rerun
+/// which is kept goes back to.
+pub async fn delete_runs(
+    tx: &mut Tx,
+    after: RunId,
+    before: Timestamp,
+    most: i64,
+) -> Result<RunsStep> {
+    let sql = format!(
+        "SELECT r.id, r.tenant_id, r.created_at,
+            CASE WHEN r.completed_at < $2
+                AND NOT EXISTS (SELECT 1 FROM tenant_states s WHERE s.tenant_id = r.tenant_id
+                    AND (s.last_run_id = r.id OR s.last_successful_run_id = r.id
+                        OR s.current_run_id = r.id))
+                AND NOT EXISTS (SELECT 1 FROM reruns a WHERE a.run_id = r.id)
+                AND NOT EXISTS (SELECT 1 FROM reruns b WHERE b.triggers_run_id = r.id)
+            THEN 1 ELSE 0 END
+        FROM runs r WHERE r.id > $1 ORDER BY r.id LIMIT $3{}",
+        tx.dialect().skip_locked("r")
+    );
+    let rows = tx.rows(&sql, &values![after, before, most]).await?;
+    let seen = read_all(rows, |row| {
+        Ok((row.i64()?, row.i64()?, row.time()?, row.bool()?))
+    })?;
+    let is_older = |(_, _, created, _): &(i64, i64, Timestamp, bool)| *created < before;
+    let last = seen.last().copied();
+    let old: Vec<_> = seen.into_iter().take_while(is_older).collect();
+    let gone: Vec<_> = old.iter().filter(|(_, _, _, gone)| *gone).collect();
+    let ids: Vec<i64> = gone.iter().map(|(id, ..)| *id).collect();
+    let tenants: Vec<i64> = gone.iter().map(|(_, tenant, ..)| *tenant).collect();
+    if !ids.is_empty() {
+        delete_with_all(tx, &ids).await?;
+        delete_configs(tx, &tenants).await?;
+    }
+    Ok(RunsStep {
+        next: last.filter(is_older).map(|(id, ..)| RunId::new(id)),
+        deleted: u64::try_from(ids.len()).unwrap_or(u64::MAX),
+    })
+}
+
+async fn delete_with_all(tx: &mut Tx, ids: &[i64]) -> Result<()> {
+    let runs = tx.dialect().id_list(1);
+    for sql in [
+        format!(
+            "DELETE FROM reruns WHERE trigger_id IN
+                (SELECT t.id FROM triggers t WHERE t.run_id IN {runs})"
+        ),
+        format!("DELETE FROM triggers WHERE run_id IN {runs}"),
+        format!("DELETE FROM run_logs WHERE run_id IN {runs}"),
+        format!("DELETE FROM runs WHERE id IN {runs}"),
+    ] {
+        tx.execute(&sql, &values![json(&ids)]).await?;
+    }
+    Ok(())
+}
+
+/// Former settings of tenants that no run of theirs had.
+async fn delete_configs(tx: &mut Tx, tenants: &[i64]) -> Result<()> {
+    let sql = format!(
+        "DELETE FROM tenant_configs WHERE tenant_id IN {}
+            AND version < (SELECT t.configs_version FROM tenants t WHERE t.id = tenant_id)
+            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = tenant_configs.tenant_id
+                AND r.configs_version = tenant_configs.version)",
+        tx.dialect().id_list(1)
+    );
+    tx.execute(&sql, &values![json(&tenants)]).await?;
+    Ok(())
+}
+
+/// Removes triggers that were cancelled before a time, at most `most`; answers how many.
+pub async fn delete_cancelled(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    const IDS: &str = "SELECT t.id FROM triggers t
+        WHERE t.cancelled_at < $1 AND t.cancelled_at IS NOT NULL AND t.run_id IS NULL
+        ORDER BY t.cancelled_at LIMIT $2";
+    let rows = tx.rows(IDS, &values![before, most]).await?;
+    let ids = read_all(rows, |row| row.i64().map(TriggerId::new))?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let list = tx.dialect().id_list(1);
+    let reruns = format!("DELETE FROM reruns WHERE trigger_id IN {list}");
+    tx.execute(&reruns, &values![json(&ids)]).await?;
+    let triggers = format!("DELETE FROM triggers WHERE id IN {list} AND run_id IS NULL");
+    tx.execute(&triggers, &values![json(&ids)]).await
+}
+
+/// Forgets bodies and headers of webhooks from before a time, which a run has taken, at most `most`;
+/// answers how many.
+pub async fn delete_webhook_bodies(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    const SQL: &str = "UPDATE triggers SET payload = NULL, payload_blob = NULL, headers = NULL
+        WHERE id IN (SELECT t.id FROM triggers t
+            WHERE t.source = 'webhook' AND t.headers IS NOT NULL AND t.run_id IS NOT NULL
+                AND t.created_at < $1
+            ORDER BY t.created_at LIMIT $2)";
+    tx.execute(SQL, &values![before, most]).await
+}
+
+/// Forgets logs of builds that ended before a time, at most `most`; answers of how many builds.
+pub async fn delete_build_logs(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    const IDS: &str = "SELECT b.id FROM builds b WHERE b.completed_at < $1
+            AND (b.log_blob IS NOT NULL OR EXISTS (SELECT 1 FROM build_logs l WHERE l.build_id = b.id))
+        ORDER BY b.id LIMIT $2";
+    let rows = tx.rows(IDS, &values![before, most]).await?;
+    let ids = read_all(rows, |row| row.i64().map(BuildId::new))?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let list = tx.dialect().id_list(1);
+    let chunks = format!("DELETE FROM build_logs WHERE build_id IN {list}");
+    tx.execute(&chunks, &values![json(&ids)]).await?;
+    let blobs = format!("UPDATE builds SET log_blob = NULL WHERE id IN {list}");
+    tx.execute(&blobs, &values![json(&ids)]).await
+}
+
+/// Removes output that was written by hand before a time, which stands for nothing any more, at most
+/// `most`; answers how many.
+pub async fn delete_outputs(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    const SQL: &str = "DELETE FROM outputs WHERE id IN (
+        SELECT o.id FROM outputs o WHERE o.created_at < $1
+            AND NOT EXISTS (SELECT 1 FROM tenant_states s
+                WHERE s.tenant_id = o.tenant_id AND s.output_id = o.id)
+            AND NOT EXISTS (SELECT 1 FROM runs r
+                WHERE r.tenant_id = o.tenant_id AND r.given_output_id = o.id)
+            AND NOT EXISTS (SELECT 1 FROM reruns a WHERE a.given_output_id = o.id)
+        ORDER BY o.id LIMIT $2)";
+    tx.execute(SQL, &values![before, most]).await
+}
+
+/// Which of these blobs something refers to; what was sent for a build that ended before a time is
+/// needed no longer.
+pub async fn list_referenced(
+    tx: &mut Tx,
+    blobs: &[String],
+    before: Timestamp,
+) -> Result<Vec<Box<str>>> {
+    if blobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = tx.dialect().text_list(1);
+    let sql = format!(
+        "SELECT payload_blob FROM triggers WHERE payload_blob IN {wanted}
+        UNION SELECT log_blob FROM runs WHERE log_blob IN {wanted}
+        UNION SELECT log_blob FROM builds WHERE log_blob IN {wanted}
+        UNION SELECT source_blob FROM builds WHERE source_blob IN {wanted}
+            AND (completed_at IS NULL OR completed_at >= $2)
+        UNION SELECT artifact FROM releases WHERE artifact IN {wanted}"
+    );
+    let rows = tx.rows(&sql, &values![json(&blobs), before]).await?;
+    read_all(rows, |row| row.text().map(Box::from))
+}

@@ -1,0 +1,246 @@
+//! `retention`: delete_runs, delete_cancelled, delete_webhook_bodies, delete_build_logs,
+//! delete_outputs, list_referenced.
+
+use marquetry_model::{
+    Mode, Phase, Rerun, Run, RunId, Source, TenantId, Timestamp, Trigger, TriggerId,
+};
+use marquetry_store::builds::{BuildClaim, BuildEnd};
+use marquetry_store::logs::LogOf;
+use marquetry_store::retention::RunsStep;
+use marquetry_store::{
+    Tx, builds, logs, outputs, reruns, retention, runs, tenant_configs, tenant_states, tenants,
+    triggers,
+};
+
+use crate::common::{NOW, World, add_build, add_trigger, at, on_both, trigger};
+use crate::runs::{claim_of, outcome};
+
+/// A run with a trigger and a line of log that ended.
+async fn ended(tx: &mut Tx, world: &World, tenant: TenantId, end: Timestamp) -> Run {
+    let id = add_trigger(tx, tenant).await;
+    tenant_states::accept(tx, tenant, NOW, 9).await.unwrap();
+    let run = world.add_running(tx, tenant, "a").await;
+    triggers::update_taken(tx, run.id, &[id]).await.unwrap();
+    tenant_states::update_dispatched(tx, tenant, 1, None, run.id)
+        .await
+        .unwrap();
+    logs::append(tx, LogOf::Run(run.id), 1, b"line\n".to_vec())
+        .await
+        .unwrap();
+    let done = runs::finish(tx, &claim_of(&run), &outcome(Phase::Succeeded), end).await;
+    assert!(done.unwrap());
+    tenant_states::update_ended(tx, tenant, run.id, true, end)
+        .await
+        .unwrap();
+    run
+}
+
+async fn delete(tx: &mut Tx, before: Timestamp) -> u64 {
+    let all = RunId::new(0);
+    let step = retention::delete_runs(tx, all, before, 99).await.unwrap();
+    step.deleted
+}
+
+async fn is_there(tx: &mut Tx, id: RunId) -> bool {
+    runs::find(tx, id).await.unwrap().is_some()
+}
+
+on_both! {
+    async fn runs_leave_with_all_that_is_theirs_but_the_last_ones(db) {
+        let world = World::make(db, 2).await;
+        let [one, two] = world.tenants[..] else { panic!() };
+        let mut tx = db.write().await;
+        let first = ended(&mut tx, &world, one, at(10)).await;
+        let last = ended(&mut tx, &world, one, at(20)).await;
+        let young = ended(&mut tx, &world, two, at(30)).await;
+        let live = world.add_running(&mut tx, one, "a").await;
+        assert_eq!(delete(&mut tx, at(10)).await, 0, "it ended not before then");
+        assert_eq!(delete(&mut tx, at(25)).await, 1);
+        assert!(!is_there(&mut tx, first.id).await);
+        for kept in [last.id, young.id, live.id] {
+            assert!(is_there(&mut tx, kept).await);
+        }
+        assert!(triggers::list_of_run(&mut tx, first.id).await.unwrap().is_empty());
+        assert!(logs::list(&mut tx, LogOf::Run(first.id), 0, 9).await.unwrap().is_empty());
+        assert_eq!(triggers::list_of_run(&mut tx, last.id).await.unwrap().len(), 1);
+        assert_eq!(logs::list(&mut tx, LogOf::Run(last.id), 0, 9).await.unwrap().len(), 1);
+        assert_eq!(delete(&mut tx, at(25)).await, 0, "once");
+    }
+
+    async fn a_step_looks_at_so_many_and_says_where_to_go_on(db) {
+        let world = World::make(db, 1).await;
+        let mut tx = db.write().await;
+        let mut made = Vec::new();
+        for n in 0..5 {
+            made.push(ended(&mut tx, &world, world.tenants[0], at(n)).await.id);
+        }
+        let step = retention::delete_runs(&mut tx, RunId::new(0), at(9), 2).await.unwrap();
+        assert_eq!(step, RunsStep { next: Some(made[1]), deleted: 2 });
+        let step = retention::delete_runs(&mut tx, made[1], at(9), 9).await.unwrap();
+        assert_eq!(step, RunsStep { next: Some(made[4]), deleted: 2 }, "the last one is kept");
+        let step = retention::delete_runs(&mut tx, made[4], at(9), 9).await.unwrap();
+        assert_eq!(step, RunsStep { next: None, deleted: 0 });
+        let step = retention::delete_runs(&mut tx, RunId::new(0), NOW, 9).await.unwrap();
+        assert_eq!(step.next, None, "what follows was made later");
+    }
+
+    async fn what_a_rerun_goes_back_to_stays_as_long_as_it(db) {
+        let world = World::make(db, 1).await;
+        let tenant = world.tenants[0];
+        let mut tx = db.write().await;
+        let origin = ended(&mut tx, &world, tenant, at(1)).await;
+        let rerun = Rerun {
+            run_id: origin.id, triggers_run_id: origin.id, configs: None, configs_version: None,
+            given: None, release_id: None, is_saved: true,
+        };
+        let asked = reruns::insert(&mut tx, tenant, Mode::Normal, &rerun, NOW).await.unwrap();
+        ended(&mut tx, &world, tenant, at(2)).await;
+        assert_eq!(delete(&mut tx, at(9)).await, 0, "it waits");
+        let again = world.add_running(&mut tx, tenant, "a").await;
+        triggers::update_taken(&mut tx, again.id, &[asked]).await.unwrap();
+        assert!(runs::finish(&mut tx, &claim_of(&again), &outcome(Phase::Succeeded), at(3)).await.unwrap());
+        assert_eq!(delete(&mut tx, at(9)).await, 1, "the rerun, which was not saved");
+        assert!(is_there(&mut tx, origin.id).await);
+        assert_eq!(reruns::find(&mut tx, asked).await.unwrap(), None);
+        assert_eq!(delete(&mut tx, at(9)).await, 1, "and then what it repeated");
+    }
+
+    async fn former_settings_leave_with_the_last_run_that_had_them(db) {
+        let world = World::make(db, 1).await;
+        let id = world.tenants[0];
+        let mut tx = db.write().await;
+        let tenant = tenants::get(&mut tx, id).await.unwrap();
+        ended(&mut tx, &world, id, at(1)).await;
+        tenant_configs::insert(&mut tx, id, &tenant.configs).await.unwrap();
+        ended(&mut tx, &world, id, at(2)).await;
+        assert!(tenant_configs::find(&mut tx, id, 0).await.unwrap().is_some());
+        assert_eq!(delete(&mut tx, at(2)).await, 1);
+        assert!(tenant_configs::find(&mut tx, id, 0).await.unwrap().is_some(), "the other run had them too");
+        ended(&mut tx, &world, id, at(3)).await;
+        let version = tenants::get(&mut tx, id).await.unwrap().configs_version;
+        let last = runs::find(&mut tx, RunId::new(3)).await.unwrap();
+        runs::update_configs_version(&mut tx, last.unwrap().id, version).await.unwrap();
+        assert_eq!(delete(&mut tx, at(3)).await, 1);
+        assert_eq!(tenant_configs::find(&mut tx, id, 0).await.unwrap(), None);
+    }
+
+    async fn cancelled_triggers_leave(db) {
+        let world = World::make(db, 1).await;
+        let mut tx = db.write().await;
+        let mut made = Vec::new();
+        for n in 0..4 {
+            let id = add_trigger(&mut tx, world.tenants[0]).await;
+            if n < 3 {
+                assert!(triggers::cancel(&mut tx, id, at(n)).await.unwrap());
+            }
+            made.push(id);
+        }
+        assert_eq!(retention::delete_cancelled(&mut tx, at(2), 1).await.unwrap(), 1);
+        assert_eq!(retention::delete_cancelled(&mut tx, at(2), 9).await.unwrap(), 1);
+        assert_eq!(retention::delete_cancelled(&mut tx, at(2), 9).await.unwrap(), 0);
+        let mut kept = Vec::new();
+        for id in &made {
+            if triggers::find(&mut tx, *id).await.unwrap().is_some() {
+                kept.push(*id);
+            }
+        }
+        assert_eq!(kept, made[2..]);
+    }
+
+    async fn bodies_of_webhooks_leave_before_their_runs(db) {
+        let world = World::make(db, 1).await;
+        let tenant = world.tenants[0];
+        let mut tx = db.write().await;
+        let run = world.add_run(&mut tx, tenant).await.id;
+        let webhook = Trigger {
+            source: Source::Webhook, payload: Some(b"body".to_vec()), headers: Some("{}".to_owned()),
+            ..trigger(tenant)
+        };
+        let mut made: Vec<TriggerId> = Vec::new();
+        for source in [Source::Webhook, Source::Webhook, Source::Api] {
+            made.push(triggers::insert(&mut tx, &Trigger { source, ..webhook.clone() }).await.unwrap());
+        }
+        triggers::update_taken(&mut tx, run, &[made[0], made[2]]).await.unwrap();
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, NOW, 9).await.unwrap(), 0);
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 1);
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 0);
+        let mut payloads = Vec::new();
+        for id in made {
+            let found = triggers::find(&mut tx, id).await.unwrap().unwrap();
+            payloads.push((found.payload.is_some(), found.headers.is_some()));
+        }
+        let (gone, kept) = ((false, false), (true, true));
+        assert_eq!(payloads, [gone, kept, kept], "what waits is needed, and others stay");
+    }
+
+    async fn logs_of_builds_leave(db) {
+        let world = World::make(db, 0).await;
+        let mut tx = db.write().await;
+        let mut made = Vec::new();
+        for n in 0..3 {
+            let build = add_build(&mut tx, world.integration).await;
+            logs::append(&mut tx, LogOf::Build(build.id), 1, b"line\n".to_vec()).await.unwrap();
+            made.push(build.id);
+            if n == 2 {
+                break;
+            }
+            loop {
+                let taken = builds::claim(&mut tx, "a", at(99), NOW, 1).await.unwrap();
+                let one = &taken[0];
+                let claim = BuildClaim { id: one.id, attempt: one.attempt, node: "a".to_owned() };
+                let end = BuildEnd {
+                    status: marquetry_model::BuildStatus::Failed, message: None, tag: None,
+                    commit_hash: None, release_ids: Vec::new(),
+                };
+                assert!(builds::finish(&mut tx, &claim, &end, at(n)).await.unwrap());
+                if one.id == build.id {
+                    break;
+                }
+            }
+        }
+        logs::update_blob(&mut tx, LogOf::Build(made[1]), "log/1").await.unwrap();
+        assert_eq!(retention::delete_build_logs(&mut tx, at(1), 9).await.unwrap(), 1);
+        assert!(logs::list(&mut tx, LogOf::Build(made[0]), 0, 9).await.unwrap().is_empty());
+        assert_eq!(logs::find_blob(&mut tx, LogOf::Build(made[1])).await.unwrap().as_deref(), Some("log/1"));
+        assert_eq!(retention::delete_build_logs(&mut tx, at(9), 9).await.unwrap(), 1);
+        assert_eq!(logs::find_blob(&mut tx, LogOf::Build(made[1])).await.unwrap(), None);
+        assert_eq!(retention::delete_build_logs(&mut tx, at(9), 9).await.unwrap(), 0);
+        assert_eq!(logs::list(&mut tx, LogOf::Build(made[2]), 0, 9).await.unwrap().len(), 1, "it is open");
+    }
+
+    async fn outputs_leave_when_nothing_stands_for_them(db) {
+        let world = World::make(db, 1).await;
+        let tenant = world.tenants[0];
+        let mut tx = db.write().await;
+        let first = outputs::insert(&mut tx, tenant, Some("1"), at(1)).await.unwrap();
+        tenant_states::update_output(&mut tx, tenant, first).await.unwrap();
+        assert_eq!(retention::delete_outputs(&mut tx, at(9), 9).await.unwrap(), 0, "it is the present one");
+        let second = outputs::insert(&mut tx, tenant, Some("2"), at(2)).await.unwrap();
+        tenant_states::update_output(&mut tx, tenant, second).await.unwrap();
+        assert_eq!(retention::delete_outputs(&mut tx, at(1), 9).await.unwrap(), 0);
+        assert_eq!(retention::delete_outputs(&mut tx, at(9), 9).await.unwrap(), 1);
+        assert_eq!(outputs::get(&mut tx, second).await.unwrap().as_deref(), Some("2"));
+        assert!(outputs::get(&mut tx, first).await.is_err());
+    }
+
+    async fn a_blob_that_something_refers_to_is_known(db) {
+        let world = World::make(db, 1).await;
+        let mut tx = db.write().await;
+        let payload = Trigger { payload_blob: Some("payload/1".to_owned()), ..trigger(world.tenants[0]) };
+        triggers::insert(&mut tx, &payload).await.unwrap();
+        let run = world.add_run(&mut tx, world.tenants[0]).await;
+        logs::update_blob(&mut tx, LogOf::Run(run.id), "log/1").await.unwrap();
+        let build = add_build(&mut tx, world.integration).await;
+        logs::update_blob(&mut tx, LogOf::Build(build.id), "log/2").await.unwrap();
+        builds::insert_source(&mut tx, world.integration, None, "source/1", NOW).await.unwrap();
+        let artifact = marquetry_store::releases::get(&mut tx, world.release).await.unwrap().artifact;
+        let all = ["payload/1", "log/1", "log/2", "source/1", &artifact, "log/3", "o'dd \"one\""];
+        let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
+        let mut found = retention::list_referenced(&mut tx, &all, NOW).await.unwrap();
+        found.sort_unstable();
+        let mut expected: Vec<Box<str>> = all[..5].iter().map(|name| name.as_str().into()).collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        assert!(retention::list_referenced(&mut tx, &[], NOW).await.unwrap().is_empty());
+    }
+}
