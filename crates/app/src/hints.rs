@@ -1,14 +1,18 @@
-//! Hints that something happened, inside this process.
+//! Hints that something happened, inside this process and, where several nodes share a database,
+//! from one to the others.
 //!
 //! A hint makes a reaction prompt; nothing depends on it, because everybody who waits also looks
 //! again by themselves after a while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use marquetry_model::{BuildId, TenantId};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+
+use crate::outbox::Outbox;
 
 /// What somebody may wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,38 +37,75 @@ pub enum Topic {
 
 /// Where to give and get hints.
 #[derive(Debug, Default)]
-pub struct Hints(Mutex<HashMap<Topic, Arc<Notify>>>);
+pub struct Hints {
+    known: Mutex<HashMap<Topic, Arc<Notify>>>,
+    outbox: OnceLock<Outbox>,
+    /// Whether what happens on other nodes is heard of here.
+    hearing: AtomicBool,
+}
 
 impl Hints {
-    /// Something happened.
+    /// Something happened: for who waits here, and for other nodes where there are some.
     pub fn give(&self, topic: Topic) {
-        let known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&topic)
-            .cloned();
-        if let Some(notify) = known {
-            notify.notify_waiters();
-            if matches!(
-                topic,
-                Topic::Dispatch | Topic::Schedules | Topic::Polls | Topic::Builds | Topic::Cancel
-            ) {
-                // The loops are single and may be looking elsewhere right now.
-                notify.notify_one();
-            }
+        self.give_here(topic);
+        if let Some(outbox) = self.outbox.get() {
+            outbox.put(topic);
         }
+    }
+
+    /// Something happened, of which the other nodes know.
+    pub fn give_here(&self, topic: Topic) {
+        let known = self.known().get(&topic).cloned();
+        if let Some(notify) = known {
+            rouse(topic, &notify);
+        }
+    }
+
+    /// Anything may have happened.
+    pub fn give_all_here(&self) {
+        for (topic, notify) in self.known().iter() {
+            rouse(*topic, notify);
+        }
+    }
+
+    /// From now on what happens is noted for other nodes, too.
+    pub fn outbox(&self) -> &Outbox {
+        self.outbox.get_or_init(Outbox::default)
+    }
+
+    /// Notes whether what happens on other nodes is heard of here.
+    pub fn note_hearing(&self, hearing: bool) {
+        self.hearing.store(hearing, Ordering::Relaxed);
+    }
+
+    /// Whether it is: who rests may rest for longer then.
+    pub fn hears_others(&self) -> bool {
+        self.hearing.load(Ordering::Relaxed)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Notify>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers for a topic. Register first, then look, then wait: nothing is missed that way.
     pub fn listen(&self, topic: Topic) -> Listener<'_> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let notify = Arc::clone(known.entry(topic).or_default());
+        let notify = Arc::clone(self.known().entry(topic).or_default());
         Listener {
             hints: self,
             topic,
             notify,
         }
+    }
+}
+
+fn rouse(topic: Topic, notify: &Notify) {
+    notify.notify_waiters();
+    if matches!(
+        topic,
+        Topic::Dispatch | Topic::Schedules | Topic::Polls | Topic::Builds | Topic::Cancel
+    ) {
+        // The loops are single and may be looking elsewhere right now.
+        notify.notify_one();
     }
 }
 
@@ -85,7 +126,7 @@ impl Listener<'_> {
 impl Drop for Listener<'_> {
     /// The map holds only topics that somebody waits for.
     fn drop(&mut self) {
-        let mut known = self.hints.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.hints.known();
         // One count is the map's, one is this listener's.
         if Arc::strong_count(&self.notify) == 2 {
             known.remove(&self.topic);

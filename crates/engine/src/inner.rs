@@ -7,6 +7,7 @@ use marquetry_blobs::ArtifactCache;
 use marquetry_model::Timestamp;
 use marquetry_sandbox::Sandbox;
 use marquetry_store::runs::Claimer;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) scratch: Scratch,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
+    started: Instant,
 }
 
 impl Inner {
@@ -58,14 +60,33 @@ impl Inner {
             config,
             tracker,
             stop,
+            started: Instant::now(),
         }
     }
 
-    /// How often the truth is looked at without a hint. Hints do not cross nodes yet, so a node
-    /// that shares its database looks more often.
-    pub(crate) fn pause(&self) -> Duration {
-        let shared = self.ctx.app.store.is_shared();
-        Duration::from_secs(if shared { 2 } else { 30 })
+    /// How often the truth is looked at without a hint: more often while a node does not hear the
+    /// others that share its database.
+    fn pause(&self) -> Duration {
+        let app = &self.ctx.app;
+        let deaf = app.store.is_shared() && !app.hints.hears_others();
+        Duration::from_secs(if deaf { 2 } else { 30 })
+    }
+
+    /// When a loop looks again without a hint: at the time that it knows of, or else together with
+    /// the other loops, so that an idle node wakes up once for all of them.
+    pub(crate) fn look_again(&self, next: Option<Timestamp>) -> Instant {
+        let now = Instant::now();
+        let pause = self.pause();
+        let passed = now.duration_since(self.started).as_nanos();
+        let rounds = passed / pause.as_nanos() + 1;
+        let together = u32::try_from(rounds)
+            .ok()
+            .and_then(|rounds| self.started.checked_add(pause * rounds))
+            .unwrap_or(now + pause);
+        // Not at once: what is due may be another node's, in a transaction that is open.
+        let least = Duration::from_millis(1);
+        let known = next.map(|next| now + next.since(self.ctx.now()).clamp(least, pause));
+        known.map_or(together, |known| known.min(together))
     }
 
     pub(crate) fn lease_until(&self) -> Timestamp {

@@ -12,6 +12,7 @@ mod heartbeat;
 mod inner;
 mod log;
 mod masks;
+mod neighbours;
 mod network;
 mod poll;
 mod pump;
@@ -37,6 +38,7 @@ pub use build::toolchain_links;
 pub use config::{BuildSettings, Config, Roles, RunSettings};
 use inner::Inner;
 pub use inner::Prepared;
+pub use neighbours::Neighbours;
 
 /// The engine of one node. Dropping it does not stop it; [`Engine::shutdown`] does.
 pub struct Engine {

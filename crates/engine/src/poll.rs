@@ -29,10 +29,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 const CLAIM: Duration = Duration::from_secs(90);
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
-/// How often a node that shares its database looks for what others have set.
-const SHARED: Duration = Duration::from_secs(30);
-/// A sleep that nobody needs to end; there is no longer one on some clocks.
-const ALONE: Duration = Duration::from_secs(3600);
 /// What a look may write: nothing, but for what Git cannot do without.
 const DISK: u64 = 1 << 20;
 /// What Git may say about a failure.
@@ -47,27 +43,22 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let slots = Slots::new(LOOKS);
     loop {
         let hint = listener.next();
-        let pause = begin(&inner, &slots).await;
+        let again = begin(&inner, &slots).await;
         tokio::select! {
             () = hint => {}
             () = slots.freed() => {}
-            () = tokio::time::sleep_until(Instant::now() + pause) => {}
+            () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => return,
         }
     }
 }
 
-/// Begins what is due and answers how long nothing will be.
-async fn begin(inner: &Arc<Inner>, slots: &Slots) -> Duration {
-    let most = if inner.ctx.app.store.is_shared() {
-        SHARED
-    } else {
-        ALONE
-    };
+/// Begins what is due and answers until when nothing will be.
+async fn begin(inner: &Arc<Inner>, slots: &Slots) -> Instant {
     let free = i64::try_from(slots.free()).unwrap_or(i64::MAX);
     if free == 0 {
         // One that ends wakes the loop.
-        return most;
+        return inner.look_again(None);
     }
     match polls_claim(&inner.ctx, CLAIM, free).await {
         Ok(due) => {
@@ -75,16 +66,14 @@ async fn begin(inner: &Arc<Inner>, slots: &Slots) -> Duration {
                 let look = look(Arc::clone(inner), claim, slots.take());
                 inner.tracker.spawn(look);
             }
-            let until = due.next.map(|next| next.since(inner.ctx.now()));
-            // Not zero: what is due may be another node's, in a transaction that is open.
-            until.unwrap_or(most).clamp(Duration::from_millis(10), most)
+            inner.look_again(due.next)
         }
         Err(error) => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "looking for branches to look at failed"
             );
-            AFTER_FAILURE
+            Instant::now() + AFTER_FAILURE
         }
     }
 }

@@ -7,11 +7,12 @@ use marquetry_app::builds::builds_reap;
 use marquetry_app::idempotency::keys_reap;
 use marquetry_app::run_engine::runs_reap;
 use marquetry_model::{Error, Result};
+use tokio::time::Instant;
 
 use crate::inner::Inner;
 
-/// How often leases of other nodes are looked at.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Leases of other nodes are looked at with what is looked at anyway, but not more often than this.
+const LEAST: Duration = Duration::from_secs(15);
 
 /// A node has one process (its data folder is locked), so what stands under its name now was a
 /// former one's.
@@ -54,8 +55,9 @@ async fn empty(folder: &std::path::Path) -> std::io::Result<()> {
 
 pub(crate) async fn run_loop(inner: Arc<Inner>) {
     loop {
+        let again = inner.look_again(None).max(Instant::now() + LEAST);
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => return,
         }
         let runs = runs_reap(&inner.ctx, None).await.map(|_| ());

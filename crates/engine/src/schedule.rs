@@ -16,21 +16,16 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Schedules);
     loop {
         let hint = listener.next();
-        let pause = match schedules_fire(&inner.ctx).await {
-            Ok(fired) => {
-                let until = fired.next.map(|next| next.since(inner.ctx.now()));
-                // Not zero: what is due may be another node's, in a transaction that is open.
-                let least = Duration::from_millis(1);
-                until.unwrap_or(inner.pause()).clamp(least, inner.pause())
-            }
+        let again = match schedules_fire(&inner.ctx).await {
+            Ok(fired) => inner.look_again(fired.next),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "schedules failed");
-                AFTER_FAILURE
+                Instant::now() + AFTER_FAILURE
             }
         };
         tokio::select! {
             () = hint => {}
-            () = tokio::time::sleep_until(Instant::now() + pause) => {}
+            () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => return,
         }
     }

@@ -1,5 +1,6 @@
 //! PostgreSQL: a pool for transactions, a few connections that all readers share; READ COMMITTED.
 
+mod notices;
 mod readers;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(crate) use self::notices::PgNotices;
 use self::readers::{Readers, Shared};
 use crate::value::{Cell, Row, Value};
 use crate::{Error, Result};
@@ -31,6 +33,8 @@ const READERS: usize = 4;
 pub(crate) struct PgStore {
     pool: Pool,
     readers: Arc<Readers>,
+    /// For connections outside of the pools.
+    config: Arc<tokio_postgres::Config>,
 }
 
 impl PgStore {
@@ -45,9 +49,14 @@ impl PgStore {
         let readers = connections.div_ceil(READERS);
         let shared = pool(config.clone(), 2 * readers, Some(readers::one_plan()))?;
         Ok(Self {
-            pool: pool(config, connections - readers, None)?,
+            pool: pool(config.clone(), connections - readers, None)?,
             readers: Arc::new(Readers::new(shared, readers)),
+            config: Arc::new(config),
         })
+    }
+
+    pub(crate) async fn listen(&self) -> Result<PgNotices> {
+        notices::listen(&self.config).await
     }
 
     pub(crate) async fn begin(&self) -> Result<PgTx> {

@@ -60,6 +60,13 @@ impl Store {
         matches!(self.0, Engine::Postgres(_))
     }
 
+    pub(crate) fn postgres(&self) -> Option<&PgStore> {
+        match &self.0 {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => Some(postgres),
+        }
+    }
+
     /// What `doctor` and the log call it.
     pub fn kind(&self) -> &'static str {
         match self.0 {

@@ -22,6 +22,7 @@ mod integrations;
 mod kill;
 mod lists;
 mod logs;
+mod notices;
 mod opening;
 mod polls;
 mod releases;

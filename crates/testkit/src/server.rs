@@ -53,7 +53,7 @@ pub struct TestServer {
     /// Its data folder.
     pub data_dir: tempfile::TempDir,
     options: ServerOptions,
-    postgres: Option<PostgresDatabase>,
+    postgres: Option<Arc<PostgresDatabase>>,
     process: Option<Child>,
     http: reqwest::Client,
     log: Arc<Mutex<String>>,
@@ -88,8 +88,21 @@ impl TestServer {
     pub async fn start(options: ServerOptions) -> Self {
         let postgres = match options.database {
             Database::Sqlite => None,
-            Database::Postgres => Some(PostgresDatabase::create().await),
+            Database::Postgres => Some(Arc::new(PostgresDatabase::create().await)),
         };
+        Self::on(options, postgres)
+    }
+
+    /// Starts another node of this one's installation, which is on PostgreSQL.
+    #[must_use]
+    pub fn start_beside(&self, options: ServerOptions) -> Self {
+        assert!(self.postgres.is_some(), "SQLite has one node");
+        let blobs = self.data_dir.path().join("blobs");
+        let options = options.with(&format!("--blobs=file:{}", blobs.display()));
+        Self::on(options, self.postgres.clone())
+    }
+
+    fn on(options: ServerOptions, postgres: Option<Arc<PostgresDatabase>>) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -184,6 +197,14 @@ impl TestServer {
         match &self.postgres {
             Some(postgres) => postgres.rows().await,
             None => String::new(),
+        }
+    }
+
+    /// How many transactions its database has seen; none on SQLite.
+    pub async fn transactions(&self) -> Option<i64> {
+        match &self.postgres {
+            Some(postgres) => Some(postgres.transactions().await),
+            None => None,
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use marquetry_app::{App, bootstrap_key};
-use marquetry_engine::Engine;
+use marquetry_engine::{Engine, Neighbours};
 use marquetry_sandbox::Sandbox;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -41,6 +41,7 @@ pub(crate) struct Server {
     pub(crate) new_key: Option<(String, PathBuf)>,
     pub(crate) sandbox: Option<Sandbox>,
     engine: Option<Engine>,
+    neighbours: Neighbours,
     stop: oneshot::Sender<()>,
     web: JoinHandle<std::io::Result<()>>,
     folder: DataFolder,
@@ -63,6 +64,7 @@ impl Server {
             .context("the blob store does not work")?;
         let new_key = first_key(config, &folder, &app).await?;
         let works = config.roles.iter().any(|role| *role != Role::Api);
+        let neighbours = Neighbours::start(&app);
         let sandbox = if works {
             Some(start_sandbox(config, &folder, choices).await?)
         } else {
@@ -88,6 +90,7 @@ impl Server {
             new_key,
             sandbox,
             engine,
+            neighbours,
             stop,
             web,
             folder,
@@ -106,6 +109,7 @@ impl Server {
         if let Some(engine) = self.engine {
             engine.shutdown(DRAIN).await;
         }
+        self.neighbours.shutdown().await;
         self.web.await.context("the web server ended badly")??;
         Ok(())
     }

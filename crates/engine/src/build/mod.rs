@@ -19,6 +19,7 @@ use marquetry_model::{Build, BuildStatus, Error};
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::inner::Inner;
 use crate::log::LogBuffer;
@@ -38,7 +39,7 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Builds);
     loop {
         let hint = listener.next();
-        let mut pause = inner.pause();
+        let mut again = inner.look_again(None);
         let free = i64::try_from(inner.builds.free()).unwrap_or(i64::MAX);
         if free > 0 {
             let lease = inner.lease_until();
@@ -54,14 +55,14 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
                         error = &error as &dyn std::error::Error,
                         "looking for builds failed"
                     );
-                    pause = AFTER_FAILURE;
+                    again = Instant::now() + AFTER_FAILURE;
                 }
             }
         }
         tokio::select! {
             () = hint => {}
             () = inner.builds.freed() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => return,
         }
     }

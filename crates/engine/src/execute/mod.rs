@@ -25,17 +25,17 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
         let hint = listener.next();
         inner.runs.want(true);
         let free = inner.runs.free();
-        let pause = match look(&inner, free).await {
+        let again = match look(&inner, free).await {
             Ok(taken) => start(&inner, taken, free),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "dispatch failed");
-                AFTER_FAILURE
+                Instant::now() + AFTER_FAILURE
             }
         };
         tokio::select! {
             () = hint => {}
             () = inner.runs.freed() => {}
-            () = tokio::time::sleep_until(Instant::now() + pause) => {}
+            () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => {
                 inner.runs.want(true);
                 return;
@@ -48,8 +48,8 @@ async fn look(inner: &Inner, free: usize) -> marquetry_model::Result<Taken> {
     runs_take(&inner.ctx, &inner.claimer(), free).await
 }
 
-/// Starts what was taken; answers how long the loop may rest.
-fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Duration {
+/// Starts what was taken; answers until when the loop may rest.
+fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Instant {
     // Nothing waits for a place: a run that ends changes nothing for dispatch, unless its end gives a hint.
     if taken.jobs.len() < free && !taken.more && !taken.held {
         inner.runs.want(false);
@@ -58,13 +58,9 @@ fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Duration {
         spawn(inner, job, inner.runs.take());
     }
     if taken.more {
-        return Duration::ZERO;
+        return Instant::now();
     }
-    let until = taken.next.map(|next| next.since(inner.ctx.now()));
-    let pause = inner.pause();
-    until
-        .unwrap_or(pause)
-        .clamp(Duration::from_millis(1), pause)
+    inner.look_again(taken.next)
 }
 
 fn spawn(inner: &Arc<Inner>, job: RunJob, slot: Slot) {
