@@ -134,7 +134,7 @@ both_databases! {
             let from = server.data_dir.path().join("repositories/private");
             std::fs::rename(&from, folder.path().join("private")).unwrap();
             let path = format!("/v2/integrations/{}", scenario.integration);
-            let url = format!("https://127.0.0.1:{}/private/.git", git.port);
+            let url = format!("HTTPS://127.0.0.1:0{}/private/.git", git.port);
             server.patch(&path, json!({"repository_url": url})).await.expect(200);
             let refused = scenario.build("v1").await;
             assert_eq!(refused["status"], "Failed");
@@ -168,7 +168,16 @@ both_databases! {
             let log = server.get(&format!("/v2/builds/{}/log", build["id"])).await.text;
             assert!(log.contains("licence\n"), "{log}");
 
-            // Nobody else gets the token, whoever may change the address.
+            // Nobody else gets the token, whoever may change the address, however it is written.
+            let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            stranger.set_nonblocking(true).unwrap();
+            let there = stranger.local_addr().unwrap();
+            for between in ["\\", "\\\\", "#", "?", "%2f", "\t"] {
+                let address = format!("https://127.0.0.1:{}{between}@{there}/x", git.port);
+                let refused = server.patch(&path, json!({"repository_url": address})).await.expect(422);
+                assert_eq!(refused["detail"][0]["loc"], json!(["body", "repository_url"]), "{refused}");
+            }
+            assert!(stranger.accept().is_err(), "nobody came");
             let elsewhere = json!({"repository_url": "https://127.0.0.1:1/x"});
             let refused = server.patch(&path, elsewhere).await.expect(422);
             assert_eq!(refused["detail"][0]["loc"], json!(["body", "repository_credential"]));
