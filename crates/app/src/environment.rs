@@ -8,6 +8,8 @@ use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Tr
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::secret_texts::with_lines;
+
 /// One string of an environment cannot reach 128 KiB on Linux; above this size the array of
 /// triggers is shortened, and the whole of it is in the file.
 const MOST_TRIGGERS: usize = 96 * 1024;
@@ -141,8 +143,8 @@ pub fn secrets(facts: &Facts<'_>, variables: &[(String, String)]) -> Vec<String>
         texts(facts.tenant.configs.get(name), &mut values);
     }
     let given = variables.iter().filter(|(name, _)| hidden.contains(name));
-    values.extend(given.map(|(_, value)| value.clone()));
-    values
+    values.extend(given.map(|(_, value)| value.as_str()));
+    with_lines(values)
 }
 
 /// Puts a mask in place of what nobody shall see.
@@ -169,9 +171,9 @@ fn secret_settings(facts: &Facts<'_>) -> BTreeSet<String> {
     names
 }
 
-fn texts(value: Option<&Value>, into: &mut Vec<String>) {
+fn texts<'a>(value: Option<&'a Value>, into: &mut Vec<&'a str>) {
     match value {
-        Some(Value::String(text)) => into.push(text.clone()),
+        Some(Value::String(text)) => into.push(text),
         Some(Value::Array(items)) => items.iter().for_each(|item| texts(Some(item), into)),
         Some(Value::Object(fields)) => fields.values().for_each(|item| texts(Some(item), into)),
         Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {}

@@ -14,6 +14,7 @@ mod key_text;
 mod lost;
 mod places;
 mod random;
+mod secret_texts;
 mod vault;
 
 pub mod builds;
