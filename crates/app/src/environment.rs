@@ -58,7 +58,10 @@ struct TriggerEntry {
 /// Where a run in a sandbox sees the files that the platform gives it.
 pub const FILES: &str = "/run/marquetry";
 
-/// The bytes of all variables of a run; the rest of the two megabytes is the toolchain's and the command's.
+/// The bytes of all variables of a run, for the usual limit of 8 MiB on the stack, of which the kernel
+/// gives a quarter; the rest of the two megabytes is the toolchain's and the command's. A node with
+/// less would end larger runs as its own fault, which no setting of a tenant can mend: the documents ask
+/// for the usual one.
 const MOST_BYTES: usize = 1792 << 10;
 /// The bytes of one text `NAME=value` with its end (`MAX_ARG_STRLEN`).
 const MOST_TEXT: usize = 128 << 10;

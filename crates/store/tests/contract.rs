@@ -37,3 +37,4 @@ mod tenant_views;
 mod tenants;
 mod transactions;
 mod triggers;
+mod upgrades;
