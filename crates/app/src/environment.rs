@@ -8,6 +8,8 @@ use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Tr
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::secret_texts::with_lines;
+
 /// One string of an environment cannot reach 128 KiB on Linux; above this size the array of
 /// triggers is shortened, and the whole of it is in the file.
 const MOST_TRIGGERS: usize = 96 * 1024;
@@ -56,7 +58,10 @@ struct TriggerEntry {
 /// Where a run in a sandbox sees the files that the platform gives it.
 pub const FILES: &str = "/run/marquetry";
 
-/// The bytes of all variables of a run; the rest of the two megabytes is the toolchain's and the command's.
+/// The bytes of all variables of a run, for the usual limit of 8 MiB on the stack, of which the kernel
+/// gives a quarter; the rest of the two megabytes is the toolchain's and the command's. A node with
+/// less would end larger runs as its own fault, which no setting of a tenant can mend: the documents ask
+/// for the usual one.
 const MOST_BYTES: usize = 1792 << 10;
 /// The bytes of one text `NAME=value` with its end (`MAX_ARG_STRLEN`).
 const MOST_TEXT: usize = 128 << 10;
@@ -141,8 +146,8 @@ pub fn secrets(facts: &Facts<'_>, variables: &[(String, String)]) -> Vec<String>
         texts(facts.tenant.configs.get(name), &mut values);
     }
     let given = variables.iter().filter(|(name, _)| hidden.contains(name));
-    values.extend(given.map(|(_, value)| value.clone()));
-    values
+    values.extend(given.map(|(_, value)| value.as_str()));
+    with_lines(values)
 }
 
 /// Puts a mask in place of what nobody shall see.
@@ -169,9 +174,9 @@ fn secret_settings(facts: &Facts<'_>) -> BTreeSet<String> {
     names
 }
 
-fn texts(value: Option<&Value>, into: &mut Vec<String>) {
+fn texts<'a>(value: Option<&'a Value>, into: &mut Vec<&'a str>) {
     match value {
-        Some(Value::String(text)) => into.push(text.clone()),
+        Some(Value::String(text)) => into.push(text),
         Some(Value::Array(items)) => items.iter().for_each(|item| texts(Some(item), into)),
         Some(Value::Object(fields)) => fields.values().for_each(|item| texts(Some(item), into)),
         Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {}

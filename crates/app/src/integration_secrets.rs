@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::repository::origin;
+use crate::secret_texts::with_lines;
 use crate::vault::{data_key, vault_error};
 
 /// The kind of its data key.
@@ -23,6 +24,9 @@ const BUILD_ENV: &str = "build_env";
 /// Why a credential does not go with another address.
 const MOVED: &str =
     "was given for another host than repository_url names now; give it again, or null to forget it";
+/// Why one is not used that is older than the rule. Until then an address could be changed without it,
+/// so the host that stands there now may be one that somebody chose who was not to have it.
+const UNBOUND: &str = "was given before credentials were tied to a host; give it again with PATCH /v2/integrations/{id}, or null to forget it";
 /// The variables of a build together, in bytes: the kernel's bound is two megabytes.
 const MOST_BYTES: usize = 256 << 10;
 /// One of them: the kernel's bound on one text of the environment is 128 KiB.
@@ -49,10 +53,24 @@ pub enum Credential {
 /// A credential and whom it is for, as it is sealed.
 #[derive(Serialize, Deserialize)]
 struct Bound {
-    /// Who answers at the repository's address: nobody else gets to see it.
-    origin: String,
+    /// Who answers at the repository's address: nobody else gets to see it. Old ones have none.
+    origin: Option<String>,
     #[serde(flatten)]
     credential: Credential,
+}
+
+impl Bound {
+    /// The credential, for who answers at the present address; or why that one does not get it.
+    fn open(self, address: Option<&str>) -> std::result::Result<Credential, &'static str> {
+        let Some(own) = self.origin else {
+            return Err(UNBOUND);
+        };
+        if address.and_then(origin) == Some(own) {
+            Ok(self.credential)
+        } else {
+            Err(MOVED)
+        }
+    }
 }
 
 /// What a change says of the secrets.
@@ -95,18 +113,7 @@ impl BuildSecrets {
             Some(Credential::SshKey { ssh_private_key }) => all.push(ssh_private_key),
             None => {}
         }
-        let mut texts = Vec::new();
-        for text in all {
-            texts.push(text.to_owned());
-            // Whoever prints a text of several lines prints them one by one, indented or not.
-            let lines = text.lines().map(str::trim);
-            texts.extend(
-                lines
-                    .filter(|line| !line.starts_with("-----"))
-                    .map(str::to_owned),
-            );
-        }
-        texts
+        with_lines(all)
     }
 }
 
@@ -139,6 +146,7 @@ pub(crate) fn check(
         Patch::Clear => all.push((CREDENTIAL, None)),
         Patch::Set(given) => match (credential(given), origin) {
             (Ok(credential), Some(origin)) => {
+                let origin = Some(origin);
                 all.push((CREDENTIAL, text(&Bound { origin, credential })));
             }
             (Ok(_), None) => faults.push(FieldError::body(
@@ -295,13 +303,12 @@ pub async fn build_secrets(
     for (name, sealed) in sealed {
         let plain = key.open(place(&name, id), &sealed).map_err(vault_error)?;
         let read = match name.as_str() {
-            CREDENTIAL => serde_json::from_slice::<Bound>(&plain).map(|bound| {
-                if address.and_then(origin) == Some(bound.origin) {
-                    secrets.credential = Some(bound.credential);
-                } else {
-                    secrets.refusal = Some(MOVED);
-                }
-            }),
+            CREDENTIAL => {
+                serde_json::from_slice::<Bound>(&plain).map(|bound| match bound.open(address) {
+                    Ok(credential) => secrets.credential = Some(credential),
+                    Err(why) => secrets.refusal = Some(why),
+                })
+            }
             BUILD_ENV => serde_json::from_slice(&plain).map(|found| secrets.build_env = found),
             _ => Ok(()),
         };
@@ -370,27 +377,6 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_a_text_is_masked() {
-        let build_env = [
-            ("A", "one-text\n"),
-            ("B", "{\n  first-line,\n\tsecond-line\n}"),
-        ];
-        let secrets = BuildSecrets {
-            build_env: build_env
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-            ..BuildSecrets::default()
-        };
-        let texts = secrets.texts();
-        for text in ["one-text\n", "one-text", "first-line,", "second-line"] {
-            assert!(
-                texts.iter().any(|found| found == text),
-                "{text:?} in {texts:?}"
-            );
-        }
-    }
-
-    #[test]
     fn a_credential_is_for_one_host() {
         let check = |before, after, wish| {
             let input = SecretsInput {
@@ -418,6 +404,23 @@ mod tests {
         assert_eq!(check(here, there, token()), (0, 1));
         assert_eq!(check(here, there, Patch::Clear), (0, 1));
         assert_eq!(check(here, None, token()), (1, 0));
+    }
+
+    #[test]
+    fn a_credential_from_before_hosts_counted_is_asked_for_again() {
+        let here = Some("https://a.example/x");
+        let open = |text: &str| serde_json::from_str::<Bound>(text).unwrap().open(here);
+        for old in [
+            r#"{"username":"u","token":"t"}"#,
+            r#"{"ssh_private_key":"k"}"#,
+        ] {
+            assert!(open(old).is_err_and(|why| why == UNBOUND), "{old}");
+        }
+        let token = |origin: &str| format!(r#"{{"origin":"{origin}","username":"u","token":"t"}}"#);
+        assert!(open(&token("https://a.example:443")).is_ok());
+        assert!(open(&token("https://b.example:443")).is_err_and(|why| why == MOVED));
+        let bound = serde_json::from_str::<Bound>(&token("https://a.example:443"));
+        assert!(bound.unwrap().open(None).is_err(), "nobody is there");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod lost;
 mod outbox;
 mod places;
 mod random;
+mod secret_texts;
 mod vault;
 
 pub mod builds;

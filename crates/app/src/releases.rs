@@ -105,9 +105,6 @@ pub(crate) async fn resolve_channel(
     };
     match fixed {
         Some(id) => releases::find(tx, id).await.map_err(store_error),
-        None if channel == Channel::Default && integration.default_release_channel.is_none() => {
-            Ok(None)
-        }
         None => releases::find_latest(tx, integration.id)
             .await
             .map_err(store_error),

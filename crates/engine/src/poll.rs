@@ -136,14 +136,10 @@ async fn spec(
     let layout = Layout::of_build(inner, scratch, tree, access).await;
     let mut layout = layout.map_err(|e| platform(&e))?;
     let (address, network) = git::reach(&mut layout, reach, location)?;
-    let git = git::environment(&layout, &address, branch, None, credential).await;
-    let mut environment = layout.basic_environment();
-    environment.extend(git.map_err(|e| platform(&e))?);
     let settings = &inner.config.build;
-    // The operator's word is the last one: two values of one name would leave it to the shell.
     let given = &settings.environment;
-    environment.retain(|(name, _)| !given.iter().any(|(other, _)| name == other.as_str()));
-    environment.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
+    let environment = git::environment(&layout, given, &address, branch, None, credential);
+    let environment = environment.await.map_err(|e| platform(&e))?;
     Ok(Spec {
         command: ["/bin/sh", "-c", SCRIPT].map(Into::into).to_vec(),
         environment,

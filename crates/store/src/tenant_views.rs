@@ -1,7 +1,7 @@
 //! Tenants as answers show them: their settings stay the text that they are stored as, and the runs
 //! of their state come with the same statement.
 
-use marquetry_model::{Channel, Connector, Page, PageRequest, ReleaseId, RunId, Tenant, TenantId};
+use marquetry_model::{Connector, Page, PageRequest, ReleaseId, RunId, Tenant, TenantId};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -28,8 +28,6 @@ pub struct TenantView {
     pub connectors: Vec<String>,
     /// The release that the integration calls its default, when it is a fixed one.
     pub default_release_id: Option<ReleaseId>,
-    /// The channel that the integration's default follows, when it is not a fixed release.
-    pub default_release_channel: Option<Channel>,
     /// The release that `Latest` means now.
     pub latest_release_id: Option<ReleaseId>,
 }
@@ -62,7 +60,7 @@ fn with_state(dialect: Dialect, page: &str, order: Option<&str>) -> String {
     let order = order.map_or_else(String::new, |order| dialect.kept_order(order));
     format!(
         "SELECT p.*, s.current_run_id, s.last_run_id, s.last_successful_run_id,
-            i.connectors, i.default_release_id, i.default_release_channel,
+            i.connectors, i.default_release_id,
             (SELECT r.id FROM releases r WHERE r.integration_id = p.integration_id
                 AND r.counts_as_latest = 1 ORDER BY r.id DESC LIMIT 1)
         FROM ({page}) AS p{state}{integration}{order}"
@@ -77,7 +75,6 @@ fn read_view(row: &mut Reader<'_>) -> Result<TenantView> {
         last_successful_run_id: row.opt_i64()?.map(RunId::new),
         connectors: names(row.json()?),
         default_release_id: row.opt_i64()?.map(ReleaseId::new),
-        default_release_channel: row.opt_word()?,
         latest_release_id: row.opt_i64()?.map(ReleaseId::new),
     })
 }

@@ -41,3 +41,4 @@ mod tenants;
 mod transactions;
 mod triggers;
 mod turns;
+mod upgrades;

@@ -7,7 +7,7 @@ use marquetry_store::{Error, Options, Store, settings};
 use crate::common::{Closed, Db, Kind, NOW, at, client, on_both, open, sqlite_options, url_of};
 
 /// A statement past the store, in a database that nobody has open.
-async fn statement(options: &Options, sql: &str) {
+pub(crate) async fn statement(options: &Options, sql: &str) {
     match options {
         Options::Sqlite { folder, .. } => {
             let connection = rusqlite::Connection::open(folder.join("marquetry.db")).unwrap();

@@ -12,14 +12,14 @@ use marquetry_app::{
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
-    BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
-    RunUsage, SimClock, Tenant, TenantId, Timestamp,
+    BuildId, BuildStatus, Given, IntegrationId, Mode, NewBuild, Outcome, Phase, Release, ReleaseId,
+    Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
-use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
-use marquetry_store::{Options, Store, tenants};
+use marquetry_store::runs::{Claimer, NewRun};
+use marquetry_store::{Options, Store, runs, tenant_states, tenants};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -289,6 +289,41 @@ impl Inside {
             node: NODE.into(),
         };
         (job, claim)
+    }
+
+    /// Takes a run as they were made before what a run is given was kept.
+    pub async fn take_old_run(&self, tenant: i64) -> (Run, RunClaim) {
+        let id = TenantId::new(tenant);
+        let mut tx = self.app.store.write().await.unwrap();
+        let integration = tenants::get(&mut tx, id).await.unwrap().integration_id;
+        let release = marquetry_store::releases::find_latest(&mut tx, integration).await;
+        let wanted = NewRun {
+            tenant_id: id,
+            integration_id: integration,
+            release_id: release.unwrap().expect("there is a release").id,
+            mode: Mode::Normal,
+            rerun_of: None,
+            is_saved: true,
+            configs_version: None,
+            given: Given::default(),
+            stop: marquetry_model::Stop::QueueEmpty,
+        };
+        let claimer = Claimer {
+            node: NODE.into(),
+            lease_until: self.app.now().plus(Duration::from_secs(60)),
+        };
+        let made = runs::insert(&mut tx, &wanted, Some(&claimer), self.app.now()).await;
+        let run = made.unwrap().expect("the tenant has no live run");
+        tenant_states::update_dispatched(&mut tx, id, 0, None, run.id)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let claim = RunClaim {
+            id: run.id,
+            attempt: run.attempt,
+            node: NODE.into(),
+        };
+        (run, claim)
     }
 
     /// Adds to the log of a run that was taken.

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -54,10 +55,12 @@ pub(crate) async fn page(State(web): State<Web>, headers: HeaderMap) -> Result<R
 /// What the page is made of.
 pub(crate) async fn file(
     State(web): State<Web>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     browser_caller(&web, &headers).await?;
+    // A path that is no UTF-8 names nothing.
+    let Path(name) = name.map_err(|_| ApiError::NoRoute)?;
     let (kind, bytes, packed) = match name.as_str() {
         "init.js" => ("text/javascript; charset=utf-8", START.as_bytes(), false),
         "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT, true),

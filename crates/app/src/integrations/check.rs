@@ -11,6 +11,15 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::repository;
 
+/// The characters of an address: more than any server takes, and lists repeat it.
+const LONGEST_URL: usize = 2_000;
+/// The characters of a schedule's label.
+const LONGEST_LABEL: usize = 200;
+/// The schedules that a form offers.
+const MOST_CHOICES: usize = 100;
+/// The systems that one integration talks to.
+const MOST_CONNECTORS: usize = 100;
+
 /// The faults of one integration.
 struct Faults<'a> {
     before: Option<&'a Integration>,
@@ -60,6 +69,16 @@ pub(super) async fn check(
     }
 }
 
+fn too_long(text: &str, most: usize) -> Option<String> {
+    let count = text.chars().count();
+    (count > most).then(|| format!("has {count} characters; it may have {most}"))
+}
+
+/// As much of a text as a sentence repeats.
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
 fn names(faults: &mut Faults<'_>, i: &Integration) {
     if let Err(why) = check_slug(&i.name) {
         fault!(faults, name, why.to_string());
@@ -67,6 +86,11 @@ fn names(faults: &mut Faults<'_>, i: &Integration) {
     if i.long_name.trim().is_empty() || i.long_name.chars().count() > 200 {
         let message = "must have 1 to 200 characters";
         fault!(faults, long_name, message);
+    }
+    if i.connectors.len() > MOST_CONNECTORS {
+        let message = format!("must be at most {MOST_CONNECTORS} connectors");
+        fault!(faults, connectors, message);
+        return;
     }
     let mut named = HashSet::new();
     for connector in &i.connectors {
@@ -79,15 +103,23 @@ fn names(faults: &mut Faults<'_>, i: &Integration) {
         } else {
             "is named twice"
         };
-        fault!(faults, connectors, format!("{name:?} {message}"));
+        fault!(faults, connectors, format!("{:?} {message}", short(name)));
     }
 }
 
 fn source(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
-    if let Some(url) = &i.repository_url
-        && let Err(why) = repository::locate(url, &ctx.app.settings.local_repositories)
+    if let Some(url) = &i.repository_url {
+        let found = repository::locate(url, &ctx.app.settings.local_repositories);
+        if let Some(why) = too_long(url, LONGEST_URL).or(found.err().map(|why| why.to_string())) {
+            fault!(faults, repository_url, why);
+        }
+    }
+    if let Some(why) = i
+        .target_url
+        .as_deref()
+        .and_then(|url| too_long(url, LONGEST_URL))
     {
-        fault!(faults, repository_url, why.to_string());
+        fault!(faults, target_url, why);
     }
     if let Err(why) = check_git_name(&i.repository_tracking_branch) {
         fault!(faults, repository_tracking_branch, why);
@@ -104,7 +136,7 @@ fn source(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
     for path in &i.repository_paths {
         match marquetry_manifest::manifest_candidates(path) {
             Err(why) => {
-                let message = format!("{path}: {why}");
+                let message = format!("{}: {why}", short(path));
                 fault!(faults, repository_paths, "repository_path", message);
             }
             Ok(files) if !named.insert(files.clone()) => {
@@ -124,9 +156,18 @@ fn schedules(faults: &mut Faults<'_>, i: &Integration) {
     if let Some(Err(why)) = i.default_schedule.as_deref().map(check_schedule) {
         fault!(faults, default_schedule, why);
     }
+    if i.schedule_choices.len() > MOST_CHOICES {
+        let message = format!("must be at most {MOST_CHOICES} schedules");
+        fault!(faults, schedule_choices, message);
+        return;
+    }
     for choice in &i.schedule_choices {
+        if let Some(why) = too_long(&choice.label, LONGEST_LABEL) {
+            let message = format!("the label {:?} {why}", short(&choice.label));
+            fault!(faults, schedule_choices, message);
+        }
         if let Err(why) = check_schedule(&choice.cron) {
-            let message = format!("{}: {why}", choice.cron);
+            let message = format!("{}: {why}", short(&choice.cron));
             fault!(faults, schedule_choices, message);
         }
     }

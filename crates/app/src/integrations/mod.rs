@@ -333,6 +333,10 @@ fn apply(i: &mut Integration, input: IntegrationInput) {
     input
         .default_release_channel
         .apply(&mut i.default_release_channel);
+    // As where neither was ever said: without a default nothing would run.
+    if i.default_release_id.is_none() && i.default_release_channel.is_none() {
+        i.default_release_channel = Some(Channel::Latest);
+    }
     input.default_schedule.apply(&mut i.default_schedule);
     set(&mut i.schedule_choices, input.schedule_choices);
     set(&mut i.schedule_randomization, input.schedule_randomization);

@@ -117,14 +117,9 @@ async fn id_of_channel(
     integration: &Integration,
     channel: Channel,
 ) -> Result<Option<ReleaseId>> {
-    let (fixed, default) = (
-        integration.default_release_id,
-        integration.default_release_channel,
-    );
-    match channel {
-        Channel::Default if fixed.is_some() => return Ok(fixed),
-        Channel::Default if default.is_none() => return Ok(None),
-        Channel::Default | Channel::Latest => {}
+    let fixed = integration.default_release_id;
+    if channel == Channel::Default && fixed.is_some() {
+        return Ok(fixed);
     }
     releases::find_latest_id(tx, integration.id)
         .await

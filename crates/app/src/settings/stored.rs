@@ -63,11 +63,7 @@ fn release_of(view: &TenantView) -> Option<ReleaseId> {
     let fixed = view.tenant.integration_release_id;
     fixed.or_else(|| match view.tenant.integration_release_channel {
         Some(Channel::Latest) => view.latest_release_id,
-        Some(Channel::Default) | None => {
-            let latest = view.latest_release_id;
-            let latest = latest.filter(|_| view.default_release_channel.is_some());
-            view.default_release_id.or(latest)
-        }
+        Some(Channel::Default) | None => view.default_release_id.or(view.latest_release_id),
     })
 }
 

@@ -126,32 +126,35 @@ both_databases! {
         std::fs::write(&file, "allow_host_network = true\n").unwrap();
         let options = options(database).with("--config").with(&file.display().to_string());
         let mut server = TestServer::start(options).await;
-        let code = "import time; time.sleep(600)";
+        // An init run takes 150 MiB of memory, the others time.
+        let code = "import os, time\nheld = b'x' * (150 << 20) if os.environ['PAN_CTX_RUN_MODE'] == 'init' else b''\ntime.sleep(600)";
         let tenant = {
             let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", code)];
-            let wide = json!({"egress": "host", "timeout_seconds": 500});
+            let wide = json!({"egress": "host", "timeout_seconds": 500, "memory_mb": 512});
             let scenario = Scenario::new(&server, "wide", &files, wide).await;
             scenario.release("v1").await;
             scenario.tenant("t").await
         };
         server.stop();
-        std::fs::write(&file, "[run]\ntimeout_seconds = 1\nmax_timeout_seconds = 2\n").unwrap();
+        std::fs::write(&file, "[run]\ntimeout_seconds = 1\nmax_timeout_seconds = 2\nmemory_mb = 64\nmax_memory_mb = 64\n").unwrap();
         server.restart();
-        let run = async || {
-            let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+        let run = async |mode: &str| {
+            let path = format!("/v2/tenants/{tenant}/sync?mode={mode}");
             let accepted = server.post(&path, Value::Null).await.expect(202);
             let trigger = accepted["trigger_id"].as_str().unwrap().to_owned();
             let status = format!("/v2/runs/triggers/{trigger}/status?wait=30");
             server.get(&status).await.expect(200);
             server.get(&format!("/v2/tenants/{tenant}/runs?limit=1")).await.expect(200)[0].clone()
         };
-        let refused = run().await;
+        let refused = run("normal").await;
         assert_eq!(refused["status"]["phase"], "Failed (Integration Issue)");
         let message = refused["message"].as_str().unwrap();
         assert!(message.starts_with("egress host is not allowed here"), "{message}");
         let path = format!("/v2/integrations/{}", refused["integration_id"]);
         server.patch(&path, json!({"egress": "none"})).await.expect(200);
-        let late = run().await;
+        let late = run("normal").await;
         assert!(late["message"].as_str().unwrap().contains("2 s"), "{late}");
+        let fat = run("init").await;
+        assert!(fat["message"].as_str().unwrap().contains("memory limit of 64 MiB"), "{fat}");
     }
 }

@@ -20,6 +20,15 @@ use crate::{options, pushes};
 const CERTIFICATE: &str = include_str!("private_git.pem");
 const TOKEN: &str = "token-7f3a9c51d2";
 const SSHD: &str = "/usr/sbin/sshd";
+/// Settings for Git that keep it from asking the platform's helper or from using its key.
+const SWITCHES: [&str; 6] = [
+    "GIT_CONFIG_GLOBAL=/dev/null",
+    "GIT_CONFIG_COUNT=1",
+    "GIT_CONFIG_KEY_0=credential.helper",
+    "GIT_CONFIG_VALUE_0=",
+    "GIT_SSH_COMMAND=false",
+    "GIT_SSH_VARIANT=simple",
+];
 const VALUE: &str = "value-0b6e84aa17";
 
 /// Git over HTTPS for who knows the token, from the folder that it is given.
@@ -103,8 +112,12 @@ fn opened(options: ServerOptions, folder: &Path, port: &str) -> ServerOptions {
         .output();
     std::fs::write(&key, text.unwrap().stdout).unwrap();
     let file = folder.join("marquetry.toml");
-    let variables = format!("\"GIT_SSL_NO_VERIFY=1\", \"MIRROR=https://127.0.0.1:{port}/\"");
-    let settings = format!("log = \"trace\"\n[build]\nenvironment = [{variables}]\n");
+    let mut variables = vec!["GIT_SSL_NO_VERIFY=1".to_owned()];
+    variables.push(format!("MIRROR=https://127.0.0.1:{port}/"));
+    // What would leave the platform's own Git without the credential is not for it.
+    variables.extend(SWITCHES.map(str::to_owned));
+    let variables = json!(variables);
+    let settings = format!("log = \"trace\"\n[build]\nenvironment = {variables}\n");
     std::fs::write(&file, settings).unwrap();
     let options = options.with("--config").with(&file.display().to_string());
     options
@@ -134,7 +147,7 @@ both_databases! {
             let from = server.data_dir.path().join("repositories/private");
             std::fs::rename(&from, folder.path().join("private")).unwrap();
             let path = format!("/v2/integrations/{}", scenario.integration);
-            let url = format!("https://127.0.0.1:{}/private/.git", git.port);
+            let url = format!("HTTPS://127.0.0.1:0{}/private/.git", git.port);
             server.patch(&path, json!({"repository_url": url})).await.expect(200);
             let refused = scenario.build("v1").await;
             assert_eq!(refused["status"], "Failed");
@@ -168,7 +181,16 @@ both_databases! {
             let log = server.get(&format!("/v2/builds/{}/log", build["id"])).await.text;
             assert!(log.contains("licence\n"), "{log}");
 
-            // Nobody else gets the token, whoever may change the address.
+            // Nobody else gets the token, whoever may change the address, however it is written.
+            let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            stranger.set_nonblocking(true).unwrap();
+            let there = stranger.local_addr().unwrap();
+            for between in ["\\", "\\\\", "#", "?", "%2f", "\t"] {
+                let address = format!("https://127.0.0.1:{}{between}@{there}/x", git.port);
+                let refused = server.patch(&path, json!({"repository_url": address})).await.expect(422);
+                assert_eq!(refused["detail"][0]["loc"], json!(["body", "repository_url"]), "{refused}");
+            }
+            assert!(stranger.accept().is_err(), "nobody came");
             let elsewhere = json!({"repository_url": "https://127.0.0.1:1/x"});
             let refused = server.patch(&path, elsewhere).await.expect(422);
             assert_eq!(refused["detail"][0]["loc"], json!(["body", "repository_credential"]));
@@ -259,7 +281,7 @@ both_databases! {
         let folder = tempfile::tempdir().unwrap();
         let ssh = SshServer::start(folder.path());
         let server = TestServer::start(opened(options(database), folder.path(), &ssh.1)).await;
-        let steps = "env | grep -c SSH; grep -rl 'PRIVATE KEY' /tmp ${TMPDIR:-/tmp} $HOME 2>/dev/null | wc -l; true";
+        let steps = "env | grep -c SSH_KEY; grep -rl 'PRIVATE KEY' /tmp ${TMPDIR:-/tmp} $HOME 2>/dev/null | wc -l; true";
         let text = manifest("printf {}").replace("'true'", &json!(steps).to_string());
         let scenario = Scenario::new(&server, "private", &[("PANDIUM.yaml", &text)], json!({})).await;
         let from = server.data_dir.path().join("repositories/private");

@@ -16,6 +16,7 @@ configs:
     properties:
       region: {type: string}
       token: {type: string, format: password}
+      certificate: {type: string, format: password}
       keys: {type: array, items: {type: string}, writeOnly: true}
 "#;
 
@@ -34,11 +35,14 @@ sys.stderr.write("pieces: " + token[:5]); sys.stderr.flush()
 sys.stderr.write(token[5:] + "\n"); sys.stderr.flush()
 for key in json.loads(os.environ["PAN_CFG_KEYS"]):
     say("key: " + key)
+for line in os.environ["PAN_CFG_CERTIFICATE"].splitlines():
+    say("line: " + line.strip())
 say("region: " + os.environ["PAN_CFG_REGION"])
-names = [n for n in os.environ if n.startswith("PAN_") and n not in ("PAN_CFG_TOKEN", "PAN_CFG_KEYS")]
+names = [n for n in os.environ if n.startswith("PAN_") and n not in ("PAN_CFG_TOKEN", "PAN_CFG_KEYS", "PAN_CFG_CERTIFICATE")]
 print(json.dumps({"length": len(token), "seen": {n: os.environ[n] for n in names}}))
 "#;
 
+const CERTIFICATE: &str = "-----BEGIN KEY-----\nMIIEvQIBADAN\n  Bgkqhki/G9w0\n-----END KEY-----\n";
 const TOKEN: &str = "s3cr\u{e4}t/\"word\" 17";
 
 both_databases! {
@@ -48,7 +52,9 @@ both_databases! {
         let scenario = Scenario::new(&server, "secret", &files, json!({})).await;
         scenario.release("v1").await;
         let tenant = scenario.tenant("acme").await;
-        let configs = json!({"configs": {"region": "nord", "token": TOKEN, "keys": ["first-key", "second-key"]}});
+        let keys = ["first-key", "second-key"];
+        let configs = json!({"region": "nord", "token": TOKEN, "keys": keys, "certificate": CERTIFICATE});
+        let configs = json!({"configs": configs});
         server.patch(&format!("/v2/tenants/{tenant}"), configs).await.expect(200);
         scenario.run(tenant).await;
         let path = format!("/v2/tenants/{tenant}/environment?mode=init");
@@ -66,17 +72,21 @@ both_databases! {
             r#"json: {"t": "********"}"#,
             "pieces: ********",
             "key: ********",
+            "line: -----BEGIN KEY-----",
+            "line: ********",
             "region: nord",
         ] {
             assert!(log.lines().any(|found| found == line), "{line} in {log}");
         }
         assert!(log.lines().any(|line| line.starts_with("base64: dXNlcjp") && line.contains("********")), "{log}");
         assert!(!log.contains("17") || !log.contains("word"), "{log}");
+        assert!(!log.contains("MIIEvQ") && !log.contains("Bgkqhki"), "{log}");
 
         // What is shown beforehand is what the run saw, but for what only a run has.
         let shown = shown.as_object_mut().unwrap();
         assert_eq!(shown.shift_remove("PAN_CFG_TOKEN"), Some(json!("********")));
         assert_eq!(shown.shift_remove("PAN_CFG_KEYS"), Some(json!("********")));
+        assert_eq!(shown.shift_remove("PAN_CFG_CERTIFICATE"), Some(json!("********")));
         assert_eq!(shown.shift_remove("PAN_CTX_RUN_TRIGGERS"), Some(json!("[]")));
         let mut seen = answer["seen"].clone();
         let seen = seen.as_object_mut().unwrap();

@@ -60,7 +60,9 @@ pub(super) async fn checkout(
         git::reach(&mut site.layout, &site.reach, location).map_err(BuildError::Source)?;
     let credential = site.secrets.credential.as_ref();
     let unwritten = |e| BuildError::platform("git's settings could not be written", e);
-    let environment = git::environment(&site.layout, &address, &branch, tag.as_deref(), credential);
+    let given = &site.inner.config.build.environment;
+    let (layout, tag_name) = (&site.layout, tag.as_deref());
+    let environment = git::environment(layout, given, &address, &branch, tag_name, credential);
     let environment = environment.await.map_err(unwritten)?;
     let step = Step {
         command: SCRIPT,

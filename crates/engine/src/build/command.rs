@@ -21,7 +21,7 @@ pub(super) struct Step<'a> {
     pub(super) what: &'static str,
 }
 
-/// The variables of a manifest's build.
+/// All variables of a manifest's build.
 pub(super) async fn variables(
     site: &mut Site<'_, '_>,
     found: &Found,
@@ -30,12 +30,15 @@ pub(super) async fn variables(
     let given = &site.inner.config.build.environment;
     let base = &found.manifest.base;
     let folder = found.folder();
-    let mut all = site.layout.with_toolchain(base, &folder, |places, tools| {
+    let mut all = site.layout.basic_environment();
+    all.extend(site.layout.with_toolchain(base, &folder, |places, tools| {
         build_variables(base, &cache, given, places, tools)
-    });
-    let own = &site.secrets.build_env;
-    all.extend(own.iter().map(|(name, value)| (name.into(), value.into())));
-    Ok(all)
+    }));
+    let own = site.secrets.build_env.iter();
+    // The operator's word is the last one.
+    let told = own.chain(given.iter().map(|(name, value)| (name, value)));
+    all.extend(told.map(|(name, value)| (name.into(), value.into())));
+    Ok(merge(all))
 }
 
 /// Runs one in the network given; with `last_line`, its stdout is not part of the log.
@@ -47,15 +50,9 @@ pub(super) async fn run(
     last_line: Option<&mut LastLine>,
 ) -> Result<Status, BuildError> {
     let settings = &site.inner.config.build;
-    let mut all = site.layout.basic_environment();
-    all.extend(environment);
-    // The operator's word is the last one: two values of one name would leave it to the shell.
-    let given = &settings.environment;
-    all.retain(|(name, _)| !given.iter().any(|(other, _)| name == other.as_str()));
-    all.extend(given.iter().map(|(n, v)| (n.into(), v.into())));
     let spec = Spec {
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
-        environment: merge(all),
+        environment,
         working_dir: site.layout.source().join(&step.folder),
         mounts: site.layout.mounts.clone(),
         limits: Limits {

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use marquetry_app::integration_secrets::Credential;
 use marquetry_app::repository::Location;
 use marquetry_sandbox::{Access, Network};
+use url::Url;
 
 use crate::network::Reach;
 use crate::step::Layout;
+use crate::toolchain::merge;
 
 /// Nothing of the repository's own configuration, hooks, filters or submodules is followed.
 const GIT_CONFIG: &str = "[safe]
@@ -47,7 +49,10 @@ pub(crate) fn reach(
                 return Err(format!("there is no repository at {}", path.display()));
             }
             let inside = layout.mount(path.clone(), "/repository", Access::ReadOnly);
-            Ok((format!("file://{}", inside.display()), Network::None))
+            // Git reads `%2F` in an address as `/`: a name may hold it, and shall lead nowhere else.
+            let address = Url::from_file_path(&inside);
+            let address = address.map_err(|()| format!("{} is no path", inside.display()))?;
+            Ok((address.into(), Network::None))
         }
     }
 }
@@ -60,9 +65,10 @@ const SSH: &str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new";
 /// where ssh runs, and gone before anything else does.
 const SSH_WITH_KEY: &str = r#"f() { key=$(mktemp) && printf '%s' "$MARQUETRY_GIT_SSH_KEY" >"$key" && ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes -i "$key" "$@"; code=$?; rm -f "$key"; return $code; }; f"#;
 
-/// Its variables; writes its settings to the platform's files.
+/// Its variables; writes its settings to the platform's files. `given` are the operator's for builds.
 pub(crate) async fn environment(
     layout: &Layout,
+    given: &[(String, String)],
     address: &str,
     branch: &str,
     tag: Option<&str>,
@@ -85,7 +91,10 @@ pub(crate) async fn environment(
         ("GIT_LFS_SKIP_SMUDGE", "1".into()),
         ("GIT_SSH_COMMAND", SSH.into()),
     ];
-    let mut all = pairs.map(|(name, value)| (name.into(), value)).to_vec();
+    let mut all = layout.basic_environment();
+    let given = given.iter().filter(|(name, _)| concerns_hosts(name));
+    all.extend(given.map(|(name, value)| (name.into(), value.into())));
+    all.extend(pairs.map(|(name, value)| (name.into(), value)));
     match credential {
         Some(Credential::Token { username, token }) => {
             let pairs = [
@@ -95,7 +104,6 @@ pub(crate) async fn environment(
             all.extend(pairs.map(|(name, value)| (name.into(), value.into())));
         }
         Some(Credential::SshKey { ssh_private_key }) => {
-            all.retain(|(name, _)| name != "GIT_SSH_COMMAND");
             let pairs = [
                 ("GIT_SSH_COMMAND", SSH_WITH_KEY),
                 ("MARQUETRY_GIT_SSH_KEY", ssh_private_key),
@@ -104,11 +112,17 @@ pub(crate) async fn environment(
         }
         None => {}
     }
-    Ok(all)
+    Ok(merge(all))
 }
 
-/// The settings that hold for the host of an https address. In the file, not in variables of Git's:
-/// the operator may have some of those.
+/// Whether a variable of the operator's is for the platform's own Git, too: proxies are, and whose
+/// certificates count. What Git takes besides is for the Git that a build command starts; here it
+/// would take away what keeps a credential with its host.
+fn concerns_hosts(name: &str) -> bool {
+    !name.starts_with("GIT_") || name.starts_with("GIT_SSL_")
+}
+
+/// The settings that hold for the host of an https address.
 fn helper_of(address: &str) -> Option<String> {
     let rest = address.strip_prefix("https://")?;
     let host = quoted(rest.split('/').next()?);

@@ -11,6 +11,9 @@ use crate::Timestamp;
 
 pub use randomize::randomize;
 
+/// The characters of a schedule: enough to list every minute, hour, day and month one by one.
+const LONGEST: usize = 500;
+
 /// When a tenant's runs are due.
 ///
 /// A time that a change of clocks leaves out is due at the next valid minute; a time that exists
@@ -53,6 +56,9 @@ impl Schedule {
 /// Checks a schedule that somebody asks for; answers the remedy. One that can never be due (30
 /// February) is refused, because whoever typed it meant something else.
 pub fn check_schedule(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST {
+        return Err(format!("must have at most {LONGEST} characters"));
+    }
     let schedule = Schedule::parse(text, None)?;
     match schedule.next_after(Timestamp::from_millis(0)) {
         Some(_) => Ok(()),

@@ -57,7 +57,16 @@ async fn a_browser_is_asked_for_the_key_and_gets_the_page_without_the_internet()
             assert_eq!(answer.bytes[..2], [0x1f, 0x8b]);
         }
     }
-    assert_eq!(client.get("/docs/other.js").await.status, 404);
+    for nothing in [
+        "/docs/other.js",
+        "/docs/%ff",
+        "/docs/%00",
+        "/docs/a%2fb",
+        "/%ff",
+    ] {
+        let answer = client.get(nothing).await.expect(404);
+        assert!(answer["message"].is_string(), "{nothing}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -61,6 +61,18 @@ async fn the_default_release_can_be_fixed() {
     assert_eq!(fixed["default_release_id"], json!(first));
     assert_eq!(fixed["default_release_channel"], Value::Null);
     assert_eq!(client.get(path).await.expect(200)["tag"], "v1");
+    // Without either there would be nothing to run.
+    let none = json!({"default_release_id": null, "default_release_channel": null});
+    for wish in [json!({"default_release_id": null}), none] {
+        let newest = client.patch("/v2/integrations/1", wish).await.expect(200);
+        assert_eq!(newest["default_release_id"], Value::Null);
+        assert_eq!(newest["default_release_channel"], "Latest");
+        assert_eq!(client.get(path).await.expect(200)["tag"], "v2");
+        client
+            .patch(path, json!({"release_id": first}))
+            .await
+            .expect(200);
+    }
     for (wrong, field) in [
         (json!({}), "release_id"),
         (json!({"release_id": 99}), "release_id"),

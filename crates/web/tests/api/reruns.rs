@@ -222,3 +222,37 @@ both_databases! {
         set(Value::Null).await.expect(404);
     }
 }
+
+both_databases! {
+    async fn what_was_not_kept_of_an_old_run_is_not_original(database) {
+        let client = Client::served(database).await;
+        ready(&client).await;
+        sync(&client, json!({"order": 1})).await;
+        run(&client, r#"{"cursor":1}"#).await;
+        let (old, claim) = client.inside.take_old_run(1).await;
+        client.inside.end_run(&old, &claim, r#"{"cursor":2}"#).await;
+        let path = format!("/v2/runs/{}/rerun", old.id);
+        for (how, field) in [
+            (json!({}), "configs"),
+            (json!({"std_out": "current"}), "configs"),
+            (json!({"configs": "current"}), "std_out"),
+            (json!({"configs": {"region": "us"}}), "std_out"),
+        ] {
+            let refused = client.post(&path, how).await.expect(422);
+            let fault = &refused["detail"][0];
+            assert_eq!(fault["loc"], json!(["body", field]), "{refused}");
+            let message = fault["msg"].as_str().unwrap();
+            assert!(message.contains("not kept; take current, or write"), "{message}");
+        }
+        // What is written, and what is current, is known.
+        let wanted = json!({"configs": "current", "std_out": {"cursor": 7}});
+        rerun(&client, old.id.get(), wanted).await;
+        let (_, given, _) = run(&client, r#"{"cursor":8}"#).await;
+        assert_eq!(given["state"], r#"{"cursor":7}"#);
+        // A rerun of it has been given something that was kept.
+        let again = json!({"configs": "current"});
+        rerun(&client, old.id.get() + 1, again).await;
+        let (_, given, _) = run(&client, r#"{"cursor":9}"#).await;
+        assert_eq!(given["state"], r#"{"cursor":7}"#);
+    }
+}

@@ -142,6 +142,67 @@ async fn extensions_refuse_fields_that_they_do_not_know() {
 }
 
 #[tokio::test]
+async fn texts_and_lists_have_bounds() {
+    let client = Client::new().await;
+    let id = client.integration("shop").await;
+    let path = format!("/v2/integrations/{id}");
+    let host = "https://git.example/";
+    let url = |length: usize| format!("{host}{}", "x".repeat(length - host.len()));
+    let choice = |label: usize| json!({"label": "\u{e4}".repeat(label), "cron": "0 * * * *"});
+    let connector = |n: usize| json!({"name": format!("c{n}")});
+    let connectors = |count: usize| (0..count).map(connector).collect::<Vec<_>>();
+    let huge = "x".repeat(1 << 20);
+    for (field, most, more) in [
+        ("repository_url", json!(url(2000)), json!(url(2001))),
+        ("repository_url", json!(null), json!(url(1 << 20))),
+        ("target_url", json!(url(2000)), json!(url(2001))),
+        ("long_name", json!("x".repeat(200)), json!(huge)),
+        (
+            "schedule_choices",
+            json!(vec![choice(200); 100]),
+            json!(vec![choice(1); 101]),
+        ),
+        ("schedule_choices", json!([]), json!([choice(201)])),
+        (
+            "schedule_choices",
+            json!([]),
+            json!([{"label": "x", "cron": huge}]),
+        ),
+        (
+            "default_schedule",
+            json!(null),
+            json!(format!("0{} * * * *", ",0".repeat(1000))),
+        ),
+        ("connectors", json!(connectors(100)), json!(connectors(101))),
+        ("connectors", json!([]), json!([{"name": huge}])),
+        ("repository_path", json!("a"), json!(huge)),
+        ("repository_tracking_branch", json!("main"), json!(huge)),
+    ] {
+        client.patch(&path, json!({field: most})).await.expect(200);
+        let answer = client.patch(&path, json!({field: more})).await;
+        let place = format!("body.{field}");
+        assert_faults(&answer.expect(422), &[(&place, "value_error")]);
+        assert!(answer.bytes.len() < 1000, "{field}: {}", answer.bytes.len());
+    }
+    let tenant = client.tenant(id, "acme").await;
+    let path = format!("/v2/tenants/{tenant}");
+    for (field, more) in [
+        ("name", &huge),
+        ("user_name", &huge),
+        ("user_schedule", &huge),
+        ("timezone", &huge),
+    ] {
+        let answer = client.patch(&path, json!({field: more})).await;
+        let place = format!("body.{field}");
+        assert_faults(&answer.expect(422), &[(&place, "value_error")]);
+        assert!(answer.bytes.len() < 1000, "{field}: {}", answer.bytes.len());
+    }
+    let key = json!({"name": "k".repeat(101)});
+    let answer = client.post("/v2/keys", key).await;
+    assert_faults(&answer.expect(422), &[("body.name", "value_error")]);
+}
+
+#[tokio::test]
 async fn secrets_are_not_echoed() {
     let client = Client::new().await;
     let body = json!({"repository_credential": {"token": "hush"}, "build_env": {"A": "hush"}});
