@@ -1,5 +1,6 @@
 //! The binary `marquetry`: server and client in one.
 
+mod bench;
 mod client;
 mod commands;
 mod config;

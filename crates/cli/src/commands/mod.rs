@@ -1,5 +1,6 @@
 //! The command line: what can be said, and who does it.
 
+mod bench;
 mod build;
 mod builds;
 mod config;
@@ -23,8 +24,9 @@ mod version;
 
 use clap::{Parser, Subcommand};
 
-// What the demo does too.
+// What the demo and the benchmark do too.
 pub(crate) use build::ended as build_ended;
+pub(crate) use pack::archive;
 pub(crate) use show::duration_ms;
 pub(crate) use sync::{Taken, ask as sync_ask, ended as run_ended, taken as sync_taken};
 
@@ -78,6 +80,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Look at this machine: is everything there that the server and its runs need?
     Doctor(doctor::DoctorArgs),
+    /// Measure how fast it is on this machine.
+    Bench(bench::BenchArgs),
     /// Check the server's configuration.
     Config(config::ConfigArgs),
     /// API keys, and the master key.
@@ -116,6 +120,7 @@ pub(crate) async fn run(
         Command::Serve(flags) => serve(&flags, environment, to).await,
         Command::Demo(args) => demo::run(args, environment, to).await,
         Command::Doctor(args) => doctor::run(&args, environment, to).await,
+        Command::Bench(args) => bench::run(args, to).await,
         Command::Config(args) => Ok(config::run(&args, environment, to)),
         Command::Keys(args) => keys::run(args, to).await,
         Command::Manifest(args) => manifest::run(&args, to),

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use tar::{Builder, HeaderMode};
 
 /// The archive to send: the file itself, or one made of the folder.
-pub(super) fn archive(path: &Path) -> anyhow::Result<File> {
+pub(crate) fn archive(path: &Path) -> anyhow::Result<File> {
     let found = fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
     if found.is_dir() {
         return pack(path).with_context(|| format!("cannot pack {}", path.display()));

@@ -2,6 +2,7 @@
 //! databases.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bench;
 mod bundling;
 mod command_line;
 mod crash;
