@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use marquetry_manifest::{MASK, config_environment, config_variable_name, is_json, secret_names};
+use marquetry_manifest::{MASK, Settings, config_variable_name, is_json, secret_names};
 use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Trigger};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -91,12 +91,13 @@ pub fn variables<'a>(facts: &Facts<'a>) -> Vec<(String, String)> {
     let output = facts.output.unwrap_or_else(|| printed(run));
     last_run(&mut all, "LAST_SUCCESSFUL_RUN", run, output);
     misspelt(&mut all);
-    let schema = facts
-        .release
-        .config_schema
-        .as_ref()
-        .and_then(|configs| configs.get("schema"));
-    all.extend(config_environment(schema, &facts.tenant.configs).variables);
+    let form = Settings::new(
+        facts.release.config_schema.as_ref(),
+        facts.release.metadata_schema.as_ref(),
+        &facts.tenant.dynamic_configs,
+        facts.metadata,
+    );
+    all.extend(form.environment(&facts.tenant.configs).variables);
     all
 }
 

@@ -5,6 +5,7 @@
 mod client;
 mod contract;
 mod corners;
+mod defaults;
 mod docs;
 mod document;
 mod errors;
