@@ -20,6 +20,8 @@ pub struct Facts<'a> {
     pub integration: &'a Integration,
     /// For whom.
     pub tenant: &'a Tenant,
+    /// Its settings; for a run with the values of secrets.
+    pub configs: &'a Map<String, Value>,
     /// Which code.
     pub release: &'a Release,
     /// The run itself; none when there is no run yet.
@@ -97,7 +99,7 @@ pub fn variables<'a>(facts: &Facts<'a>) -> Vec<(String, String)> {
         &facts.tenant.dynamic_configs,
         facts.metadata,
     );
-    all.extend(form.environment(&facts.tenant.configs).variables);
+    all.extend(form.environment(facts.configs).variables);
     all
 }
 
@@ -139,7 +141,7 @@ pub fn secrets(facts: &Facts<'_>, variables: &[(String, String)]) -> Vec<String>
     let hidden = secret_variables(&names);
     let mut values = Vec::new();
     for name in &names {
-        texts(facts.tenant.configs.get(name), &mut values);
+        texts(facts.configs.get(name), &mut values);
     }
     let given = variables.iter().filter(|(name, _)| hidden.contains(name));
     values.extend(given.map(|(_, value)| value.clone()));

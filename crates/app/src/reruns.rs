@@ -18,6 +18,7 @@ use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::releases::resolve;
 use crate::settings::{Change, settle};
+use crate::tenant_secrets;
 use crate::tenants::{check, lock_live};
 use crate::triggers::refused;
 
@@ -190,7 +191,8 @@ async fn by_hand(
     configs.retain(|_, value| !value.is_null());
     let secrets = secrets_of(release, tenant);
     let mut seen = tenant.clone();
-    seen.configs.clone_from(&configs);
+    tenant_secrets::open(ctx, tx, &mut seen).await?;
+    let before = std::mem::replace(&mut seen.configs, configs.clone());
     for name in &secrets {
         let sent = seen.configs.entry(name.clone());
         sent.or_insert_with(|| MASK.into());
@@ -199,7 +201,7 @@ async fn by_hand(
     seen.integration_release_channel = None;
     let change = Change {
         named: Some(configs.keys().cloned().collect()),
-        before: tenant.configs.clone(),
+        before,
     };
     let mut faults = settle(ctx, tx, integration, &mut seen, &change).await?;
     faults.extend(

@@ -25,6 +25,7 @@ use crate::lost;
 use crate::releases::resolve;
 use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
+use crate::tenant_secrets;
 
 /// How many tenants one look at the queue serves.
 const BATCH: i64 = 128;
@@ -39,8 +40,11 @@ const NO_RELEASE: Duration = Duration::from_secs(60);
 pub struct RunJob {
     /// The run.
     pub run: Run,
-    /// For whom.
+    /// For whom; with marks in place of its secrets, which
+    /// [`run_configs`](crate::tenant_secrets::run_configs) puts there.
     pub tenant: Tenant,
+    /// The values of its secrets, sealed.
+    pub sealed: Option<String>,
     /// Of what.
     pub integration: Integration,
     /// Which code.
@@ -313,6 +317,7 @@ async fn job(
     let mut triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
+    let sealed = tenant_secrets::sealed(tx, &tenant).await?;
     let rerun = match triggers.first() {
         Some(trigger) if run.rerun_of.is_some() => {
             reruns::find(tx, trigger.id).await.map_err(store_error)?
@@ -340,6 +345,7 @@ async fn job(
     Ok(RunJob {
         run,
         tenant,
+        sealed,
         integration,
         release,
         triggers,

@@ -30,7 +30,7 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations![
     1 "0001_first_light", 2 "0002_lists", 3 "0003_schedules", 4 "0004_one_build",
     5 "0005_idempotency", 6 "0006_metadata", 7 "0007_sources", 8 "0008_sealed",
-    9 "0009_reruns", 10 "0010_given_state"
+    9 "0009_reruns", 10 "0010_given_state", 13 "0013_tenant_secrets"
 ];
 
 /// Two nodes that start at once must not both migrate.

@@ -15,6 +15,7 @@ mod private;
 mod pushes;
 mod readers;
 mod reruns;
+mod sealed;
 mod secrets;
 mod settings;
 mod storage;

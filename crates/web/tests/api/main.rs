@@ -20,6 +20,7 @@ mod push_hooks;
 mod repeated;
 mod reruns;
 mod schedules;
+mod sealed;
 mod server;
 mod settings;
 mod tenants;

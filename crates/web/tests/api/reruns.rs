@@ -136,7 +136,8 @@ both_databases! {
         let (_, again, _) = run(&client, "{}").await;
         assert_eq!(again, given, "its rerun has them too");
         let kept = client.inside.stored_configs(1).await;
-        assert_eq!(kept, json!({"region": "eu", "token": "first"}));
+        assert_eq!(kept, json!({"region": "eu", "token": "********"}));
+        assert_eq!(client.inside.stored_secrets(1).await, json!({"token": "first"}));
         assert_eq!(next_state(&client).await, r#"{"cursor":1}"#);
         let own = json!({"configs": {"region": "jp", "token": "by hand"}});
         let refused = client.post("/v2/runs/1/rerun", own).await.expect(422);
