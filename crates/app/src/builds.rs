@@ -1,5 +1,6 @@
 //! Builds: asking for them, and what their engine reports.
 
+use marquetry_manifest::secret_names;
 use marquetry_model::{
     Build, BuildId, Error, FieldError, Integration, IntegrationId, NewBuild, Page, PageRequest,
     Release, Result, Scope, Timestamp,
@@ -12,6 +13,7 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::integrations::check_git_name;
+use crate::secret_sweeps;
 
 /// Asks for a build. An unknown integration or one without a repository is an invalid body here,
 /// because the original's route declares no 404.
@@ -198,7 +200,13 @@ pub async fn build_finish(
     if held.map_err(store_error)?.is_none() {
         return Ok(false);
     }
+    let mut has_secrets = false;
     for release in made {
+        if !secret_names(release.config_schema.as_ref()).is_empty() && !has_secrets {
+            // Its tenants may have such a setting already, that was none.
+            secret_sweeps::mark(&mut tx, release.integration_id, ctx.now()).await?;
+            has_secrets = true;
+        }
         let id = insert_unique(&mut tx, release).await?;
         end.release_ids.push(id);
     }
@@ -216,6 +224,9 @@ pub async fn build_finish(
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Build(claim.id));
     ctx.app.hints.give(Topic::Builds);
+    if has_secrets {
+        ctx.app.hints.give(Topic::Secrets);
+    }
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use marquetry_manifest::{MASK, config_environment, config_variable_name, is_json, secret_names};
+use marquetry_manifest::{MASK, Settings, config_variable_name, is_json, secret_names};
 use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Trigger};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub integration: &'a Integration,
     /// For whom.
     pub tenant: &'a Tenant,
+    /// Its settings; for a run with the values of secrets.
+    pub configs: &'a Map<String, Value>,
     /// Which code.
     pub release: &'a Release,
     /// The run itself; none when there is no run yet.
@@ -96,12 +98,13 @@ pub fn variables<'a>(facts: &Facts<'a>) -> Vec<(String, String)> {
     let output = facts.output.unwrap_or_else(|| printed(run));
     last_run(&mut all, "LAST_SUCCESSFUL_RUN", run, output);
     misspelt(&mut all);
-    let schema = facts
-        .release
-        .config_schema
-        .as_ref()
-        .and_then(|configs| configs.get("schema"));
-    all.extend(config_environment(schema, &facts.tenant.configs).variables);
+    let form = Settings::new(
+        facts.release.config_schema.as_ref(),
+        facts.release.metadata_schema.as_ref(),
+        &facts.tenant.dynamic_configs,
+        facts.metadata,
+    );
+    all.extend(form.environment(facts.configs).variables);
     all
 }
 
@@ -143,7 +146,7 @@ pub fn secrets(facts: &Facts<'_>, variables: &[(String, String)]) -> Vec<String>
     let hidden = secret_variables(&names);
     let mut values = Vec::new();
     for name in &names {
-        texts(facts.tenant.configs.get(name), &mut values);
+        texts(facts.configs.get(name), &mut values);
     }
     let given = variables.iter().filter(|(name, _)| hidden.contains(name));
     values.extend(given.map(|(_, value)| value.as_str()));

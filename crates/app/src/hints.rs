@@ -23,6 +23,8 @@ pub enum Topic {
     Schedules,
     /// A branch is to be looked at from now on, or no more.
     Polls,
+    /// Settings of tenants may have become secrets.
+    Secrets,
     /// A build was asked for or ended.
     Builds,
     /// Somebody asked to stop a run.
@@ -102,7 +104,12 @@ fn rouse(topic: Topic, notify: &Notify) {
     notify.notify_waiters();
     if matches!(
         topic,
-        Topic::Dispatch | Topic::Schedules | Topic::Polls | Topic::Builds | Topic::Cancel
+        Topic::Dispatch
+            | Topic::Schedules
+            | Topic::Polls
+            | Topic::Secrets
+            | Topic::Builds
+            | Topic::Cancel
     ) {
         // The loops are single and may be looking elsewhere right now.
         notify.notify_one();

@@ -38,6 +38,8 @@ pub async fn environment_get(ctx: &Ctx, id: TenantId, mode: Mode) -> Result<Vec<
         environment: &ctx.app.settings.environment,
         integration: &integration,
         tenant: &tenant,
+        // Secrets are masked below, sealed or not.
+        configs: &tenant.configs,
         release: &release,
         run: None,
         mode,

@@ -91,6 +91,7 @@ fn word(topic: Topic) -> String {
         Topic::Dispatch => "dispatch".to_owned(),
         Topic::Schedules => "schedules".to_owned(),
         Topic::Polls => "polls".to_owned(),
+        Topic::Secrets => "secrets".to_owned(),
         Topic::Builds => "builds".to_owned(),
         Topic::Cancel => "cancel".to_owned(),
         Topic::BuildCancel(id) => format!("x{id}"),
@@ -104,6 +105,7 @@ fn topic(word: &str) -> Option<Topic> {
         "dispatch" => Topic::Dispatch,
         "schedules" => Topic::Schedules,
         "polls" => Topic::Polls,
+        "secrets" => Topic::Secrets,
         "builds" => Topic::Builds,
         "cancel" => Topic::Cancel,
         _ => {
@@ -131,6 +133,7 @@ mod tests {
             Topic::Dispatch,
             Topic::Schedules,
             Topic::Polls,
+            Topic::Secrets,
             Topic::Builds,
             Topic::Cancel,
             Topic::BuildCancel(BuildId::new(i64::MAX)),

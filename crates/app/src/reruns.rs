@@ -18,6 +18,7 @@ use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::releases::resolve;
 use crate::settings::{Change, settle};
+use crate::tenant_secrets;
 use crate::tenants::{check, lock_live};
 use crate::triggers::refused;
 
@@ -193,8 +194,8 @@ pub(crate) async fn former(tx: &mut Tx, run: &Run) -> Result<Option<Rerun>> {
     }
 }
 
-/// Settings that were written by hand, checked as if they were the tenant's. A masked secret means
-/// the present one, which is looked up when the run is made.
+/// Settings that were written by hand, checked as if they were the tenant's. Secrets are not among
+/// them: one that is left out or masked means the present one, which is looked up when the run is made.
 async fn by_hand(
     ctx: &Ctx,
     tx: &mut WriteTx,
@@ -204,13 +205,19 @@ async fn by_hand(
     mut configs: Map<String, Value>,
 ) -> Result<Map<String, Value>> {
     configs.retain(|_, value| !value.is_null());
+    let secrets = secrets_of(release, tenant);
     let mut seen = tenant.clone();
-    seen.configs.clone_from(&configs);
+    tenant_secrets::open(ctx, tx, &mut seen).await?;
+    let before = std::mem::replace(&mut seen.configs, configs.clone());
+    for name in &secrets {
+        let sent = seen.configs.entry(name.clone());
+        sent.or_insert_with(|| MASK.into());
+    }
     seen.integration_release_id = Some(release.id);
     seen.integration_release_channel = None;
     let change = Change {
         named: Some(configs.keys().cloned().collect()),
-        before: tenant.configs.clone(),
+        before,
     };
     let mut faults = settle(ctx, tx, integration, &mut seen, &change).await?;
     faults.extend(
@@ -218,21 +225,20 @@ async fn by_hand(
             .into_iter()
             .filter(|fault| fault.loc.get(1) == Some(&Loc::Name("configs".into()))),
     );
-    for name in secrets_of(release, tenant) {
-        let given = configs.get(&name);
+    for name in &secrets {
+        let given = configs.get(name);
         if given.is_some_and(|value| value.as_str() != Some(MASK)) {
             let why =
                 format!("is a secret, and those are the present ones; leave it out or send {MASK}");
             let mut fault = FieldError::body("configs", why);
-            fault.loc.push(Loc::Name(name.into()));
+            fault.loc.push(Loc::Name(name.clone().into()));
             faults.push(fault);
         }
     }
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    // A mask in place of nothing says nothing.
-    configs.retain(|name, _| seen.configs.contains_key(name));
+    configs.retain(|name, _| !secrets.contains(name));
     Ok(configs)
 }
 
@@ -257,7 +263,6 @@ pub(crate) async fn configs_of_rerun(
     let secrets = secrets_of(release, tenant);
     for name in &secrets {
         match tenant.configs.get(name) {
-            Some(_) if rerun.configs.is_some() && !wanted.contains_key(name) => {}
             Some(value) => drop(wanted.insert(name.clone(), value.clone())),
             None => drop(wanted.shift_remove(name)),
         }

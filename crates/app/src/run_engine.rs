@@ -22,6 +22,7 @@ use crate::learned::{self, Learned};
 use crate::lost;
 use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
+use crate::tenant_secrets;
 
 /// How many lost runs one look closes.
 const BATCH: i64 = 128;
@@ -34,8 +35,11 @@ const REAP_MARGIN: Duration = Duration::from_secs(5);
 pub struct RunJob {
     /// The run.
     pub run: Run,
-    /// For whom.
+    /// For whom; with marks in place of its secrets, which
+    /// [`run_configs`](crate::tenant_secrets::run_configs) puts there.
     pub tenant: Tenant,
+    /// The values of its secrets, sealed.
+    pub sealed: Option<String>,
     /// Of what.
     pub integration: Integration,
     /// Which code.
@@ -64,6 +68,7 @@ pub(crate) async fn job(
     let mut triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
+    let sealed = tenant_secrets::sealed(tx, &tenant).await?;
     let rerun = match triggers.first() {
         Some(trigger) if run.rerun_of.is_some() => {
             reruns::find(tx, trigger.id).await.map_err(store_error)?
@@ -91,6 +96,7 @@ pub(crate) async fn job(
     Ok(RunJob {
         run,
         tenant,
+        sealed,
         integration,
         release,
         triggers,

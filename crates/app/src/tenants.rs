@@ -21,6 +21,7 @@ use crate::integrations::cancel_waiting;
 use crate::runs::RunView;
 use crate::schedules;
 use crate::settings::{Change, ConfigsProblem, judge, settle};
+use crate::tenant_secrets::{self, is_mark};
 
 /// How many triggers of each run a tenant's status shows.
 const STATUS_TRIGGERS: u32 = 20;
@@ -95,6 +96,15 @@ pub struct TenantPatch {
     pub integration_release_channel: Patch<Channel>,
 }
 
+impl TenantPatch {
+    /// Whether it needs the values that are there. Who replaces all settings and refers to none of them
+    /// can do so when nothing opens any more.
+    fn builds_on_secrets(&self) -> bool {
+        let configs = self.configs.as_ref();
+        configs.is_some_and(|all| !self.replace_configs || all.values().any(is_mark))
+    }
+}
+
 /// Makes one. Unknown integrations and releases and a taken name are faults of the body here,
 /// because the original's route declares neither 404 nor 409.
 pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView> {
@@ -144,10 +154,14 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
     let Some(integration) = integration.filter(|_| faults.is_empty()) else {
         return Err(Error::Invalid(faults));
     };
+    let secrets = tenant_secrets::take(&mut tenant);
     let id = tenants::insert(&mut tx, &tenant)
         .await
         .map_err(store_error)?;
     tenant.id = id.ok_or_else(|| name_taken(&tenant.name))?;
+    if !secrets.is_empty() {
+        tenant_secrets::keep(ctx, &mut tx, tenant.id, secrets, now).await?;
+    }
     // Where its runs fall in the hour is a matter of its id.
     let asked = tenant.user_schedule.as_ref();
     let asked = asked.or(integration.default_schedule.as_ref()).cloned();
@@ -237,6 +251,10 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
+    let is_open = patch.configs.is_some();
+    if patch.builds_on_secrets() {
+        tenant_secrets::open(ctx, &mut tx, &mut tenant).await?;
+    }
     let named = patch.configs.as_ref();
     let change = Change {
         named: named.map(|configs| configs.keys().cloned().collect()),
@@ -263,6 +281,9 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     if tenant.configs != change.before {
         keep_configs(&mut tx, id, change.before, &were_secret, &tenant).await?;
     }
+    let secrets = &were_secret;
+    let before = tenant_secrets::Before { secrets, is_open };
+    tenant_secrets::seal(ctx, &mut tx, &mut tenant, before, now).await?;
     tenants::update(&mut tx, &tenant)
         .await
         .map_err(store_error)?;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use marquetry_model::{Error, Result};
-use marquetry_store::{Store, data_keys};
+use marquetry_store::data_keys::WrappedKey;
+use marquetry_store::{Store, WriteTx, data_keys};
 use marquetry_vault::{DataKey, MasterKey, VaultError};
 
 use crate::ctx::Ctx;
@@ -37,33 +38,64 @@ impl Vault {
             keys: Mutex::default(),
         })
     }
+
+    fn known(&self, kind: &'static str) -> Option<Arc<DataKey>> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.get(kind).map(Arc::clone)
+    }
+
+    fn open_key(&self, kind: &'static str, found: &WrappedKey) -> Result<Arc<DataKey>> {
+        let key = self.master.open_data_key(found.id, kind, &found.wrapped);
+        key.map(Arc::new).map_err(vault_error)
+    }
 }
 
 /// The data key of a kind of secrets; makes it the first time. Opens transactions of its own.
 pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Arc<DataKey>> {
     let vault = &ctx.app.vault;
-    let keys = || vault.keys.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(key) = keys().get(kind) {
-        return Ok(Arc::clone(key));
+    if let Some(key) = vault.known(kind) {
+        return Ok(key);
     }
-    let master = &vault.master;
     let mut tx = ctx.read().await?;
     let mut found = data_keys::find(&mut tx, kind).await.map_err(store_error)?;
     drop(tx);
     if found.is_none() {
-        let wrapped = master.make_data_key(kind).map_err(vault_error)?;
         let mut tx = ctx.write().await?;
-        let made = data_keys::insert(&mut tx, kind, master.id(), &wrapped, ctx.now()).await;
-        made.map_err(store_error)?;
-        // Another node may have been faster: what stands there counts.
-        found = data_keys::find(&mut tx, kind).await.map_err(store_error)?;
+        found = Some(find_or_make(ctx, &mut tx, kind).await?);
         tx.commit().await.map_err(store_error)?;
     }
     let found = found.ok_or_else(|| Error::internal("a data key is gone"))?;
-    let key = master.open_data_key(found.id, kind, &found.wrapped);
-    let key = Arc::new(key.map_err(vault_error)?);
-    keys().insert(kind, Arc::clone(&key));
+    let key = vault.open_key(kind, &found)?;
+    let mut keys = vault.keys.lock().unwrap_or_else(PoisonError::into_inner);
+    keys.insert(kind, Arc::clone(&key));
     Ok(key)
+}
+
+/// The same for who has a transaction already, which then makes the key. It is not remembered here: the
+/// transaction may be undone, and the key with it.
+pub(crate) async fn data_key_in(
+    ctx: &Ctx,
+    tx: &mut WriteTx,
+    kind: &'static str,
+) -> Result<Arc<DataKey>> {
+    if let Some(key) = ctx.app.vault.known(kind) {
+        return Ok(key);
+    }
+    let found = find_or_make(ctx, tx, kind).await?;
+    ctx.app.vault.open_key(kind, &found)
+}
+
+async fn find_or_make(ctx: &Ctx, tx: &mut WriteTx, kind: &'static str) -> Result<WrappedKey> {
+    if let Some(found) = data_keys::find(tx, kind).await.map_err(store_error)? {
+        return Ok(found);
+    }
+    let master = &ctx.app.vault.master;
+    let wrapped = master.make_data_key(kind).map_err(vault_error)?;
+    let made = data_keys::insert(tx, kind, master.id(), &wrapped, ctx.now()).await;
+    made.map_err(store_error)?;
+    // Another node may have been faster: what stands there counts.
+    let found = data_keys::find(tx, kind).await.map_err(store_error)?;
+    found.ok_or_else(|| Error::internal("a data key is gone"))
 }
 
 /// What a failure of the vault means to a caller: nothing that he could mend.

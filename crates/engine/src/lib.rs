@@ -1,5 +1,5 @@
 //! The loops that look at the truth: schedule, poll, dispatch and execute, build, heartbeat, reap,
-//! retain.
+//! retain, sweep.
 //!
 //! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
 //! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
@@ -23,6 +23,7 @@ mod scratch;
 mod signals;
 mod slots;
 mod step;
+mod sweep;
 pub mod toolchain;
 
 use std::sync::Arc;
@@ -80,6 +81,8 @@ impl Engine {
             tracker.spawn(build::run_loop(Arc::clone(&inner)));
             tracker.spawn(poll::run_loop(Arc::clone(&inner)));
         }
+        // Whoever builds makes settings secrets; the API of any node does.
+        tracker.spawn(sweep::run_loop(Arc::clone(&inner)));
         if roles.scheduler {
             tracker.spawn(schedule::run_loop(Arc::clone(&inner)));
             tracker.spawn(reap::run_loop(Arc::clone(&inner)));

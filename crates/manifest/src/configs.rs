@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use crate::reference::Reference;
-
-/// How many references in a row are followed for a default.
-const MOST_REFERENCES: usize = 8;
+use crate::Settings;
+use crate::settings::Defaults;
 
 /// The settings of a tenant as variables for its run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,26 +44,37 @@ pub fn config_variable_name(name: &str) -> String {
     variable
 }
 
-/// The variables for a run: the tenant's `configs`, and the defaults of `configs_schema` (the
-/// manifest's `configs.schema`) for properties the tenant has not set.
-///
-/// - Words: text as it is, booleans `true` or `false`, numbers in plain decimal, lists and objects
-///   as compact JSON. NUL becomes U+FFFD, since no environment holds it.
-/// - `null` means not set; a property neither set nor with a default has no variable.
-/// - A default may stand in the property or in the definition it refers to.
-/// - Settings that the schema does not know are passed too.
-/// - When two properties become one name, a set one goes before a default, then the first in byte
-///   order; the other is reported.
-pub fn config_environment(
-    configs_schema: Option<&Value>,
-    configs: &Map<String, Value>,
-) -> ConfigEnvironment {
+impl Settings<'_> {
+    /// The variables for a run: the tenant's `configs`, and the defaults of the form for properties
+    /// the tenant has not set.
+    ///
+    /// - Words: text as it is, booleans `true` or `false`, numbers in plain decimal, lists and
+    ///   objects as compact JSON. NUL becomes U+FFFD, since no environment holds it.
+    /// - `null` means not set; a property neither set nor with a default has no variable.
+    /// - A default may stand in the property or in the definition it refers to. One that is not
+    ///   among the options that a run has found is none.
+    /// - Settings that the form does not know are passed too.
+    /// - When two properties become one name, a set one goes before a default, then the first in
+    ///   byte order; the other is reported.
+    pub fn environment(&self, configs: &Map<String, Value>) -> ConfigEnvironment {
+        variables(set(configs).into_iter().chain(self.defaults(configs)))
+    }
+
+    /// The defaults of the properties the tenant has not set, in byte order.
+    fn defaults(&self, configs: &Map<String, Value>) -> BTreeMap<&str, &Value> {
+        let mut defaults = Defaults::new(*self);
+        let properties = self.properties().into_iter().flatten();
+        properties
+            .filter(|(property, _)| configs.get(*property).is_none_or(Value::is_null))
+            .filter_map(|(property, described)| Some((property.as_str(), defaults.of(described)?)))
+            .collect()
+    }
+}
+
+fn variables<'a>(given: impl Iterator<Item = (&'a str, &'a Value)>) -> ConfigEnvironment {
     let mut environment = ConfigEnvironment::default();
     let mut taken: BTreeMap<String, (&str, &Value)> = BTreeMap::new();
-    for (property, value) in set(configs)
-        .into_iter()
-        .chain(defaults(configs_schema, configs))
-    {
+    for (property, value) in given {
         let variable = config_variable_name(property);
         match taken.get(&variable) {
             Some(&(kept, _)) => environment.collisions.push(Collision {
@@ -92,39 +101,6 @@ fn set(configs: &Map<String, Value>) -> BTreeMap<&str, &Value> {
         .filter(|(_, value)| !value.is_null())
         .map(|(property, value)| (property.as_str(), value))
         .collect()
-}
-
-/// The defaults of the properties the tenant has not set, in byte order.
-fn defaults<'a>(
-    schema: Option<&'a Value>,
-    configs: &Map<String, Value>,
-) -> BTreeMap<&'a str, &'a Value> {
-    let Some(properties) = schema.and_then(|schema| schema.get("properties")?.as_object()) else {
-        return BTreeMap::new();
-    };
-    properties
-        .iter()
-        .filter(|(property, _)| configs.get(*property).is_none_or(Value::is_null))
-        .filter_map(|(property, described)| {
-            Some((property.as_str(), default_of(schema?, described)?))
-        })
-        .collect()
-}
-
-/// The default of a property: its own, else that of the definition it refers to.
-pub(crate) fn default_of<'a>(schema: &'a Value, described: &'a Value) -> Option<&'a Value> {
-    let mut described = described;
-    for _ in 0..MOST_REFERENCES {
-        match described.get("default") {
-            Some(Value::Null) | None => {}
-            found => return found,
-        }
-        let Reference::Definition(name) = Reference::read(described.get("$ref")?.as_str()?) else {
-            return None;
-        };
-        described = schema.get("definitions")?.get(name)?;
-    }
-    None
 }
 
 fn word(value: &Value) -> String {
@@ -158,10 +134,12 @@ mod tests {
     use super::*;
 
     fn environment(schema: &Value, configs: &Value) -> ConfigEnvironment {
-        config_environment(Some(schema), configs.as_object().unwrap())
+        let (form, none) = (json!({"schema": schema}), Map::new());
+        let settings = Settings::new(Some(&form), None, &none, &none);
+        settings.environment(configs.as_object().unwrap())
     }
 
-    fn variables(schema: &Value, configs: &Value) -> Vec<(String, String)> {
+    fn given(schema: &Value, configs: &Value) -> Vec<(String, String)> {
         environment(schema, configs).variables
     }
 
@@ -188,7 +166,7 @@ mod tests {
             "date": "2026-07-01",
         });
         assert_eq!(
-            variables(&json!({}), &configs),
+            given(&json!({}), &configs),
             pairs(&[
                 ("PAN_CFG_BIG", "18446744073709551615"),
                 ("PAN_CFG_DATE", "2026-07-01"),
@@ -210,7 +188,7 @@ mod tests {
 
     #[test]
     fn nul_is_replaced() {
-        let found = variables(&json!({}), &json!({"a": "x\0y"}));
+        let found = given(&json!({}), &json!({"a": "x\0y"}));
         assert_eq!(found, pairs(&[("PAN_CFG_A", "x\u{fffd}y")]));
     }
 
@@ -225,7 +203,7 @@ mod tests {
         }});
         let configs = json!({"set": "yes", "nulled": null, "gone": null});
         assert_eq!(
-            variables(&schema, &configs),
+            given(&schema, &configs),
             pairs(&[
                 ("PAN_CFG_MISSING", "false"),
                 ("PAN_CFG_NULLED", "7"),
@@ -255,7 +233,7 @@ mod tests {
             },
         });
         assert_eq!(
-            variables(&schema, &json!({})),
+            given(&schema, &json!({})),
             pairs(&[
                 ("PAN_CFG_ESCAPED", "1"),
                 ("PAN_CFG_FAR", "grey"),
@@ -269,7 +247,9 @@ mod tests {
     #[test]
     fn without_a_schema_the_settings_are_passed() {
         let configs = json!({"b": 1, "a": "x"});
-        let found = config_environment(None, configs.as_object().unwrap());
+        let none = Map::new();
+        let settings = Settings::new(None, None, &none, &none);
+        let found = settings.environment(configs.as_object().unwrap());
         assert_eq!(
             found.variables,
             pairs(&[("PAN_CFG_A", "x"), ("PAN_CFG_B", "1")])
@@ -284,7 +264,7 @@ mod tests {
             json!({"properties": []}),
             json!({"properties": {"a": 1}}),
         ] {
-            assert!(variables(&schema, &json!({})).is_empty(), "{schema}");
+            assert!(given(&schema, &json!({})).is_empty(), "{schema}");
         }
     }
 

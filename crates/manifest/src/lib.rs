@@ -21,7 +21,7 @@ mod suggest;
 mod yaml;
 
 pub use base::{Base, Language};
-pub use configs::{Collision, ConfigEnvironment, config_environment, config_variable_name};
+pub use configs::{Collision, ConfigEnvironment, config_variable_name};
 pub use editor::manifest_schema;
 pub use manifest::{Egress, Manifest, Narrowing};
 pub use metadata::{metadata_faults, metadata_options};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use marquetry_manifest::{Language, Manifest, config_environment, parse};
-use serde_json::json;
+use marquetry_manifest::{Language, Manifest, Settings, parse};
+use serde_json::{Map, json};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,7 +44,9 @@ fn both_have_one_form_with_every_kind_of_setting() {
         json!("#/definitions/flavours")
     );
     let configs = json!({"flavour": "hazelnut", "step": 3});
-    let found = config_environment(Some(schema), configs.as_object().expect("an object"));
+    let none = Map::new();
+    let settings = Settings::new(node.configs.as_ref(), None, &none, &none);
+    let found = settings.environment(configs.as_object().expect("an object"));
     let pairs: Vec<(&str, &str)> = found
         .variables
         .iter()

@@ -1,9 +1,9 @@
-//! The check of settings against a naive reading of the rules: the oracle knows what each
-//! property was meant to be and never looks at the schema that was made of it.
+//! The check of settings, and the defaults that runs get, against a naive reading of the rules: the
+//! oracle knows what each property was meant to be and never looks at the schema that was made of it.
 
 use std::collections::BTreeMap;
 
-use marquetry_manifest::{Settings, Step};
+use marquetry_manifest::{Settings, Step, config_variable_name};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -48,7 +48,7 @@ struct Referred {
 #[derive(Debug, Clone)]
 struct Property {
     meant: Meant,
-    default: bool,
+    default: Option<Value>,
     required: bool,
 }
 
@@ -121,12 +121,11 @@ fn property() -> impl Strategy<Value = Property> {
         referred(),
         referred(),
     ];
-    (meant, prop::bool::weighted(0.2), any::<bool>()).prop_map(|(meant, default, required)| {
-        Property {
-            meant,
-            default,
-            required,
-        }
+    let default = prop::option::weighted(0.4, value());
+    (meant, default, any::<bool>()).prop_map(|(meant, default, required)| Property {
+        meant,
+        default,
+        required,
     })
 }
 
@@ -194,8 +193,8 @@ fn put(world: &mut World, name: &str, property: &Property) {
         } => json!({"type": "array", "enum": options}),
         Meant::Referred(referred) => put_referred(world, name, referred),
     };
-    if property.default {
-        schema["default"] = json!("d");
+    if let Some(default) = &property.default {
+        schema["default"] = default.clone();
     }
     world.properties.insert(name.to_owned(), schema);
 }
@@ -283,6 +282,21 @@ fn fits(meant: &Meant, value: &Value) -> bool {
     }
 }
 
+/// The default, unless a selector has options in place of those of the form, and not this one.
+fn counting(property: &Property) -> Option<&Value> {
+    let default = property.default.as_ref().filter(|value| !value.is_null())?;
+    let Meant::Referred(referred) = &property.meant else {
+        return Some(default);
+    };
+    let stands_in = referred.of_metadata.then_some(&referred.written);
+    let counts = match referred.found.as_ref().or(stands_in) {
+        Some(options) if referred.own_type == Some("array") => all_among(default, options),
+        Some(options) => is_among(default, options),
+        None => true,
+    };
+    counts.then_some(default)
+}
+
 fn can_be_asked_for(meant: &Meant) -> bool {
     match meant {
         Meant::OneOf { options, .. } | Meant::Several { options, .. } => !options.is_empty(),
@@ -295,7 +309,7 @@ fn can_be_asked_for(meant: &Meant) -> bool {
 fn oracle(properties: &BTreeMap<String, Property>, configs: &Map<String, Value>) -> Vec<String> {
     let is_wrong = |name: &str, property: &Property| match configs.get(name) {
         None | Some(Value::Null) => {
-            property.required && !property.default && can_be_asked_for(&property.meant)
+            property.required && counting(property).is_none() && can_be_asked_for(&property.meant)
         }
         Some(value) => !fits(&property.meant, value),
     };
@@ -336,6 +350,20 @@ proptest! {
         found.sort();
         found.dedup();
         prop_assert_eq!(found, oracle(&properties, &configs), "{} {:?}", form, configs);
-        prop_assert!(settings.filled().is_some());
+        let filled = settings.filled().unwrap();
+        let mut given = Vec::new();
+        for (name, property) in &properties {
+            let shown = filled["schema"]["properties"][name].get("default");
+            let shown = shown.filter(|default| !default.is_null());
+            prop_assert_eq!(shown, counting(property), "{} in {}", name, filled);
+            if configs.get(name).is_none_or(Value::is_null) {
+                given.extend(counting(property).map(|_| name.clone()));
+            }
+        }
+        given.extend(configs.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.clone()));
+        let variables = settings.environment(&configs).variables;
+        given.sort();
+        let given: Vec<String> = given.iter().map(|name| config_variable_name(name)).collect();
+        prop_assert_eq!(variables.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), given);
     }
 }

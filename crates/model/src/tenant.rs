@@ -19,7 +19,7 @@ pub struct Tenant<C = Map<String, Value>> {
     pub user_name: Option<String>,
     /// How it came to be.
     pub source: TenantSource,
-    /// The settings form's values.
+    /// The settings form's values; of those that are sealed, a mark in place of the value.
     pub configs: C,
     /// Whether its schedule stands still.
     pub paused: bool,

@@ -1,9 +1,9 @@
 //! Triggers that ask to repeat a run, and how.
 
 use marquetry_model::{Mode, ReleaseId, Rerun, RunId, Source, TenantId, Timestamp, TriggerId};
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
-use crate::query::{json, read_one};
+use crate::query::{json, read_all, read_one};
 use crate::runs::read_given;
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
@@ -56,6 +56,28 @@ pub async fn insert(
 /// What a trigger asks for, if it asks to repeat a run.
 pub async fn find(tx: &mut Tx, trigger: TriggerId) -> Result<Option<Rerun>> {
     read_one(tx.row(FIND, &values![trigger]).await?, read)
+}
+
+/// Triggers of a tenant that ask for settings that were written by hand, with these.
+pub async fn list_by_hand(
+    tx: &mut Tx,
+    tenant: TenantId,
+) -> Result<Vec<(TriggerId, Map<String, Json>)>> {
+    const SQL: &str = "SELECT q.trigger_id, q.configs FROM reruns q JOIN runs r ON r.id = q.run_id
+        WHERE q.configs IS NOT NULL AND r.tenant_id = $1 ORDER BY q.trigger_id";
+    let read = |row: &mut Reader| Ok((TriggerId::new(row.i64()?), row.json()?));
+    read_all(tx.rows(SQL, &values![tenant]).await?, read)
+}
+
+/// Replaces the settings that a trigger asks for, of which something is to be forgotten.
+pub async fn update_by_hand(
+    tx: &mut Tx,
+    trigger: TriggerId,
+    configs: &Map<String, Json>,
+) -> Result<()> {
+    const SQL: &str = "UPDATE reruns SET configs = $2 WHERE trigger_id = $1";
+    tx.execute(SQL, &values![trigger, json(configs)]).await?;
+    Ok(())
 }
 
 fn read(row: &mut Reader<'_>) -> Result<Rerun> {

@@ -84,6 +84,15 @@ impl Store {
         Ok(WriteTx(Tx::new(inner)))
     }
 
+    /// Brings all that is committed into SQLite's file and empties the log beside it, which else
+    /// keeps former rows for a while. Where somebody reads for long, the log stays.
+    pub async fn empty_log(&self) -> Result<()> {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.empty_log().await,
+            Engine::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Begins reading. Each statement sees what was committed before it.
     pub async fn read(&self) -> Result<ReadTx> {
         let inner = match &self.0 {
@@ -202,6 +211,20 @@ impl Tx {
 pub struct WriteTx(Tx);
 
 impl WriteTx {
+    /// From here on, what the transaction removes is overwritten in SQLite's file too, where it else
+    /// stays until the place is used again; with [`Store::empty_log`] after it, nothing is left.
+    /// PostgreSQL keeps former rows until its vacuum, and offers nothing of the kind.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses it.
+    pub fn shred(&mut self) -> Result<()> {
+        match &mut self.0.inner {
+            Inner::SqliteWrite(writer) => writer.shred(),
+            Inner::SqliteRead(_) | Inner::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Makes it durable. When this answers `Ok`, a power cut does not undo it. A transaction of
     /// which a statement failed is rolled back instead, and that is an error.
     pub async fn commit(self) -> Result<()> {

@@ -3,8 +3,8 @@
 use marquetry_model::TenantId;
 use serde_json::{Map, Value as Json};
 
-use crate::query::json;
-use crate::value::values;
+use crate::query::{json, read_all};
+use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
 /// Keeps the settings that a tenant has under their version, and raises the version: they are about
@@ -15,6 +15,28 @@ pub async fn insert(tx: &mut Tx, id: TenantId, configs: &Map<String, Json>) -> R
     const RAISE: &str = "UPDATE tenants SET configs_version = configs_version + 1 WHERE id = $1";
     tx.execute(KEEP, &values![id, json(configs)]).await?;
     tx.execute(RAISE, &values![id]).await?;
+    Ok(())
+}
+
+/// All former settings of a tenant, by version.
+pub async fn list(tx: &mut Tx, id: TenantId) -> Result<Vec<(i64, Map<String, Json>)>> {
+    const SQL: &str =
+        "SELECT version, configs FROM tenant_configs WHERE tenant_id = $1 ORDER BY version";
+    let read = |row: &mut Reader| Ok((row.i64()?, row.json()?));
+    read_all(tx.rows(SQL, &values![id]).await?, read)
+}
+
+/// Replaces those of a version, of which something is to be forgotten.
+pub async fn update(
+    tx: &mut Tx,
+    id: TenantId,
+    version: i64,
+    configs: &Map<String, Json>,
+) -> Result<()> {
+    const SQL: &str =
+        "UPDATE tenant_configs SET configs = $3 WHERE tenant_id = $1 AND version = $2";
+    tx.execute(SQL, &values![id, version, json(configs)])
+        .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use marquetry_model::{IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 
-use crate::query::{Filter, List, Selected, json, read_one};
+use crate::query::{Filter, List, Selected, json, read_all, read_one};
 use crate::value::{Reader, Value, values};
 use crate::{Result, Tx};
 
@@ -117,6 +117,22 @@ pub async fn find_by_user_name(
         ORDER BY id DESC LIMIT 1"
     );
     read_one(tx.row(SQL, &values![integration, user_name]).await?, read)
+}
+
+/// Tenants of an integration, archived or not, that come after one of them, by id; at most `limit`.
+pub async fn list_after(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    after: TenantId,
+    limit: i64,
+) -> Result<Vec<Tenant>> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM tenants WHERE integration_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    );
+    let rows = tx.rows(SQL, &values![integration, after, limit]).await?;
+    read_all(rows, read)
 }
 
 /// What a list of tenants is narrowed by.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use marquetry_store::{Error, Options, Store, settings};
+use marquetry_store::{Error, Options, Store, secret_sweeps, settings};
 
-use crate::common::{Closed, Db, Kind, NOW, at, client, on_both, open, sqlite_options, url_of};
+use crate::common::{
+    Closed, Db, Kind, NOW, World, at, client, on_both, open, sqlite_options, url_of,
+};
 
 /// A statement past the store, in a database that nobody has open.
 pub(crate) async fn statement(options: &Options, sql: &str) {
@@ -133,7 +135,7 @@ on_both! {
         let before = applied(db).await;
         assert!(!before.is_empty());
         assert!(before.iter().all(|row| row.3 == NOW.as_millis()));
-        assert!(before.iter().map(|row| row.0).eq(1..=i64::try_from(before.len()).unwrap()));
+        assert!(before.is_sorted_by(|one, next| one.0 < next.0), "{before:?}");
         let closed = closed(db.kind()).await;
         let schema = crate::schema::read(&closed.options).await;
         let again = Store::open(&closed.options, at(99)).await.unwrap();
@@ -154,6 +156,18 @@ on_both! {
         tx.commit().await.unwrap();
         let again = Db::from_closed(other.close(), NOW).await;
         assert_eq!(settings::find(&mut *again.read().await, "b").await.unwrap().as_deref(), Some("2"));
+    }
+
+    async fn integrations_that_are_older_than_the_sealing_are_marked(db) {
+        let other = open(db.kind()).await;
+        let world = World::make(&other, 0).await;
+        let closed = other.close();
+        statement(&closed.options, "DROP TABLE tenant_secrets; DROP TABLE secret_sweeps;
+            DELETE FROM schema_migrations WHERE version = 13").await;
+        let again = Db::from_closed(closed, at(7)).await;
+        let due = secret_sweeps::list_due(&mut *again.read().await, NOW, 9).await.unwrap();
+        let marked = due.iter().map(|sweep| sweep.integration_id).collect::<Vec<_>>();
+        assert_eq!(marked, [world.integration]);
     }
 
     async fn a_newer_database_is_refused_and_left_alone(db) {

@@ -1,4 +1,5 @@
-//! `reruns`: insert, find. `outputs`: insert, get. `tenant_configs`: insert, find.
+//! `reruns`: insert, find, list_by_hand, update_by_hand. `outputs`: insert, get. `tenant_configs`:
+//! insert, find, list, update.
 
 use marquetry_model::{Given, Mode, OutputId, Rerun, RunId, Source, TriggerId, Waiting};
 use marquetry_store::{outputs, reruns, runs, tenant_configs, tenant_states, tenants, triggers};
@@ -70,6 +71,31 @@ on_both! {
         }
     }
 
+    async fn settings_that_were_written_by_hand_are_found(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let [tenant, other] = world.tenants[..] else { panic!() };
+        let mut ids = Vec::new();
+        for id in [tenant, other] {
+            let run = world.add_run(&mut tx, id).await.id;
+            for configs in [None, Some(object(json!({"z": ODD, "a": 1})))] {
+                let rerun = Rerun {
+                    run_id: run, triggers_run_id: run, configs, configs_version: None,
+                    given: None, release_id: None, is_saved: true,
+                };
+                ids.push(reruns::insert(&mut tx, id, Mode::Normal, &rerun, NOW).await.unwrap());
+            }
+        }
+        let found = reruns::list_by_hand(&mut tx, tenant).await.unwrap();
+        assert_eq!(found, [(ids[1], object(json!({"z": ODD, "a": 1})))]);
+        let shorter = object(json!({"z": ODD}));
+        reruns::update_by_hand(&mut tx, ids[1], &shorter).await.unwrap();
+        assert_eq!(reruns::list_by_hand(&mut tx, tenant).await.unwrap(), [(ids[1], shorter.clone())]);
+        assert_eq!(reruns::find(&mut tx, ids[1]).await.unwrap().unwrap().configs, Some(shorter));
+        let left = reruns::list_by_hand(&mut tx, other).await.unwrap();
+        assert_eq!(left, [(ids[3], object(json!({"z": ODD, "a": 1})))]);
+    }
+
     async fn former_settings_are_kept_by_version(db) {
         let mut tx = db.write().await;
         let world = World::make_in(&mut tx, "crm", 2).await;
@@ -87,5 +113,12 @@ on_both! {
         assert_eq!(tenant_configs::find(&mut tx, tenant, 0).await.unwrap(), Some(first));
         assert_eq!(tenant_configs::find(&mut tx, tenant, 2).await.unwrap(), None);
         assert_eq!(tenant_configs::find(&mut tx, other, 0).await.unwrap(), None);
+        tenant_configs::insert(&mut tx, other, &object(json!({"other": 1}))).await.unwrap();
+        let shorter = object(json!({"z": 1}));
+        tenant_configs::update(&mut tx, tenant, 0, &shorter).await.unwrap();
+        let all = tenant_configs::list(&mut tx, tenant).await.unwrap();
+        assert_eq!(all, [(0, shorter), (1, object(json!({})))]);
+        let all = tenant_configs::list(&mut tx, other).await.unwrap();
+        assert_eq!(all, [(0, object(json!({"other": 1})))]);
     }
 }

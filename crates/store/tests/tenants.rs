@@ -1,4 +1,4 @@
-//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name,
+//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name, list_after,
 //! update_dynamic_configs.
 
 use marquetry_model::{
@@ -161,6 +161,26 @@ on_both! {
             assert_eq!(names, expected, "{filter:?}");
             assert_eq!(page.total, i64::try_from(expected.len()).ok());
         }
+    }
+
+    async fn tenants_of_an_integration_come_in_steps(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 3).await;
+        let erp = add_integration(&mut tx, "erp").await;
+        add_tenant(&mut tx, erp, "other").await;
+        let [first, second, third] = world.tenants[..] else { panic!() };
+        let archived = Tenant { id: second, archived_at: Some(NOW), ..tenant(world.integration, "t1") };
+        tenants::update(&mut tx, &archived).await.unwrap();
+        for (after, limit, expected) in [
+            (TenantId::new(0), 2, vec![first, second]),
+            (second, 2, vec![third]),
+            (third, 2, vec![]),
+        ] {
+            let found = tenants::list_after(&mut tx, world.integration, after, limit).await.unwrap();
+            assert_eq!(found.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+        }
+        let found = tenants::list_after(&mut tx, world.integration, first, 1).await.unwrap();
+        assert_eq!(found, [archived]);
     }
 
     async fn tenants_without_a_value_sort_last_both_ways(db) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use marquetry_app::retention::{Removed, Retention, retain};
 use marquetry_app::run_engine::{Finished, RunEnd};
+use marquetry_app::tenant_secrets::run_configs;
 use marquetry_app::{
     App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, dispatch, learned, polls,
-    releases, run_engine, schedules,
+    releases, run_engine, schedules, secret_sweeps,
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
@@ -19,7 +20,10 @@ pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::runs::{Claimer, NewRun};
-use marquetry_store::{Options, Store, runs, tenant_states, tenants};
+use marquetry_store::{
+    Options, Store, data_keys, reruns, runs, tenant_configs, tenant_secrets, tenant_states, tenants,
+};
+use marquetry_vault::Place;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -277,12 +281,14 @@ impl Inside {
         }
     }
 
-    /// The same with all that the run is given.
+    /// The same with all that the run is given, secrets among its settings.
     pub async fn take_job(&self) -> (run_engine::RunJob, RunClaim) {
         let taken = dispatch::runs_take(&self.system(), &self.claimer(), 1)
             .await
             .unwrap();
-        let job = taken.jobs.into_iter().next().expect("a run waits");
+        let mut job = taken.jobs.into_iter().next().expect("a run waits");
+        let configs = run_configs(&self.system(), &job).await;
+        job.tenant.configs = configs.unwrap();
         let claim = RunClaim {
             id: job.run.id,
             attempt: job.run.attempt,
@@ -336,11 +342,63 @@ impl Inside {
         assert!(kept, "the claim holds");
     }
 
-    /// The settings of a tenant as they are stored, secrets included.
+    /// The settings of a tenant as its row has them.
     pub async fn stored_configs(&self, tenant: i64) -> Value {
         let mut tx = self.app.store.read().await.unwrap();
-        let found = marquetry_store::tenants::get(&mut tx, TenantId::new(tenant)).await;
+        let found = tenants::get(&mut tx, TenantId::new(tenant)).await;
         Value::Object(found.unwrap().configs)
+    }
+
+    /// The settings that are kept for reruns of a tenant: former ones by version, and those that were
+    /// written by hand.
+    pub async fn stored_for_reruns(&self, tenant: i64) -> Value {
+        let mut tx = self.app.store.read().await.unwrap();
+        let id = TenantId::new(tenant);
+        let former = tenant_configs::list(&mut tx, id).await.unwrap();
+        let by_hand = reruns::list_by_hand(&mut tx, id).await.unwrap();
+        let by_hand: Vec<_> = by_hand.into_iter().map(|(_, configs)| configs).collect();
+        json!({"former": former, "by_hand": by_hand})
+    }
+
+    /// The sealed text of a tenant's secret settings.
+    pub async fn sealed(&self, tenant: i64) -> Option<String> {
+        let mut tx = self.app.store.read().await.unwrap();
+        let found = tenant_secrets::find(&mut tx, TenantId::new(tenant)).await;
+        found.unwrap()
+    }
+
+    /// Puts another text in its place.
+    pub async fn set_sealed(&self, tenant: i64, text: &str) {
+        let mut tx = self.app.store.write().await.unwrap();
+        let now = self.app.now();
+        tenant_secrets::update(&mut tx, TenantId::new(tenant), text, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The secret settings of a tenant, opened as they lie.
+    pub async fn stored_secrets(&self, tenant: i64) -> Value {
+        let Some(sealed) = self.sealed(tenant).await else {
+            return Value::Null;
+        };
+        let mut tx = self.app.store.read().await.unwrap();
+        let key = data_keys::find(&mut tx, "tenants").await.unwrap().unwrap();
+        let master = &self.app.settings.master_key;
+        let key = master.open_data_key(key.id, "tenants", &key.wrapped);
+        let place = Place {
+            table: "tenant_secrets",
+            column: "sealed",
+            row: tenant,
+        };
+        let plain = key.unwrap().open(place, &sealed).unwrap();
+        serde_json::from_slice(&plain).unwrap()
+    }
+
+    /// Seals what has become a secret, as a node does; answers how many tenants had some.
+    pub async fn sweep_secrets(&self) -> usize {
+        let swept = secret_sweeps::secrets_sweep(&self.system()).await;
+        swept.unwrap().sealed
     }
 
     /// Ends a run that was taken, well.

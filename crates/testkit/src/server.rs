@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use marquetry_model::Timestamp;
+use marquetry_store::{Options, Store};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -206,6 +208,22 @@ impl TestServer {
             Some(postgres) => Some(postgres.transactions().await),
             None => None,
         }
+    }
+
+    /// The database of a server that stands still.
+    pub async fn store(&self) -> Store {
+        let options = match &self.postgres {
+            Some(postgres) => Options::Postgres {
+                url: postgres.url.clone(),
+                connections: 2,
+            },
+            None => Options::Sqlite {
+                folder: self.data_dir.path().to_owned(),
+                readers: 1,
+            },
+        };
+        let now = Timestamp::from_millis(0);
+        Store::open(&options, now).await.unwrap()
     }
 
     /// What it has written to its log up to now, over all restarts.

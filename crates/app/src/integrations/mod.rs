@@ -14,7 +14,7 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::integration_secrets::{self as secrets, SecretsInput};
-use crate::polls;
+use crate::{polls, secret_sweeps};
 
 use self::check::check;
 pub(crate) use self::check::check_git_name;
@@ -166,8 +166,16 @@ pub async fn integration_update(
             .map_err(store_error)?;
     }
     let planned = polls::plan(&mut tx, Some(&before), &mut integration, now).await?;
+    let default = |of: &Integration| (of.default_release_id, of.default_release_channel);
+    let has_other_form = default(&before) != default(&integration);
+    if has_other_form {
+        secret_sweeps::mark(&mut tx, id, now).await?;
+    }
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Dispatch);
+    if has_other_form {
+        ctx.app.hints.give(Topic::Secrets);
+    }
     if planned {
         ctx.app.hints.give(Topic::Polls);
     }

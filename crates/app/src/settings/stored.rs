@@ -1,4 +1,5 @@
-//! Settings as they are shown: secrets masked, and with what does not fit any more.
+//! Settings as they are shown: secrets masked, and with what does not fit any more. Nothing is opened
+//! for it.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use super::Form;
 use crate::ctx::Ctx;
 use crate::errors::store_error;
+use crate::tenant_secrets::is_mark;
 
 /// A setting that is stored although the form does not allow it, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +84,7 @@ fn judge_one(
     if let Some(form) = form {
         let options = parse(&tenant.dynamic_configs)?;
         faults = form.with(&options, metadata).check(&configs);
+        faults.retain(|fault| is_about_what_is_known(fault, tenant, &configs));
         secrets.extend(form.secrets.iter().cloned());
     }
     if secrets.iter().any(|name| configs.contains_key(name)) {
@@ -89,6 +92,23 @@ fn judge_one(
         tenant.configs = to_raw_value(&configs).map_err(Error::internal)?;
     }
     Ok(faults.into_iter().map(problem).collect())
+}
+
+/// A mark fits no better and no worse than the secret behind it, of which nothing is known here; nor
+/// is of what depends on several settings together.
+fn is_about_what_is_known(
+    fault: &Fault,
+    tenant: &ShownTenant,
+    configs: &Map<String, Value>,
+) -> bool {
+    let mut sealed = tenant
+        .secret_configs
+        .iter()
+        .filter(|name| configs.get(*name).is_some_and(is_mark));
+    match fault.path.first() {
+        Some(Step::Key(about)) => sealed.all(|name| name != about),
+        _ => fault.kind != "value_error" || sealed.next().is_none(),
+    }
 }
 
 /// Settings are stored as JSON objects.

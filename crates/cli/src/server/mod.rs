@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use marquetry_app::{App, bootstrap_key};
+use marquetry_app::secret_sweeps::secrets_sweep;
+use marquetry_app::{App, Ctx, bootstrap_key};
 use marquetry_engine::{Engine, Neighbours};
 use marquetry_sandbox::Sandbox;
 use tokio::sync::oneshot;
@@ -62,6 +63,7 @@ impl Server {
             .check()
             .await
             .context("the blob store does not work")?;
+        seal(&app).await;
         let new_key = first_key(config, &folder, &app).await?;
         let works = config.roles.iter().any(|role| *role != Role::Api);
         let neighbours = Neighbours::start(&app);
@@ -117,6 +119,19 @@ impl Server {
     /// Runs of this node that are live.
     pub(crate) fn live_runs(&self) -> usize {
         self.engine.as_ref().map_or(0, Engine::live_runs)
+    }
+}
+
+/// Seals secrets that a former version left open, before anybody is served: what is read or copied from
+/// here on has none. A failure costs nobody more than waiting longer for it.
+async fn seal(app: &Arc<App>) {
+    match secrets_sweep(&Ctx::system(Arc::clone(app))).await {
+        Ok(swept) if swept.sealed == 0 => {}
+        Ok(swept) => tracing::info!(tenants = swept.sealed, "sealed settings that are secrets"),
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "sealing settings that are secrets failed; it is tried again"
+        ),
     }
 }
 

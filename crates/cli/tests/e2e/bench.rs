@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a user types this")]
 fn every_figure_was_measured() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_marquetry"))

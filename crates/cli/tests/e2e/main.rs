@@ -18,6 +18,7 @@ mod private;
 mod pushes;
 mod readers;
 mod reruns;
+mod sealed;
 mod secrets;
 mod settings;
 mod storage;

@@ -126,7 +126,7 @@ fn opened(options: ServerOptions, folder: &Path, port: &str) -> ServerOptions {
 }
 
 /// Whether a text is in a file below a folder.
-fn found_below(folder: &Path, text: &str) -> Vec<String> {
+pub(crate) fn found_below(folder: &Path, text: &str) -> Vec<String> {
     let out = Command::new("grep")
         .args(["-r", "-l", "-F", "-a", "--", text])
         .arg(folder)

@@ -9,8 +9,9 @@ use marquetry_app::environment::{Facts, secrets, too_large, variables};
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
+use marquetry_app::tenant_secrets::run_configs;
 use marquetry_manifest::{Egress, LastLine};
-use marquetry_model::{Outcome, Phase};
+use marquetry_model::{Outcome, Phase, TenantId};
 use marquetry_outbound::relay::RelayStats;
 use marquetry_sandbox::{Limits, Spec};
 use marquetry_store::logs::LogOf;
@@ -144,6 +145,14 @@ async fn archive(inner: Arc<Inner>, claim: RunClaim) {
 enum StartError {
     #[error("{0}")]
     Refused(String),
+    #[error(
+        "the tenant's secret settings could not be opened; set all its settings anew with PUT /v2/tenants/{tenant}"
+    )]
+    Secrets {
+        tenant: TenantId,
+        #[source]
+        cause: marquetry_model::Error,
+    },
     #[error("the release could not be fetched")]
     Release(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the run's folder could not be made")]
@@ -260,10 +269,16 @@ async fn spec(
     log: &mut LogBuffer,
 ) -> Result<Spec, StartError> {
     let files = layout.files();
+    let configs = run_configs(&inner.ctx, job).await;
+    let configs = configs.map_err(|cause| StartError::Secrets {
+        tenant: job.tenant.id,
+        cause,
+    })?;
     let facts = Facts {
         environment: &inner.ctx.app.settings.environment,
         integration: &job.integration,
         tenant: &job.tenant,
+        configs: &configs,
         release: &job.release,
         run: Some(job.run.id),
         mode: job.run.mode,

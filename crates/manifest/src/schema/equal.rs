@@ -29,7 +29,7 @@ fn same_number(one: &Number, other: &Number) -> bool {
 }
 
 /// A text that equal values have in common and others do not.
-pub(super) fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text

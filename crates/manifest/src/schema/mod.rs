@@ -17,7 +17,7 @@ mod scalars;
 
 use serde_json::{Map, Value};
 
-pub(crate) use equal::{equal, is_in};
+pub(crate) use equal::{canonical, equal, is_in};
 pub(crate) use fault::Faults;
 pub use fault::{Fault, Step};
 pub(crate) use reference::Standard;

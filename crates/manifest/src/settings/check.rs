@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::Settings;
-use crate::configs::default_of;
+use super::defaults::Defaults;
 use crate::schema::{Checker, Choice, Dialect as _, Fault, Faults};
 
-impl Settings<'_> {
+impl<'s> Settings<'s> {
     /// Everything in `configs` that the form and the options do not allow; the first step of a
     /// path is the name of the setting. Without a form everything is allowed.
     pub fn check(&self, configs: &Map<String, Value>) -> Vec<Fault> {
@@ -52,8 +52,9 @@ impl Settings<'_> {
         let Some(Value::Array(names)) = schema.get("required") else {
             return;
         };
+        let mut defaults = Defaults::new(*self);
         for name in names.iter().filter_map(Value::as_str) {
-            if !set.contains_key(name) && self.can_be_set(name) {
+            if !set.contains_key(name) && self.can_be_set(name, &mut defaults) {
                 faults.enter_key(name);
                 faults.add("missing", "Field required");
                 faults.leave();
@@ -61,12 +62,11 @@ impl Settings<'_> {
         }
     }
 
-    fn can_be_set(&self, name: &str) -> bool {
+    fn can_be_set(&self, name: &str, defaults: &mut Defaults<'s>) -> bool {
         let Some(described) = self.properties().and_then(|all| all.get(name)) else {
             return true;
         };
-        let schema = self.configs.and_then(|configs| configs.get("schema"));
-        if schema.is_some_and(|schema| default_of(schema, described).is_some()) {
+        if defaults.of(described).is_some() {
             return false;
         }
         let Value::Object(described) = described else {

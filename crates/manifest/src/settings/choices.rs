@@ -23,9 +23,62 @@ impl<'s> Dialect<'s> for Settings<'s> {
         }
     }
 
+    fn choice(&self, schema: &'s Map<String, Value>) -> Choice<'s> {
+        let Origin { of, many } = self.origin(schema);
+        match of {
+            Of::Found(options) => Choice::Among { options, many },
+            Of::StandsIn(options) => open_or(Some(options), many),
+            Of::Form(options) => open_or(options, many),
+            Of::Own(options) => options.map_or(Choice::None, |options| Choice::Among {
+                options,
+                many: many && !options.values().any(Value::is_array),
+            }),
+        }
+    }
+}
+
+/// The options of a property.
+struct Origin<'a> {
+    of: Of<'a>,
+    /// Whether its value is a list of them.
+    many: bool,
+}
+
+/// Where options come from.
+enum Of<'a> {
+    /// A run has found them.
+    Found(Options<'a>),
+    /// The schema of the metadata has them, as long as the metadata has none.
+    StandsIn(Options<'a>),
+    /// The form has them, for who refers to options; none: not yet.
+    Form(Option<Options<'a>>),
+    /// The property has them, and refers to none; or it is not chosen from options.
+    Own(Option<Options<'a>>),
+}
+
+impl<'s> Settings<'s> {
+    /// The options that a property has by a reference, in place of what the form itself says, and
+    /// whether its value is a list of them.
+    pub(super) fn replacing<'a>(
+        &self,
+        schema: &'a Map<String, Value>,
+    ) -> Option<(Options<'a>, bool)>
+    where
+        's: 'a,
+    {
+        let Origin { of, many } = self.origin(schema);
+        match of {
+            Of::Found(options) | Of::StandsIn(options) => Some((options, many)),
+            Of::Form(_) | Of::Own(_) => None,
+        }
+    }
+
     /// Options that a run has found go before written ones, and a property's own before those of
     /// its definition.
-    fn choice(&self, schema: &'s Map<String, Value>) -> Choice<'s> {
+    fn origin<'a>(&self, schema: &'a Map<String, Value>) -> Origin<'a>
+    where
+        's: 'a,
+    {
         let own = written(schema);
         let own_type = schema.get("type");
         let mut at = schema;
@@ -33,7 +86,9 @@ impl<'s> Dialect<'s> for Settings<'s> {
             let name = match reference_of(at) {
                 Some(Reference::Definition(name)) => name,
                 Some(Reference::Metadata(name)) => {
-                    return self.metadata_choice(&name, own, is_array(own_type));
+                    let many = is_array(own_type);
+                    let of = self.in_metadata(&name, own);
+                    return Origin { of, many };
                 }
                 Some(Reference::Other) | None => break,
             };
@@ -43,28 +98,35 @@ impl<'s> Dialect<'s> for Settings<'s> {
                 None => target.is_some_and(is_list),
             };
             if let Some(options) = self.printed(&name).filter(|_| takes_options(target)) {
-                return Choice::Among { options, many };
+                let of = Of::Found(options);
+                return Origin { of, many };
             }
             let Some(target) = target else {
-                return open_or(own, many);
+                let of = Of::Form(own);
+                return Origin { of, many };
             };
             if let Some(options) = written(target).or_else(|| written(items(target)?)) {
-                return open_or(own.or(Some(options)), many);
+                let of = Of::Form(own.or(Some(options)));
+                return Origin { of, many };
             }
             at = target;
         }
-        own.map_or(Choice::None, |options| Choice::Among {
-            options,
-            many: is_array(own_type) && !options.values().any(Value::is_array),
-        })
+        Origin {
+            of: Of::Own(own),
+            many: is_array(own_type),
+        }
     }
-}
 
-impl<'s> Settings<'s> {
-    fn metadata_choice(&self, name: &str, own: Option<Options<'s>>, many: bool) -> Choice<'s> {
-        match self.of_metadata(name) {
-            Some(options) => Choice::Among { options, many },
-            None => open_or(own.or_else(|| self.metadata_placeholder(name)), many),
+    fn in_metadata<'a>(&self, name: &str, own: Option<Options<'a>>) -> Of<'a>
+    where
+        's: 'a,
+    {
+        match (self.of_metadata(name), own) {
+            (Some(options), _) => Of::Found(options),
+            (None, Some(own)) => Of::Form(Some(own)),
+            (None, None) => self
+                .metadata_placeholder(name)
+                .map_or(Of::Form(None), Of::StandsIn),
         }
     }
 }
@@ -95,7 +157,7 @@ fn is_placeholder(options: Options<'_>) -> bool {
 }
 
 /// The options in the schema itself: `enum`, or a `oneOf` of nothing but `const`.
-fn written(schema: &Map<String, Value>) -> Option<Options<'_>> {
+pub(super) fn written(schema: &Map<String, Value>) -> Option<Options<'_>> {
     if let Some(Value::Array(list)) = schema.get("enum") {
         return Some(Options {
             list,
@@ -119,7 +181,7 @@ fn is_array(kind: Option<&Value>) -> bool {
     kind.and_then(Value::as_str) == Some("array")
 }
 
-fn items(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
+pub(super) fn items(schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
     schema.get("items")?.as_object()
 }
 

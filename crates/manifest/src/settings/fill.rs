@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::choices::{is_list, takes_options};
+use super::choices::{is_list, takes_options, written};
+use super::defaults::Defaults;
 use super::{Settings, reference_of};
 use crate::reference::Reference;
 use crate::schema::{Options, is_in};
@@ -12,7 +13,7 @@ use crate::schema::{Options, is_in};
 /// How many options may be repeated within properties; those over it stand once only.
 const MOST_REPEATED: usize = 20_000;
 
-impl Settings<'_> {
+impl<'s> Settings<'s> {
     /// The manifest's `configs` with the tenant's options: definitions hold what init runs
     /// printed. A `#/metadata/x` leads into an object `metadata` of the schema, and the options
     /// also stand beside the reference.
@@ -20,13 +21,20 @@ impl Settings<'_> {
         let mut configs = self.configs?.clone();
         if let Some(Value::Object(schema)) = configs.get_mut("schema") {
             let names = Names::of(schema);
-            self.fill_definitions(schema, names.definitions);
+            let mut defaults = Defaults::new(*self);
+            defaults.strip_below(schema);
+            self.fill_definitions(schema, names.definitions, &mut defaults);
             self.fill_metadata(schema, names.metadata);
         }
         Some(configs)
     }
 
-    fn fill_definitions(&self, schema: &mut Map<String, Value>, mut wanted: BTreeSet<String>) {
+    fn fill_definitions(
+        &self,
+        schema: &mut Map<String, Value>,
+        mut wanted: BTreeSet<String>,
+        defaults: &mut Defaults<'s>,
+    ) {
         if let Some(Value::Object(definitions)) = schema.get("definitions") {
             wanted.extend(definitions.keys().cloned());
         }
@@ -40,6 +48,7 @@ impl Settings<'_> {
                     definitions.entry(name).or_insert_with(|| json!({}))
                 && takes_options(Some(definition))
             {
+                defaults.strip_definition(definition, options);
                 put(definition, options);
             }
         }
@@ -48,9 +57,10 @@ impl Settings<'_> {
     fn fill_metadata(&self, schema: &mut Map<String, Value>, wanted: BTreeSet<String>) {
         let mut known = BTreeMap::new();
         for name in wanted {
-            let options = self.of_metadata(&name);
-            if let Some(options) = options.or_else(|| self.metadata_placeholder(&name)) {
-                known.insert(name, options);
+            let found = self.of_metadata(&name);
+            if let Some(options) = found.or_else(|| self.metadata_placeholder(&name)) {
+                let is_found = found.is_some();
+                known.insert(name, Known { options, is_found });
             }
         }
         if known.is_empty() {
@@ -62,9 +72,9 @@ impl Settings<'_> {
         }
         let place = schema.entry("metadata").or_insert_with(|| json!({}));
         if let Value::Object(place) = place {
-            for (name, options) in known {
+            for (name, known) in known {
                 let mut entry = Map::new();
-                put(&mut entry, options);
+                put(&mut entry, known.options);
                 place.insert(name, Value::Object(entry));
             }
         }
@@ -104,18 +114,26 @@ fn collect<'a>(values: impl Iterator<Item = &'a Value>, names: &mut Names) {
     }
 }
 
-fn put_beside(value: &mut Value, known: &BTreeMap<String, Options<'_>>, left: &mut usize) {
+/// Options of a key of the metadata.
+struct Known<'s> {
+    options: Options<'s>,
+    /// In the metadata itself; else they stand in, and not for those that a property has.
+    is_found: bool,
+}
+
+fn put_beside(value: &mut Value, known: &BTreeMap<String, Known<'_>>, left: &mut usize) {
     match value {
         Value::Object(fields) => {
             for part in fields.values_mut() {
                 put_beside(part, known, left);
             }
             if let Some(Reference::Metadata(name)) = reference_of(fields)
-                && let Some(options) = known.get(&name)
-                && let Some(fewer) = left.checked_sub(options.list.len())
+                && let Some(known) = known.get(&name)
+                && (known.is_found || written(fields).is_none())
+                && let Some(fewer) = left.checked_sub(known.options.list.len())
             {
                 *left = fewer;
-                put(fields, *options);
+                put(fields, known.options);
             }
         }
         Value::Array(items) => {

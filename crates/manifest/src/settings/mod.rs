@@ -5,6 +5,7 @@
 
 mod check;
 mod choices;
+mod defaults;
 mod fill;
 mod secrets;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::reference::Reference;
 use crate::schema::Options;
 
+pub(crate) use defaults::Defaults;
 pub use secrets::{MASK, masked, secret_names};
 
 /// A form and the options of one tenant.
@@ -53,7 +55,7 @@ impl<'s> Settings<'s> {
         self.configs?.get("schema")?.as_object()
     }
 
-    fn properties(&self) -> Option<&'s Map<String, Value>> {
+    pub(crate) fn properties(&self) -> Option<&'s Map<String, Value>> {
         self.schema()?.get("properties")?.as_object()
     }
 

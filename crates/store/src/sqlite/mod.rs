@@ -63,6 +63,10 @@ impl SqliteStore {
         self.writers.begin().await
     }
 
+    pub(crate) async fn empty_log(&self) -> Result<()> {
+        self.writers.empty_log().await
+    }
+
     pub(crate) async fn read(&self) -> SqliteReader {
         Readers::take(&self.readers).await
     }

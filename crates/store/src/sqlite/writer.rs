@@ -72,7 +72,19 @@ impl Writers {
         Ok(SqliteWriter {
             turn: Some(turn),
             shared: Arc::clone(&self.0),
+            shreds: false,
         })
+    }
+
+    /// Commits what is open, and empties the log, which takes as long as the disk needs.
+    pub(crate) async fn empty_log(&self) -> Result<()> {
+        let mut turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let emptied = tokio::task::spawn_blocking(move || {
+            turn.commit();
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            turn.connection.query_row(sql, [], |_| Ok(()))
+        });
+        Ok(emptied.await.map_err(|_| Error::Stopped)??)
     }
 }
 
@@ -148,9 +160,26 @@ impl Turn {
 pub(crate) struct SqliteWriter {
     turn: Option<OwnedMutexGuard<Turn>>,
     shared: Arc<Shared>,
+    /// Whether what it removes is overwritten.
+    shreds: bool,
 }
 
 impl SqliteWriter {
+    /// The connection is this writer's alone until the end of its turn.
+    pub(crate) fn shred(&mut self) -> Result<()> {
+        self.shreds = true;
+        self.connection()
+            .pragma_update(None, "secure_delete", true)?;
+        Ok(())
+    }
+
+    fn shred_no_more(&mut self, turn: &Turn) {
+        if std::mem::take(&mut self.shreds) {
+            // If it stays on, later writers are slower and nothing else.
+            let _ = turn.connection.pragma_update(None, "secure_delete", false);
+        }
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self
             .turn
@@ -161,6 +190,7 @@ impl SqliteWriter {
 
     pub(crate) async fn commit(mut self) -> Result<()> {
         let mut turn = self.turn.take().expect("committed once");
+        self.shred_no_more(&turn);
         if let Err(error) = turn.cached("RELEASE one") {
             self.turn = Some(turn);
             return Err(error);
@@ -228,6 +258,7 @@ impl Drop for SqliteWriter {
         let Some(mut turn) = self.turn.take() else {
             return;
         };
+        self.shred_no_more(&turn);
         if turn.was_lost() {
             // Answering with a commit that fails tells everybody in the batch.
             turn.commit();

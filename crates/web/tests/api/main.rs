@@ -5,6 +5,7 @@
 mod client;
 mod contract;
 mod corners;
+mod defaults;
 mod docs;
 mod document;
 mod errors;
@@ -21,6 +22,7 @@ mod repeated;
 mod reruns;
 mod retention;
 mod schedules;
+mod sealed;
 mod server;
 mod settings;
 mod tenants;

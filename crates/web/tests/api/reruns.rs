@@ -136,7 +136,8 @@ both_databases! {
         let (_, again, _) = run(&client, "{}").await;
         assert_eq!(again, given, "its rerun has them too");
         let kept = client.inside.stored_configs(1).await;
-        assert_eq!(kept, json!({"region": "eu", "token": "first"}));
+        assert_eq!(kept, json!({"region": "eu", "token": "********"}));
+        assert_eq!(client.inside.stored_secrets(1).await, json!({"token": "first"}));
         assert_eq!(next_state(&client).await, r#"{"cursor":1}"#);
         let own = json!({"configs": {"region": "jp", "token": "by hand"}});
         let refused = client.post("/v2/runs/1/rerun", own).await.expect(422);
@@ -148,6 +149,48 @@ both_databases! {
         let wrong = json!({"std_out": {"a": "x".repeat(121 << 10)}});
         let refused = client.post("/v2/runs/1/rerun", wrong).await.expect(422);
         assert_eq!(refused["detail"][0]["loc"], json!(["body", "std_out"]));
+    }
+}
+
+both_databases! {
+    async fn a_secret_that_is_left_out_is_the_present_one(database) {
+        let client = Client::served(database).await;
+        let integration = client.integration("shop").await;
+        let form = |longest: u32| Some(json!({"schema": {
+            "properties": {
+                "v": {"type": "string"},
+                "pw": {"type": "string", "format": "password", "maxLength": longest},
+            },
+            "required": ["pw"],
+        }}));
+        client.inside.release_with_form(integration, "v1", form(10), None).await;
+        let wanted = json!({"name": "acme", "integration_id": integration,
+            "configs": {"v": "a", "pw": "first"}});
+        client.post("/v2/tenants", wanted).await.expect(200);
+        sync(&client, Value::Null).await;
+        run(&client, "{}").await;
+        for own in [json!({"v": "c"}), json!({"v": "c", "pw": null}), json!({"v": "c", "pw": "********"})] {
+            rerun(&client, 1, json!({"configs": own})).await;
+            let (_, given, _) = run(&client, "{}").await;
+            assert_eq!(given["configs"], json!({"v": "c", "pw": "first"}), "{own}");
+        }
+        // Also of a rerun, and when it does not fit any more: nobody speaks of it.
+        client.patch("/v2/tenants/1", json!({"configs": {"pw": "second"}})).await.expect(200);
+        client.inside.release_with_form(integration, "v2", form(3), None).await;
+        for how in [json!({}), json!({"configs": {"v": "c"}})] {
+            rerun(&client, 2, how).await;
+            let (_, given, _) = run(&client, "{}").await;
+            assert_eq!(given["configs"], json!({"v": "c", "pw": "second"}));
+        }
+        let spoken_of = json!({"configs": {"pw": "********"}});
+        let refused = client.post("/v2/runs/1/rerun", spoken_of).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "configs", "pw"]));
+        // One that is not there is missing, masked or not.
+        client.inside.set_configs(1, serde_json::Map::new()).await;
+        for own in [json!({}), json!({"pw": "********"})] {
+            let refused = client.post("/v2/runs/1/rerun", json!({"configs": own})).await.expect(422);
+            assert_eq!(refused["detail"][0]["type"], "missing", "{own}");
+        }
     }
 }
 
