@@ -29,5 +29,5 @@ pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};
 pub use path::{RepositoryPathError, manifest_candidates};
 pub use problem::Problem;
 pub use read::{LONGEST_NAME, MANIFEST_LIMIT, Parsed, parse};
-pub use schema::{Fault, Step};
+pub use schema::{Fault, Step, TOO_COMPLEX};
 pub use settings::{MASK, Settings, masked, metadata_names, secret_names};
