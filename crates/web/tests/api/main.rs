@@ -14,6 +14,7 @@ mod keys;
 mod lists;
 mod logs;
 mod operations;
+mod outputs;
 mod polls;
 mod push_hooks;
 mod repeated;
