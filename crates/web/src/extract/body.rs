@@ -62,6 +62,19 @@ impl<T: JsonBody> BodyInput for Json<T> {
     }
 }
 
+/// A body that has the shape, and may be absent or `null` as every field of it may.
+pub(crate) struct JsonOrNothing<T>(pub(crate) T);
+
+impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
+        let bytes = match bytes.trim_ascii() {
+            b"" | b"null" => Bytes::from_static(b"{}"),
+            _ => bytes,
+        };
+        Json::read(bytes, faults).map(|Json(body)| Self(body))
+    }
+}
+
 /// A body that is some object.
 pub(crate) struct JsonObject(pub(crate) Map<String, Value>);
 
