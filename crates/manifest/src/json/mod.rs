@@ -11,14 +11,17 @@ pub use read::{DEEPEST, Kept, NotKept, lost_numbers, read};
 /// Whether a text is JSON by its grammar (RFC 8259), also where no program could make a value of
 /// it; only such a line of output is passed to the next run.
 pub fn is_json(text: &str) -> bool {
+    depth(text).is_some()
+}
+
+/// How many lists and objects a text has within each other at most; none where it is not JSON.
+pub fn depth(text: &str) -> Option<usize> {
     let mut scanner = scan::Scanner::new(text);
-    loop {
-        match scanner.token() {
-            Ok(Some(_)) => {}
-            Ok(None) => return true,
-            Err(scan::NotJson) => return false,
-        }
+    let mut deepest = 0;
+    while scanner.token().ok()?.is_some() {
+        deepest = deepest.max(scanner.depth());
     }
+    Some(deepest)
 }
 
 #[cfg(test)]
@@ -101,6 +104,9 @@ mod tests {
         ] {
             assert!(!is_json(text), "{text}");
         }
+        assert_eq!(depth(&deep), Some(half));
+        assert_eq!(depth("[{\"a\":[]},[[],[[]]],1]"), Some(4));
+        assert_eq!(depth("1"), Some(0));
         assert!(!is_json(&"[".repeat(LAST_LINE_LIMIT)));
         assert!(!is_json(&"{\"a\":".repeat(LAST_LINE_LIMIT / 5)));
     }

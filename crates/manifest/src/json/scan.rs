@@ -66,6 +66,11 @@ impl<'t> Scanner<'t> {
         self.lone
     }
 
+    /// How many lists and objects are open.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
     /// The next token; none at the end of the text.
     pub(super) fn token(&mut self) -> Scanned<Option<Token>> {
         self.skip_blanks();
