@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use marquetry_manifest::{MASK, Settings, config_variable_name, is_json, secret_names};
+use marquetry_manifest::json::is_json;
+use marquetry_manifest::{MASK, Settings, config_variable_name, secret_names};
 use marquetry_model::{Integration, Mode, Release, Run, RunId, Source, Tenant, Trigger};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -225,7 +226,7 @@ fn last_run(
         add("PHASE", run.phase.to_string());
     }
     // Only JSON is passed on.
-    if let Some(text) = output.filter(|text| is_json(text).is_some()) {
+    if let Some(text) = output.filter(|text| is_json(text)) {
         add("STD_OUT", text.to_owned());
     }
 }

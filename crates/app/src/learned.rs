@@ -1,7 +1,8 @@
 //! What a run says about its tenant with the last line of its output: metadata, and the options
 //! of the settings form.
 
-use marquetry_manifest::{Fault, is_json, metadata_faults, metadata_options};
+use marquetry_manifest::json::{Kept, NotKept, read};
+use marquetry_manifest::{Fault, Step, metadata_faults, metadata_options};
 use marquetry_model::{Mode, Outcome, Phase, Release, Result, Tenant, TenantId, Timestamp};
 use marquetry_store::{Tx, tenant_metadata, tenants};
 use serde_json::{Map, Value};
@@ -32,49 +33,84 @@ impl Learned {
 }
 
 /// Judges the output of a run that went well: what does not fit the release's metadata schema
-/// makes it a failure, of which nothing is kept.
-pub fn judge(release: &Release, mode: Mode, outcome: &mut Outcome) -> Learned {
+/// makes it a failure, of which nothing is kept. The lines are what else its log must say.
+pub fn judge(release: &Release, mode: Mode, outcome: &mut Outcome) -> (Learned, Vec<String>) {
+    let nothing = (Learned::default(), Vec::new());
     if outcome.phase != Phase::Succeeded {
-        return Learned::default();
+        return nothing;
     }
     // No output at all is no change.
     let Some(line) = &outcome.std_out else {
-        return Learned::default();
+        return nothing;
     };
-    let value = is_json(line);
+    let printed = read(line);
     let schema = release.metadata_schema.as_ref();
-    if schema.is_some_and(|schema| schema.get("schema").is_some()) {
-        let message = match &value {
-            Some(value @ Value::Object(_)) => refused(&metadata_faults(schema, value)),
-            _ => Some(
-                "the last line of standard output is not a JSON object, as the metadata schema \
-                 asks for"
-                    .to_owned(),
-            ),
-        };
-        if let Some(message) = message {
-            outcome.phase = Phase::FailedMetadata;
-            outcome.message = Some(message);
-            return Learned::default();
-        }
+    if let Some(message) = schema.and_then(|schema| unfit(schema, &printed)) {
+        outcome.phase = Phase::FailedMetadata;
+        outcome.message = Some(message);
+        return nothing;
     }
-    let Some(Value::Object(fields)) = value else {
-        return Learned::default();
-    };
     let mut learned = Learned::default();
+    let mut lines = Vec::new();
     if mode == Mode::Init {
-        let lists = fields.iter().filter(|(_, value)| value.is_array());
-        learned.options = lists
-            .map(|(name, list)| (name.clone(), list.clone()))
-            .collect();
+        (learned.options, lines) = options_of(&printed);
     }
-    if schema.is_some() {
+    if schema.is_some()
+        && let Ok(Kept {
+            value: Value::Object(fields),
+            ..
+        }) = printed
+    {
         learned.metadata = fields;
     }
     if !learned.is_empty() {
         learned.form.clone_from(&release.config_schema);
     }
-    learned
+    (learned, lines)
+}
+
+/// Why an output cannot be merged into the metadata, if it cannot. An object without anything in
+/// it changes nothing, so nothing is asked of it.
+fn unfit(schema: &Value, printed: &std::result::Result<Kept, NotKept>) -> Option<String> {
+    let message = match printed {
+        Ok(Kept { value, faults }) if value.is_object() => {
+            if value.as_object().is_some_and(Map::is_empty) {
+                return None;
+            }
+            return refused(faults).or_else(|| refused(&metadata_faults(Some(schema), value)));
+        }
+        Err(NotKept::TooDeep) => format!("the last line of standard output {}", NotKept::TooDeep),
+        _ if schema.get("schema").is_none() => return None,
+        _ => "the last line of standard output is not a JSON object, as the metadata schema asks \
+              for"
+        .to_owned(),
+    };
+    Some(message)
+}
+
+/// The lists of options in the output of an init run, and what to say about those that would not
+/// be kept as they are.
+fn options_of(printed: &std::result::Result<Kept, NotKept>) -> (Map<String, Value>, Vec<String>) {
+    let mut options = Map::new();
+    let mut lines = Vec::new();
+    match printed {
+        Ok(Kept { value, faults }) => {
+            let lists = value.as_object().into_iter().flatten();
+            for (name, list) in lists.filter(|(_, value)| value.is_array()) {
+                let is_here = |fault: &&Fault| matches!(fault.path.first(), Some(Step::Key(key)) if key == name);
+                match faults.iter().find(is_here) {
+                    None => drop(options.insert(name.clone(), list.clone())),
+                    Some(fault) => lines.push(format!("options are not taken: {fault}")),
+                }
+            }
+        }
+        Err(NotKept::TooDeep) => lines.push(format!(
+            "options are not taken: the last line of standard output {}",
+            NotKept::TooDeep
+        )),
+        Err(NotKept::NotJson) => {}
+    }
+    (options, lines)
 }
 
 fn refused(faults: &[Fault]) -> Option<String> {
@@ -228,13 +264,22 @@ mod tests {
             std_out: line.map(str::to_owned),
             usage: RunUsage::default(),
         };
-        let learned = judge(&release(schema), mode, &mut outcome);
+        let (learned, lines) = judge(&release(schema), mode, &mut outcome);
+        assert_eq!(lines, Vec::<String>::new(), "{line:?}");
         (outcome.phase, learned)
     }
 
     #[test]
     fn output_is_judged_by_the_metadata_schema() {
-        let schema = || Some(json!({"schema": {"properties": {"a": {"type": "string"}}}}));
+        let schema = || {
+            let a = json!({"type": "string"});
+            Some(json!({"schema": {"properties": {"a": a}, "required": ["a"]}}))
+        };
+        let deep = format!(
+            "{{\"a\": \"x\", \"b\": {}{}}}",
+            "[".repeat(200),
+            "]".repeat(200)
+        );
         for (line, phase, kept) in [
             (
                 Some(r#"{"a": "x", "b": 1}"#),
@@ -243,7 +288,19 @@ mod tests {
             ),
             (Some("{}"), Phase::Succeeded, json!({})),
             (None, Phase::Succeeded, json!({})),
+            (
+                Some(r#"{"a": "\ud83d"}"#),
+                Phase::Succeeded,
+                json!({"a": "\u{fffd}"}),
+            ),
             (Some(r#"{"a": 1}"#), Phase::FailedMetadata, json!({})),
+            (Some(r#"{"b": 1}"#), Phase::FailedMetadata, json!({})),
+            (
+                Some(r#"{"a": "x", "b": 18446744073709551616}"#),
+                Phase::FailedMetadata,
+                json!({}),
+            ),
+            (Some(&deep), Phase::FailedMetadata, json!({})),
             (Some("[]"), Phase::FailedMetadata, json!({})),
             (Some("done"), Phase::FailedMetadata, json!({})),
         ] {
@@ -254,6 +311,42 @@ mod tests {
         }
         let (phase, learned) = judged(None, Mode::Normal, Some("done"));
         assert_eq!((phase, learned), (Phase::Succeeded, Learned::default()));
+    }
+
+    #[test]
+    fn options_that_would_change_are_not_taken() {
+        let judged = |line: &str| {
+            let mut outcome = Outcome {
+                phase: Phase::Succeeded,
+                message: None,
+                exit_code: Some(0),
+                std_out: Some(line.to_owned()),
+                usage: RunUsage::default(),
+            };
+            let judged = judge(&release(None), Mode::Init, &mut outcome);
+            assert_eq!(outcome.phase, Phase::Succeeded);
+            judged
+        };
+        let line = r#"{"users": [1, {"const": 18446744073709551616}], "sizes": [2],
+            "cursor": 18446744073709551616}"#;
+        let (learned, lines) = judged(line);
+        assert_eq!(Value::Object(learned.options), json!({"sizes": [2]}));
+        assert_eq!(
+            lines,
+            [
+                "options are not taken: users[1].const: Input should be a whole number of at most 64 \
+              bits; write a larger one as text"
+            ]
+        );
+        let (learned, lines) = judged(&format!("{}{}", "[".repeat(200), "]".repeat(200)));
+        assert!(learned.is_empty());
+        assert_eq!(
+            lines,
+            [
+                "options are not taken: the last line of standard output has lists and objects \
+              nested more than 127 deep"
+            ]
+        );
     }
 
     #[test]

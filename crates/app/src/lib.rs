@@ -26,6 +26,7 @@ pub mod health;
 pub mod idempotency;
 pub mod integration_secrets;
 pub mod integrations;
+pub mod json;
 pub mod keys;
 pub mod learned;
 pub mod logs;

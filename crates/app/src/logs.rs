@@ -20,6 +20,35 @@ const INLINE_LOG: usize = 8 * 1024;
 /// How many chunks are read at once.
 const CHUNKS: i64 = 64;
 
+/// What begins a line of a log that the platform wrote.
+pub const MARK: &str = "[marquetry] ";
+
+/// The end of a run's log that is not stored yet.
+#[derive(Debug, Clone)]
+pub struct LogEnd {
+    /// The number of its chunk.
+    pub number: i64,
+    /// The text, which may be empty.
+    pub text: Vec<u8>,
+    /// Whether a line may begin behind it.
+    pub is_at_line_start: bool,
+}
+
+impl LogEnd {
+    /// A line of the platform's own; answers how many bytes were added.
+    pub fn say(&mut self, line: &str) -> usize {
+        let before = self.text.len();
+        if !self.is_at_line_start {
+            self.text.push(b'\n');
+        }
+        self.text.extend_from_slice(MARK.as_bytes());
+        self.text.extend_from_slice(line.as_bytes());
+        self.text.push(b'\n');
+        self.is_at_line_start = true;
+        self.text.len() - before
+    }
+}
+
 /// A part of a log.
 enum LogPart {
     /// In order; the last one's number is where to go on.
@@ -263,6 +292,18 @@ mod tests {
         assert_eq!(cursor.take(b"on"), b"");
         assert_eq!(cursor.take(b"e\ntwo\n"), b"two\n");
         assert_eq!(cursor.offset(), 8);
+    }
+
+    #[test]
+    fn what_is_said_at_the_end_has_a_line_of_its_own() {
+        let mut log = LogEnd {
+            number: 1,
+            text: b"half".to_vec(),
+            is_at_line_start: false,
+        };
+        let added = log.say("one") + log.say("two");
+        assert_eq!(log.text, b"half\n[marquetry] one\n[marquetry] two\n");
+        assert_eq!(added, log.text.len() - 4);
     }
 
     #[test]

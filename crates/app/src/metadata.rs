@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::learned::{MOST, options, shallow, size, too_large};
-use crate::settings::{concerns, refusal};
+use crate::settings::{concerns, excuse, is_given_up, refusal};
 use crate::tenants::lock_live;
 
 /// What is known about a tenant, archived or not.
@@ -44,6 +44,7 @@ pub async fn metadata_update(
         .await
         .map_err(store_error)?;
     let mut known = found.unwrap_or_else(|| nothing(id));
+    let before = known.data.clone();
     let has_changed = shallow(&mut known.data, &change);
     if has_changed && size(&known.data) > MOST {
         let fault = FieldError::whole_body(too_large(size(&known.data)));
@@ -52,13 +53,17 @@ pub async fn metadata_update(
     let schema = form.as_ref().and_then(|form| form.metadata_schema.as_ref());
     let merged = Value::Object(known.data);
     let changed: BTreeSet<String> = change.into_iter().map(|(key, _)| key).collect();
-    let faults: Vec<FieldError> = metadata_faults(schema, &merged)
-        .into_iter()
-        .filter(|fault| concerns(fault, &changed))
-        .map(|fault| refusal(None, fault))
-        .collect();
+    let mut faults = metadata_faults(schema, &merged);
+    faults.retain(|fault| concerns(fault, &changed));
+    if faults.iter().any(is_given_up) {
+        excuse(
+            &mut faults,
+            &metadata_faults(schema, &Value::Object(before)),
+        );
+    }
     if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+        let faults = faults.into_iter().map(|fault| refusal(None, fault));
+        return Err(Error::Invalid(faults.collect()));
     }
     let Value::Object(data) = merged else {
         return Err(Error::internal("an object is no object any more"));

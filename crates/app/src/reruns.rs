@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use marquetry_manifest::{MASK, is_json, secret_names};
+use marquetry_manifest::json::is_json;
+use marquetry_manifest::{MASK, secret_names};
 use marquetry_model::{
     Error, FieldError, Given, Integration, Loc, Release, Rerun, Result, Run, RunId, Scope, Tenant,
     TenantId, TriggerId,
@@ -286,7 +287,7 @@ fn check_output(text: &str) -> Result<()> {
             "has {} bytes; an output may have {LONGEST_OUTPUT}",
             text.len()
         )
-    } else if is_json(text).is_none() {
+    } else if !is_json(text) {
         "must be JSON: runs are given nothing else".to_owned()
     } else {
         return Ok(());

@@ -19,6 +19,7 @@ use crate::dispatch::take;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::learned::{self, Learned};
+use crate::logs::{LogEnd, MARK};
 use crate::lost;
 use crate::reruns::configs_of_rerun;
 use crate::settings::metadata_of;
@@ -197,8 +198,8 @@ pub struct RunEnd<'a> {
     pub outcome: &'a Outcome,
     /// What it says about its tenant.
     pub learned: &'a Learned,
-    /// The last chunk of its log.
-    pub chunk: Option<(i64, Vec<u8>)>,
+    /// What its log has that is not stored.
+    pub log: LogEnd,
 }
 
 /// What ending a run brought.
@@ -220,7 +221,7 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
         claim,
         outcome,
         learned,
-        chunk,
+        mut log,
     } = end;
     let mut outcome = outcome.clone();
     let mut tx = ctx.write().await?;
@@ -234,6 +235,12 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
     let learned = if unsaved { &nothing } else { learned };
     // The tenant is locked first, as everywhere, so that nobody waits in a circle.
     let merged = learned::merge(&mut tx, tenant, learned, &mut outcome).await?;
+    if outcome.phase != end.outcome.phase
+        && let Some(message) = &outcome.message
+    {
+        let added = log.say(&format!("{}: {message}", outcome.phase));
+        outcome.usage.log_bytes += i64::try_from(added).unwrap_or(0);
+    }
     if !runs::finish(&mut tx, claim, &outcome, now)
         .await
         .map_err(store_error)?
@@ -243,8 +250,8 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
     if let Some(merged) = merged {
         learned::keep(&mut tx, tenant, &merged, now).await?;
     }
-    if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Run(claim.id), number, bytes)
+    if !log.text.is_empty() {
+        logs::append(&mut tx, LogOf::Run(claim.id), log.number, log.text)
             .await
             .map_err(store_error)?;
     }
@@ -295,16 +302,17 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
                 .await
                 .map_err(store_error)?;
             let again = lost::repeats(&mut tx, run).await?;
-            let line = if again {
-                "[marquetry] the node that ran this was lost; it is run again, once\n"
+            let then = if again {
+                "it is run again, once"
             } else {
-                "[marquetry] the node that ran this was lost; the run is closed\n"
+                "the run is closed"
             };
+            let line = format!("{MARK}the node that ran this was lost; {then}\n");
             let number = logs::find_last(&mut tx, LogOf::Run(run.id))
                 .await
                 .map_err(store_error)?
                 + 1;
-            logs::append(&mut tx, LogOf::Run(run.id), number, line.into())
+            logs::append(&mut tx, LogOf::Run(run.id), number, line.into_bytes())
                 .await
                 .map_err(store_error)?;
             if again {

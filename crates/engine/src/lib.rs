@@ -7,6 +7,7 @@
 
 mod build;
 mod config;
+mod death;
 mod execute;
 mod heartbeat;
 mod inner;

@@ -1,9 +1,8 @@
 //! The log of one run or build on its way to the store: made text, bounded, cut into chunks.
 
-use crate::masks::Masks;
+use marquetry_app::logs::{LogEnd, MARK};
 
-/// What begins a line that the platform wrote.
-pub(crate) const MARK: &str = "[marquetry] ";
+use crate::masks::Masks;
 
 /// A chunk is stored when it has this size, or a while after its first byte.
 const CHUNK: usize = 64 * 1024;
@@ -176,6 +175,17 @@ impl LogBuffer {
         }
         self.end_partial();
         self.take()
+    }
+
+    /// The same, for whoever may have more to say.
+    pub(crate) fn end(&mut self) -> LogEnd {
+        let next = (self.number + 1, Vec::new());
+        let (number, text) = self.finish().unwrap_or(next);
+        LogEnd {
+            number,
+            text,
+            is_at_line_start: self.at_line_start,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `PANDIUM.yaml` to checked types with places, and the pure rules around it: which file is read,
-//! which `PAN_CFG_*` variables the settings of a tenant become, and which line of output counts.
+//! which `PAN_CFG_*` variables the settings of a tenant become, which line of output counts, and what
+//! of its JSON can be kept.
 //!
 //! Everything here is a function of its arguments: no clock, no files, no async. The text of a
 //! manifest comes from whoever can push to a repository, so every function takes any input
@@ -8,6 +9,7 @@
 mod base;
 mod configs;
 mod editor;
+pub mod json;
 mod manifest;
 mod metadata;
 mod output;
@@ -25,9 +27,9 @@ pub use configs::{Collision, ConfigEnvironment, config_variable_name};
 pub use editor::manifest_schema;
 pub use manifest::{Egress, Manifest, Narrowing};
 pub use metadata::{metadata_faults, metadata_options};
-pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit, is_json};
+pub use output::{LAST_LINE_LIMIT, LastLine, OverLimit};
 pub use path::{RepositoryPathError, manifest_candidates};
 pub use problem::Problem;
 pub use read::{LONGEST_NAME, MANIFEST_LIMIT, Parsed, parse};
-pub use schema::{Fault, Step};
+pub use schema::{Fault, Step, TOO_COMPLEX};
 pub use settings::{MASK, Settings, masked, metadata_names, secret_names};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::schema::{Checker, Fault, Faults, Standard};
+use crate::schema::{Checker, Fault, Faults, Standard, TOO_COMPLEX};
 
 /// Everything in `value` that the manifest's `metadata_schema` does not allow. Metadata is always
 /// an object; fields that the schema does not name are allowed unless it says otherwise.
@@ -20,7 +20,7 @@ pub fn metadata_faults(metadata_schema: Option<&Value>, value: &Value) -> Vec<Fa
     if checker.is_exhausted() {
         faults = Faults::default();
         let message = "the metadata schema is too complex to check this; simplify it";
-        faults.add("value_error", message);
+        faults.add(TOO_COMPLEX, message);
     }
     faults.into_list()
 }

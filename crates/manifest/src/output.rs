@@ -1,6 +1,5 @@
 //! Which part of a run's standard output counts.
 
-use serde_json::Value;
 use thiserror::Error;
 
 /// Longest last line that is kept, in bytes. One string of an environment is capped at 128 KiB by
@@ -139,15 +138,9 @@ fn is_blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
-/// The JSON value that the line is, if it is one; only such a line is passed to the next run.
-pub fn is_json(line: &str) -> Option<Value> {
-    serde_json::from_str(line).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -265,19 +258,6 @@ mod tests {
             collector.finish().unwrap().as_deref(),
             Some("0123456789abcde")
         );
-    }
-
-    #[test]
-    fn json_is_any_json_value() {
-        assert_eq!(
-            is_json(" {\"a\": [1, null]} "),
-            Some(json!({"a": [1, null]}))
-        );
-        assert_eq!(is_json("7"), Some(json!(7)));
-        assert_eq!(is_json("done"), None);
-        assert_eq!(is_json(""), None);
-        assert_eq!(is_json("{} {}"), None);
-        assert_eq!(is_json(&"[".repeat(LAST_LINE_LIMIT)), None);
     }
 
     /// What the rule says, on the whole output at once.

@@ -235,11 +235,101 @@ fn written_definitions_with_a_choice_hold() {
     let printed = json!({"box": [1], "list": ["z"], "gone": ["here"]});
     let right = json!({"a": "z", "b": {"n": 1}, "c": "here"});
     assert_eq!(check_with(&schema, printed, json!({}), right), none);
-    let given_up = check(&schema, json!({"d": 1}));
+    let given_up = check(&schema, json!({"a": "z", "d": 1, "e": 1}));
     assert_eq!(
         given_up,
-        ["the form is too complex to check these values; simplify its schema"]
+        [
+            "a: Input should be 'x' or 'y'",
+            "d: the form is too complex to check this value; simplify its schema"
+        ]
     );
+    let all = json!({"not": {"$ref": "#"}, "properties": {"a": {"type": "string"}}});
+    assert_eq!(
+        check(&all, json!({"a": 1})),
+        [
+            "a: Input should be a valid string",
+            "the form is too complex to check these values; simplify its schema"
+        ]
+    );
+}
+
+/// What an init run may print, and somebody choose from it.
+#[test]
+fn many_of_many_options_are_no_burden() {
+    let list = |count: usize| (0..count).map(|n| json!({"const": n, "title": "t"}));
+    let printed = json!({"users": list(10_000).collect::<Vec<_>>()});
+    let schema = json!({
+        "properties": {
+            "many": {"type": "array", "$ref": "#/definitions/users"},
+            "items": {"type": "array", "items": {"$ref": "#/definitions/users"}},
+            "own": {"type": "array", "items": {"oneOf": list(5_000).collect::<Vec<_>>()}},
+        },
+        "definitions": {"users": {"enum": ["placeholder"]}},
+    });
+    let chosen: Vec<usize> = (0..5_000).collect();
+    let mut configs = json!({"many": chosen, "items": chosen, "own": chosen});
+    let checked =
+        |configs: &Value| check_with(&schema, printed.clone(), json!({}), configs.clone());
+    assert_eq!(checked(&configs), Vec::<String>::new());
+    configs["many"][4_999] = json!(10_000);
+    configs["own"][4_999] = json!(5_000);
+    let expected = |count: usize| {
+        format!(
+            "Input should be 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 or one of {} more",
+            count - 10
+        )
+    };
+    assert_eq!(
+        checked(&configs),
+        [
+            format!("many[4999]: {}", expected(10_000)),
+            format!("own[4999]: {}", expected(5_000)),
+        ]
+    );
+}
+
+/// Each setting has its own share, and all together have an end.
+#[test]
+fn one_costly_setting_does_not_hide_the_others() {
+    let doubling = |n: usize| {
+        let next = json!({"$ref": format!("#/definitions/d{}", n + 1)});
+        json!({"allOf": [next, next]})
+    };
+    let mut definitions: Map<String, Value> =
+        (0..30).map(|n| (format!("d{n}"), doubling(n))).collect();
+    definitions.insert("d30".to_owned(), json!({}));
+    definitions.insert("round".to_owned(), json!({"$ref": "#/definitions/round"}));
+    let mut properties = object(json!({
+        "a1": {"$ref": "#/definitions/d0"}, "a2": {"$ref": "#/definitions/d0"},
+        "z": {"items": {"type": "string"}},
+    }));
+    let mut texts = vec![json!("text"); 100];
+    texts.push(json!(7));
+    let wrong = "z[100]: Input should be a valid string";
+    let round = |n: usize| (format!("r{n:02}"), json!({"$ref": "#/definitions/round"}));
+    properties.extend((0..50).map(round));
+    let schema = json!({"properties": properties, "definitions": definitions});
+    let given_up = |name: &str| {
+        format!("{name}: the form is too complex to check this value; simplify its schema")
+    };
+    let mut configs = json!({"a1": 1, "z": texts});
+    let mut expected = vec![given_up("a1")];
+    for n in 0..50 {
+        configs[format!("r{n:02}")] = json!(n);
+        expected.push(given_up(&format!("r{n:02}")));
+    }
+    expected.push(wrong.to_owned());
+    let sorted = |configs: &Value| {
+        let mut found = check(&schema, configs.clone());
+        found.sort();
+        found
+    };
+    assert_eq!(sorted(&configs), expected);
+    let mut configs = json!({"a1": 1, "a2": 1, "z": texts});
+    let all = ["a1", "a2", "z"].map(given_up);
+    assert_eq!(sorted(&configs), all, "all together have an end");
+    configs = json!({"z": texts, "a1": 1, "a2": 1});
+    assert_eq!(sorted(&configs)[2], wrong);
 }
 
 #[test]
@@ -399,7 +489,11 @@ fn many_references_to_many_options_stay_cheap() {
     let configs: Map<String, Value> = (0..5_000)
         .map(|n| (format!("p{n}"), json!("no option")))
         .collect();
-    assert_eq!(settings.check(&configs).len(), 1, "given up");
+    assert_eq!(settings.check(&configs).len(), 100, "as many as are named");
+    let configs: Map<String, Value> = (0..5_000)
+        .map(|n| (format!("p{n}"), json!(format!("option {n}"))))
+        .collect();
+    assert_eq!(settings.check(&configs), []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::pipe::PipeFlags;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{mpsc, watch};
@@ -43,9 +43,21 @@ pub struct EgressSockets {
 #[derive(Debug)]
 pub struct Output(Receiver);
 
+/// What the pipe of a standard output holds, in bytes, where the kernel gives it: more than the
+/// last line that a run may print. Some runtimes (Node) drop at `exit` what a full pipe did not
+/// take at once.
+const STDOUT: usize = 256 << 10;
+
 impl Output {
-    /// A pipe: our end, and the child's.
-    pub(crate) fn pipe() -> io::Result<(Self, OwnedFd)> {
+    /// The pipes of standard output and standard error: our ends, and the child's.
+    pub(crate) fn pipes() -> io::Result<[(Self, OwnedFd); 2]> {
+        let stdout = Self::pipe()?;
+        // A user who has many pipes may get no larger one.
+        let _ = fcntl_setpipe_size(&stdout.1, STDOUT);
+        Ok([stdout, Self::pipe()?])
+    }
+
+    fn pipe() -> io::Result<(Self, OwnedFd)> {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         Ok((Self(Receiver::from_owned_fd(reader)?), writer))
     }

@@ -27,8 +27,8 @@ pub(crate) fn spawn(spec: &Spec) -> Result<Child, Error> {
     let (program, arguments) = spec.command.split_first().ok_or(Error::InvalidSpec {
         what: "the program",
     })?;
-    let pipe = || Output::pipe().map_err(Error::system("make a pipe"));
-    let ((stdout, stdout_end), (stderr, stderr_end)) = (pipe()?, pipe()?);
+    let pipes = Output::pipes().map_err(Error::system("make a pipe"))?;
+    let [(stdout, stdout_end), (stderr, stderr_end)] = pipes;
     #[expect(
         clippy::disallowed_methods,
         reason = "this crate is where processes are started"

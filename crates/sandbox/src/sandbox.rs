@@ -171,8 +171,8 @@ impl Confined {
             Some(groups) => Some(groups.take(&spec.limits)?),
             None => None,
         };
-        let (stdout, stdout_end) = pipe()?;
-        let (stderr, stderr_end) = pipe()?;
+        let pipes = Output::pipes().map_err(Error::system("make a pipe"))?;
+        let [(stdout, stdout_end), (stderr, stderr_end)] = pipes;
         let (ours, theirs) = channel::pair().map_err(Error::system("make a socket"))?;
         let control = watched::watch(ours).map_err(Error::system("watch a socket"))?;
         let disk = DiskWatch::new(&spec.mounts);
@@ -342,10 +342,6 @@ fn body(spec: &Spec, watch_memory: bool) -> Body {
             })
             .collect(),
     }
-}
-
-fn pipe() -> Result<(Output, OwnedFd), Error> {
-    Output::pipe().map_err(Error::system("make a pipe"))
 }
 
 fn check_instance(name: &str) -> Result<(), Error> {

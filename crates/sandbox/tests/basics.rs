@@ -26,6 +26,26 @@ async fn exit_codes_and_output_arrive() {
     }
 }
 
+/// What a program leaves in the pipe when it ends without waiting for a reader.
+#[tokio::test]
+async fn a_last_line_fits_into_the_pipe() {
+    for mode in [Mode::Off, Mode::Degraded, Mode::Full] {
+        let fixture = start(mode, "pipe").await;
+        let code = "import os; os.set_blocking(1, False); print(os.write(1, b'x' * 200_000), file=open(2, 'w'))";
+        let mut child = fixture
+            .sandbox
+            .spawn(command(&["/usr/bin/python3", "-c", code]))
+            .await
+            .unwrap();
+        let ended = child.wait().await;
+        assert_eq!(ended.status, Status::Exited(0), "{mode:?}");
+        let outcome = finish(child).await;
+        assert_eq!(outcome.stdout.len(), 200_000, "{mode:?}");
+        assert_eq!(outcome.stderr, "200000\n", "{mode:?}");
+        fixture.sandbox.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn signals_are_told_from_codes() {
     for mode in MODES {

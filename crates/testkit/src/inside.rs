@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::logs::LogEnd;
 use marquetry_app::retention::{Removed, Retention, retain};
 use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::tenant_secrets::run_configs;
@@ -43,6 +44,8 @@ pub struct Inside {
 }
 
 const NODE: &str = "node-of-the-test";
+/// The number of a chunk of a log behind all that a test writes.
+const BEHIND: i64 = 1_000;
 
 impl Inside {
     /// A fresh one.
@@ -413,13 +416,23 @@ impl Inside {
         let release = releases::release_get(&self.system(), run.integration_id, run.release_id)
             .await
             .unwrap();
-        let learned = learned::judge(&release, run.mode, &mut outcome);
+        let (learned, lines) = learned::judge(&release, run.mode, &mut outcome);
+        let fault = outcome.message.as_ref();
+        let fault = fault.map(|message| format!("{}: {message}", outcome.phase));
+        let mut log = LogEnd {
+            number: BEHIND,
+            text: Vec::new(),
+            is_at_line_start: true,
+        };
+        for line in lines.into_iter().chain(fault) {
+            log.say(&line);
+        }
         let end = RunEnd {
             tenant: run.tenant_id,
             claim,
             outcome: &outcome,
             learned: &learned,
-            chunk: None,
+            log,
         };
         let finished = run_engine::run_finish(&self.system(), end, None)
             .await

@@ -205,7 +205,7 @@ fn sentence(faults: &[ValidationError]) -> String {
 }
 
 /// A refusal of a use case, in pydantic's words for a refusal by a validator.
-fn fault(error: FieldError) -> ValidationError {
+pub(crate) fn fault(error: FieldError) -> ValidationError {
     let ours = error.kind == "value_error";
     let mark = if ours { "Value error, " } else { "" };
     ValidationError {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use marquetry_manifest::{Fault, MASK, Step};
+use marquetry_manifest::{Fault, MASK, Step, TOO_COMPLEX};
 use marquetry_model::{FieldError, Integration, Result, Tenant};
 use marquetry_store::Tx;
 use serde_json::{Map, Value};
@@ -40,8 +40,13 @@ pub(crate) async fn settle(
     let (Some(form), Some(named)) = (form, &change.named) else {
         return Ok(Vec::new());
     };
-    let faults = check(tx, &form, tenant).await?;
-    let faults = faults.into_iter().filter(|fault| concerns(fault, named));
+    let mut faults = check(tx, &form, tenant, &tenant.configs).await?;
+    faults.retain(|fault| concerns(fault, named));
+    if faults.iter().any(is_given_up) {
+        let before = check(tx, &form, tenant, &change.before).await?;
+        excuse(&mut faults, &before);
+    }
+    let faults = faults.into_iter();
     Ok(faults
         .map(|fault| refusal(Some("configs"), fault))
         .collect())
@@ -55,6 +60,18 @@ pub(crate) fn concerns(fault: &Fault, changed: &BTreeSet<String>) -> bool {
         [Step::Key(_)] if fault.kind == "missing" => true,
         [Step::Key(name), ..] => changed.contains(name),
         _ => true,
+    }
+}
+
+/// Whether a check of all values together was given up.
+pub(crate) fn is_given_up(fault: &Fault) -> bool {
+    fault.path.is_empty() && fault.kind == TOO_COMPLEX
+}
+
+/// A schema that was too complex before a change is not the change's fault.
+pub(crate) fn excuse(faults: &mut Vec<Fault>, before: &[Fault]) {
+    if before.iter().any(is_given_up) {
+        faults.retain(|fault| !is_given_up(fault));
     }
 }
 

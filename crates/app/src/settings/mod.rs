@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::errors::store_error;
 
-pub(crate) use change::{Change, concerns, settle};
+pub(crate) use change::{Change, concerns, excuse, is_given_up, settle};
 pub use stored::ConfigsProblem;
 pub(crate) use stored::judge;
 
@@ -126,15 +126,20 @@ async fn id_of_channel(
         .map_err(store_error)
 }
 
-/// Everything in a tenant's settings that the form does not allow.
-pub(crate) async fn check(tx: &mut Tx, form: &Form, tenant: &Tenant) -> Result<Vec<Fault>> {
+/// Everything in settings of a tenant that the form does not allow.
+pub(crate) async fn check(
+    tx: &mut Tx,
+    form: &Form,
+    tenant: &Tenant,
+    configs: &Map<String, Value>,
+) -> Result<Vec<Fault>> {
     let metadata = if form.needs_metadata {
         metadata_of(tx, tenant.id).await?
     } else {
         Map::new()
     };
     let settings = form.with(&tenant.dynamic_configs, &metadata);
-    Ok(settings.check(&tenant.configs))
+    Ok(settings.check(configs))
 }
 
 /// A release as one tenant sees it: its options are in the form.

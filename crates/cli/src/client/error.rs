@@ -5,6 +5,8 @@ use std::error::Error;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::answer::parse;
+
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
@@ -110,7 +112,7 @@ fn root(error: &reqwest::Error) -> String {
 impl ClientError {
     /// An answer that is no success, in any of the API's three error shapes.
     pub(super) fn refused(status: StatusCode, text: &str, key_sent: bool) -> Self {
-        let body: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+        let body = parse(text).unwrap_or(Value::Null);
         let sentence = body["message"].as_str().or_else(|| body["detail"].as_str());
         let message = sentence.map_or_else(|| fallback(status), str::to_owned);
         match status {

@@ -1,5 +1,6 @@
 //! The API from outside: what the client commands and the demo speak.
 
+mod answer;
 mod connection;
 mod error;
 mod names;
@@ -12,8 +13,10 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, redirect};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
+pub(crate) use answer::Answer;
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use error::ClientError;
 pub(crate) use names::{find_integration, find_tenant};
@@ -35,15 +38,6 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     key: Option<String>,
-}
-
-/// What the server answered, checked to be JSON.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// Exactly as it came.
-    pub text: String,
-    /// The same, to look into.
-    pub value: Value,
 }
 
 impl Client {
@@ -123,6 +117,17 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Answer, ClientError> {
         self.json(Method::POST, path, query, body).await
+    }
+
+    /// Asks for something with a body that is sent as it was written.
+    pub(crate) async fn post_raw(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &RawValue,
+    ) -> Result<Answer, ClientError> {
+        let request = self.request(Method::POST, path)?.query(query);
+        self.answer(request.json(body)).await
     }
 
     /// Changes something.
@@ -214,11 +219,12 @@ impl Client {
                 value: Value::Null,
             });
         }
-        let value = serde_json::from_str(&text).map_err(|source| ClientError::NotOurs {
-            url: self.base().to_owned(),
-            source,
-        })?;
-        Ok(Answer { text, value })
+        Answer::read(text).map_err(|source| self.not_ours(source))
+    }
+
+    fn not_ours(&self, source: serde_json::Error) -> ClientError {
+        let url = self.base().to_owned();
+        ClientError::NotOurs { url, source }
     }
 
     fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, ClientError> {

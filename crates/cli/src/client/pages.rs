@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Answer, Client, ClientError};
 
@@ -37,7 +38,8 @@ impl PageArgs {
     }
 }
 
-/// Reads as many pages as it takes. One page is answered as it came; several become one list.
+/// Reads as many pages as it takes. One page is answered as it came; several become one list of
+/// the same texts.
 pub(crate) async fn list(
     client: &Client,
     path: &str,
@@ -45,27 +47,47 @@ pub(crate) async fn list(
     pages: &PageArgs,
 ) -> Result<Answer, ClientError> {
     let wanted = pages.wanted();
-    let mut found: Vec<Value> = Vec::new();
+    let (mut values, mut texts) = (Vec::new(), Vec::new());
     loop {
-        let limit = (wanted - found.len()).min(LARGEST_PAGE);
+        let limit = (wanted - values.len()).min(LARGEST_PAGE);
         let mut query = query.to_vec();
         query.push(("limit", limit.to_string()));
-        query.push(("skip", found.len().to_string()));
+        query.push(("skip", values.len().to_string()));
         let answer = client.get(path, &query).await?;
         let Value::Array(items) = &answer.value else {
             return Ok(answer);
         };
-        let last = items.len() < limit || items.len() + found.len() >= wanted;
-        if last && found.is_empty() {
+        let last = items.len() < limit || items.len() + values.len() >= wanted;
+        if last && values.is_empty() {
             return Ok(answer);
         }
-        found.extend(items.iter().cloned());
+        values.extend(items.iter().cloned());
+        let page = items_of(&answer.text).map_err(|source| client.not_ours(source))?;
+        texts.extend(page);
         if last {
-            let value = Value::Array(found);
             return Ok(Answer {
-                text: value.to_string(),
-                value,
+                text: format!("[{}]", texts.join(",")),
+                value: Value::Array(values),
             });
         }
+    }
+}
+
+/// The items of a list as they were written: a value may have other digits.
+fn items_of(list: &str) -> serde_json::Result<Vec<String>> {
+    let items: Vec<&RawValue> = serde_json::from_str(list)?;
+    Ok(items.iter().map(|item| item.get().to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_stay_as_they_were_written() {
+        let deep = "[".repeat(140) + &"]".repeat(140);
+        let list = format!("[ {{\"n\": 18446744073709551616}} ,1.50,{deep}]");
+        let items = items_of(&list).unwrap();
+        assert_eq!(items, ["{\"n\": 18446744073709551616}", "1.50", &deep]);
     }
 }

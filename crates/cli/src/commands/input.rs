@@ -3,6 +3,9 @@
 use std::fs;
 use std::io::{self, Read};
 
+use marquetry_manifest::Step;
+use marquetry_manifest::json::lost_numbers;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -23,9 +26,21 @@ pub(super) fn file(name: &str) -> anyhow::Result<String> {
     })
 }
 
-/// JSON, given as it is, by a file's name, or as `-` for stdin.
+/// JSON, given as it is, by a file's name, or as `-` for stdin, as a value.
 pub(super) fn json(argument: &str) -> anyhow::Result<Value> {
-    let inline = argument.trim_start().starts_with(['{', '[', '"']);
+    let raw = raw(argument)?;
+    refuse_lost(raw.get(), "")?;
+    serde_json::from_str(raw.get()).map_err(|error| {
+        Failure::new(format!("the JSON cannot be read: {error}"))
+            .remedy("give at most 127 levels of lists and objects, and surrogates in pairs")
+            .into()
+    })
+}
+
+/// The same, to be sent as it was written.
+pub(super) fn raw(argument: &str) -> anyhow::Result<Box<RawValue>> {
+    let start = argument.trim_start();
+    let inline = start.starts_with(['{', '[', '"']) || start.trim_end() == "null";
     let text = if inline {
         argument.to_owned()
     } else {
@@ -47,10 +62,25 @@ pub(super) fn settings(pairs: &[String]) -> anyhow::Result<Map<String, Value>> {
     let mut found = Map::new();
     for pair in pairs {
         let (name, text) = split(pair)?;
+        refuse_lost(text, name)?;
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         found.insert(name.to_owned(), value);
     }
     Ok(found)
+}
+
+/// Numbers that would not arrive as they are written, within the field `name` where there is one.
+/// The text may hold a secret, so no message shows it.
+fn refuse_lost(text: &str, name: &str) -> anyhow::Result<()> {
+    let Some(mut fault) = lost_numbers(text).into_iter().next() else {
+        return Ok(());
+    };
+    if !name.is_empty() {
+        fault.path.insert(0, Step::Key(name.to_owned()));
+    }
+    Err(Failure::new(fault.to_string())
+        .remedy("put the number in double quotes: '\"18446744073709551616\"'")
+        .into())
 }
 
 /// A file of `NAME=VALUE` lines as an object of texts; empty lines and `#` comments are skipped.
@@ -92,6 +122,12 @@ mod tests {
         let found = Value::Object(settings(&pairs).unwrap());
         let wanted = json!({"step": 2, "loud": true, "name": "a=b", "empty": ""});
         assert_eq!(found, wanted);
+        let large = settings(&["id=18446744073709551616".to_owned()]).unwrap_err();
+        let words =
+            "id: Input should be a whole number of at most 64 bits; write a larger one as text";
+        assert_eq!(large.to_string(), words);
+        let text = settings(&["id=\"18446744073709551616\"".to_owned()]).unwrap();
+        assert_eq!(text["id"], "18446744073709551616");
         assert!(settings(&["=x".to_owned()]).is_err());
         assert!(settings(&["x".to_owned()]).is_err());
     }
@@ -99,6 +135,11 @@ mod tests {
     #[test]
     fn json_comes_inline_or_from_a_file() {
         assert_eq!(json(r#" {"a": 1}"#).unwrap(), json!({"a": 1}));
+        assert_eq!(json("null").unwrap(), Value::Null);
+        let large = r#"{"a": [18446744073709551616]}"#;
+        let refused = json(large).unwrap_err().to_string();
+        assert!(refused.starts_with("a[0]: Input should be"), "{refused}");
+        assert_eq!(raw(large).unwrap().get(), large);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json").display().to_string();
         fs::write(&path, "[1]").unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{input, show};
 use crate::client::{Answer, Client, ClientError, ConnectionArgs, find_tenant, follow};
@@ -47,10 +48,10 @@ pub(crate) struct SyncArgs {
 
 pub(super) async fn run(args: SyncArgs, to: &mut Printer) -> anyhow::Result<u8> {
     let as_json = args.connection.json;
-    let payload = args.payload.as_deref().map(input::json).transpose()?;
+    let payload = args.payload.as_deref().map(input::raw).transpose()?;
     let client = args.connection.client()?;
     let tenant = find_tenant(&client, &args.tenant).await?;
-    let accepted = ask(&client, tenant, &args.mode, payload.as_ref()).await?;
+    let accepted = ask(&client, tenant, &args.mode, payload.as_deref()).await?;
     let trigger = show::text(&accepted.value, "trigger_id");
     if !args.wait {
         show::answer(&accepted, as_json, to, |_, to| {
@@ -79,11 +80,14 @@ pub(crate) async fn ask(
     client: &Client,
     tenant: i64,
     mode: &str,
-    payload: Option<&Value>,
+    payload: Option<&RawValue>,
 ) -> Result<Answer, ClientError> {
     let path = format!("/v2/tenants/{tenant}/sync");
     let query = [("mode", mode.to_owned())];
-    client.post(&path, &query, payload).await
+    match payload {
+        Some(payload) => client.post_raw(&path, &query, payload).await,
+        None => client.post(&path, &query, None).await,
+    }
 }
 
 /// How waiting for a trigger ended.

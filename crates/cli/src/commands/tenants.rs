@@ -235,8 +235,8 @@ pub(super) async fn run(args: TenantsArgs, to: &mut Printer) -> anyhow::Result<u
             show::answer(&changed, as_json, to, one);
         }
         TenantsCommand::SetState { tenant, std_out } => {
-            let output = input::json(&std_out)?;
-            let text = (!output.is_null()).then(|| output.to_string());
+            let output = input::raw(&std_out)?;
+            let text = Some(output.get()).filter(|text| *text != "null");
             let id = find_tenant(&client, &tenant).await?;
             let path = format!("/v2/tenants/{id}/state");
             let body = json!({ "std_out": text });

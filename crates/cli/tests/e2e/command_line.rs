@@ -78,6 +78,40 @@ both_databases! {
 }
 
 both_databases! {
+    async fn json_goes_through_the_client_as_it_is(database) {
+        let server = server(database).await;
+        let path = server.data_dir.path().join("repositories/exact");
+        Repository::create(&path).commit(&[("PANDIUM.yaml", &manifest("cat $PAN_CTX_RUN_TRIGGERS_FILE"))]);
+        well(&server, &["integrations", "create", "exact", "--repository-url", path.to_str().unwrap()]);
+        well(&server, &["build", "exact", "--tag", "v1", "--wait"]);
+        well(&server, &["tenants", "create", "exact", "acme"]);
+        let deep = "[".repeat(126) + &"]".repeat(126);
+        let payload = format!(r#"{{"n": 18446744073709551616, "x":1.50, "deep":{deep}}}"#);
+        let ended = well(&server, &["sync", "exact/acme", "--payload", &payload, "--wait", "--json"]);
+        assert!(ended.contains(&payload), "{ended}");
+        let run = server.get("/v2/runs/1").await.text;
+        assert_eq!(well(&server, &["runs", "get", "1", "--json"]), format!("{run}\n"));
+        assert!(well(&server, &["runs", "get", "1"]).contains("Succeeded"));
+        let runs = server.get("/v2/runs?limit=50").await.text;
+        assert_eq!(well(&server, &["runs", "list", "--json"]), format!("{runs}\n"));
+        assert!(well(&server, &["runs", "list"]).contains("Succeeded"));
+        let tenants = well(&server, &["tenants", "list", "--json"]);
+        assert!(tenants.contains(&payload), "{tenants}");
+
+        let state = format!(r#"{{"n": 18446744073709551616, "half": "\ud83d", "deep": {deep}}}"#);
+        let set = well(&server, &["tenants", "set-state", "exact/acme", &state, "--json"]);
+        let set: Value = serde_json::from_str(&set).unwrap();
+        assert_eq!(set["std_out"], state);
+        let set = well(&server, &["tenants", "set-state", "exact/acme", "null", "--json"]);
+        assert_eq!(set, "{\"std_out\":null}\n");
+        let large = ["tenants", "update", "exact/acme", "--config", "id=18446744073709551616"];
+        let (code, _, err) = text(&marquetry(&server, &large));
+        assert_eq!(code, Some(1));
+        assert!(err.contains("id: Input should be a whole number of at most 64 bits"), "{err}");
+    }
+}
+
+both_databases! {
     async fn keys_are_made_and_revoked(database) {
         let server = server(database).await;
         let made = well(&server, &["keys", "create", "reader", "--scope", "read", "--json"]);

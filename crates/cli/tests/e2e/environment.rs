@@ -218,6 +218,28 @@ both_databases! {
 }
 
 both_databases! {
+    async fn any_json_is_handed_on(database) {
+        let server = server(database).await;
+        let code = "import os\nprint(os.environ.get('PAN_CFG_LINE') or os.environ['PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT'])";
+        let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", code)];
+        let scenario = Scenario::new(&server, "any", &files, json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("t").await;
+        let path = format!("/v2/tenants/{tenant}");
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        for line in [r#"{"a":"\ud83d"}"#, &*deep, &"9".repeat(401)] {
+            // The second run prints what it was given.
+            for set in [json!(format!(" {line}")), Value::Null] {
+                server.patch(&path, json!({"configs": {"line": set}})).await.expect(200);
+                let run = scenario.run(tenant).await;
+                assert_eq!(run["status"]["phase"], "Succeeded", "{}", scenario.log(&run).await);
+                assert_eq!(run["std_out"], format!(" {line}"));
+            }
+        }
+    }
+}
+
+both_databases! {
     async fn more_than_a_process_can_be_given_is_said(database) {
         let server = server(database).await;
         let default = "d".repeat(90 << 10);

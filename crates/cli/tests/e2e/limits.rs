@@ -72,10 +72,13 @@ both_databases! {
         let cases = [
             ("exit 3", "exit code 3"),
             ("no-such-program", "exit code 127"),
-            ("kill -9 $$", "killed by signal 9"),
+            ("kill -9 $$", "killed by signal 9 (SIGKILL)"),
+            ("python3 main.py", "killed by signal 9 (SIGKILL)"),
+            ("python3 main.py; exit $?", "exit code 137: killed by signal 9 (SIGKILL)"),
         ];
+        let code = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)";
         for (n, (command, message)) in cases.into_iter().enumerate() {
-            let files = [("PANDIUM.yaml", &*manifest(command))];
+            let files = [("PANDIUM.yaml", &*manifest(command)), ("main.py", code)];
             let scenario = Scenario::new(&server, &format!("exit{n}"), &files, json!({})).await;
             scenario.release("v1").await;
             let tenant = scenario.tenant("t").await;

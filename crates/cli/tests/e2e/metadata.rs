@@ -72,6 +72,7 @@ both_databases! {
             (None, false, "Succeeded"),
             (Some(r#"{"cursor": "one"}"#), false, "Failed (Metadata Validation)"),
             (Some(r#"{"cursor": -1}"#), false, "Failed (Metadata Validation)"),
+            (Some(r#"{"cursor": 18446744073709551616}"#), false, "Failed (Metadata Validation)"),
             (Some("done"), false, "Failed (Metadata Validation)"),
             (Some("[1]"), false, "Failed (Metadata Validation)"),
             (Some(r#"{"cursor": 9}"#), true, "Failed (Integration Issue)"),
@@ -97,6 +98,17 @@ both_databases! {
         server.patch(&format!("{path}/metadata"), json!({"cursor": 5})).await.expect(200);
         let (_, log) = run(&scenario, tenant, "normal", (None, false)).await;
         assert!(log.contains("\"cursor\": 5"), "{log}");
+        let half = Some(r#"{"half": "\ud83d"}"#);
+        assert_eq!(run(&scenario, tenant, "normal", (half, false)).await.0, "Succeeded");
+        assert_eq!(known(&scenario, tenant).await["half"], "\u{fffd}");
+
+        let filler = json!({"filler": "x".repeat((1 << 20) - 200)});
+        server.patch(&format!("{path}/metadata"), filler).await.expect(200);
+        let more = json!({"more": "y".repeat(200)}).to_string();
+        let (phase, log) = run(&scenario, tenant, "normal", (Some(&more), false)).await;
+        assert_eq!(phase, "Failed (Metadata Validation)");
+        let why = "\n[marquetry] Failed (Metadata Validation): the tenant's metadata would have";
+        assert!(log.contains(why), "{log}");
     }
 }
 

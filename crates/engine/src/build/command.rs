@@ -9,6 +9,7 @@ use marquetry_sandbox::{Cause, Limits, Network, Spec, Status};
 use super::cache::cache;
 use super::manifests::Found;
 use super::work::{BuildError, Site};
+use crate::death::{exit_code, killed_by};
 use crate::pump::{Bounds, Pump, Stdout};
 use crate::toolchain::{build_variables, merge};
 
@@ -118,10 +119,12 @@ pub(super) fn judge(status: Status, what: &'static str) -> Result<(), BuildError
     match status {
         Status::Exited(0) => Ok(()),
         Status::Exited(code) => Err(BuildError::Source(format!(
-            "{what} ended with exit code {code}; its log says why"
+            "{what} ended with {}; its log says why",
+            exit_code(code)
         ))),
         Status::Signalled(signal) => Err(BuildError::Source(format!(
-            "{what} was killed by signal {signal}"
+            "{what} was {}",
+            killed_by(signal)
         ))),
     }
 }

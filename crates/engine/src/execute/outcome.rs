@@ -4,6 +4,7 @@ use marquetry_manifest::LastLine;
 use marquetry_model::{Outcome, Phase, RunUsage};
 use marquetry_sandbox::{Cause, Ended, Status};
 
+use crate::death::{exit_code, killed_by};
 use crate::pump::Stopped;
 
 /// What the phase is judged by.
@@ -102,7 +103,7 @@ fn own(status: Status) -> (Phase, Option<String>, bool) {
         Status::Exited(0) => (Phase::Succeeded, None, true),
         Status::Exited(126) => failed("exit code 126: the run command cannot be executed".into()),
         Status::Exited(127) => failed("exit code 127: the run command was not found".into()),
-        Status::Exited(code) => failed(format!("exit code {code}")),
-        Status::Signalled(signal) => failed(format!("killed by signal {signal}")),
+        Status::Exited(code) => failed(exit_code(code)),
+        Status::Signalled(signal) => failed(killed_by(signal)),
     }
 }

@@ -73,7 +73,10 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
             Outcome::platform(failure.to_string())
         }
     };
-    let learned = judge_output(&job.release, job.run.mode, &mut outcome);
+    let (learned, lines) = judge_output(&job.release, job.run.mode, &mut outcome);
+    for line in lines {
+        log.say(&line);
+    }
     if let Some(message) = &outcome.message {
         log.say(&format!("{}: {message}", outcome.phase));
     }
@@ -100,7 +103,7 @@ async fn report(
         learned,
         mut log,
     } = ended;
-    let chunk = log.finish();
+    let rest = log.end();
     let mut pause = Duration::from_millis(100);
     let next = loop {
         let end = RunEnd {
@@ -108,7 +111,7 @@ async fn report(
             claim: &claim,
             outcome: &outcome,
             learned: &learned,
-            chunk: chunk.clone(),
+            log: rest.clone(),
         };
         let claimer = slot.is_some().then(|| inner.claimer());
         match run_finish(&inner.ctx, end, claimer.as_ref()).await {

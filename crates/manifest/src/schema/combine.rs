@@ -23,13 +23,23 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
                 self.check(one, value, faults);
             }
         }
-        if let Some(Value::Array(any)) = schema.get("anyOf")
-            && !any.iter().any(|one| self.fits(one, value))
-        {
-            self.say_none_fits(any, value, faults);
+        if let Some(Value::Array(any)) = schema.get("anyOf") {
+            let constants = self.count_constants(any, value);
+            let fits = match constants {
+                Some(count) => count > 0,
+                None => any.iter().any(|one| self.fits(one, value)),
+            };
+            if !fits {
+                self.say_none_fits(any, value, faults);
+            }
         }
         if let Some(Value::Array(several)) = schema.get("oneOf") {
-            match several.iter().filter(|one| self.fits(one, value)).count() {
+            let constants = self.count_constants(several, value);
+            let count = match constants {
+                Some(count) => count,
+                None => several.iter().filter(|one| self.fits(one, value)).count(),
+            };
+            match count {
                 0 => self.say_none_fits(several, value, faults),
                 1 => {}
                 _ => faults.add("value_error", "fits more than one of the alternatives"),

@@ -25,7 +25,28 @@ pub(crate) fn is_in<'a>(mut options: impl Iterator<Item = &'a Value>, value: &Va
 }
 
 fn same_number(one: &Number, other: &Number) -> bool {
-    one == other || (one.is_f64() != other.is_f64() && one.as_f64() == other.as_f64())
+    match (whole(one), whole(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.as_f64() == other.as_f64(),
+        _ => false,
+    }
+}
+
+/// The exact value of a number without a fraction, within the range of JSON's whole numbers.
+pub(super) fn whole(number: &Number) -> Option<i128> {
+    let signed = number.as_i64().map(i128::from);
+    let exact = signed.or_else(|| number.as_u64().map(i128::from));
+    exact.or_else(|| number.as_f64().and_then(whole_float))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked before, and there is no fraction"
+)]
+fn whole_float(float: f64) -> Option<i128> {
+    /// Twice the range of 64 bits.
+    const LIMIT: f64 = 36_893_488_147_419_103_232.0;
+    (float.fract() == 0.0 && float.abs() <= LIMIT).then_some(float as i128)
 }
 
 /// A text that equal values have in common and others do not.
@@ -37,16 +58,10 @@ pub(crate) fn canonical(value: &Value) -> String {
 
 fn write(value: &Value, text: &mut String) {
     match value {
-        Value::Number(number) => {
-            // Adding zero turns -0 into 0.
-            let float = number.as_f64().unwrap_or_default() + 0.0;
-            text.push_str(&float.to_string());
-            // Whole numbers above what a float holds differ by their digits.
-            if number.as_f64().is_some_and(|float| float.abs() > 9e15) && !number.is_f64() {
-                text.push('/');
-                text.push_str(&number.to_string());
-            }
-        }
+        Value::Number(number) => match whole(number) {
+            Some(exact) => text.push_str(&exact.to_string()),
+            None => text.push_str(&number.to_string()),
+        },
         Value::Array(items) => {
             text.push('[');
             for item in items {
@@ -91,6 +106,15 @@ mod tests {
                 json!(9_007_199_254_740_992_u64),
                 false,
             ),
+            (
+                json!(9_007_199_254_740_993_u64),
+                json!(9_007_199_254_740_992.0),
+                false,
+            ),
+            (json!(10_000_000_000_000_000_u64), json!(1e16), true),
+            (json!(u64::MAX), json!(18_446_744_073_709_551_616.0), false),
+            (json!(1e300), json!(1e300), true),
+            (json!(0.1), json!(0.2), false),
             (json!([1]), json!([1, 1]), false),
             (json!({"a": null}), json!({"b": null}), false),
         ] {

@@ -7,6 +7,10 @@ const MOST_FAULTS: usize = 100;
 /// How many options are named.
 const MOST_OPTIONS: usize = 10;
 
+/// The kind of a fault that is none of the value: what its schema asks for takes too long to find
+/// out.
+pub const TOO_COMPLEX: &str = "too_complex";
+
 /// One step towards a place in a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -21,7 +25,7 @@ pub enum Step {
 pub struct Fault {
     /// Where, from the top.
     pub path: Vec<Step>,
-    /// A stable word, pydantic 2's where it has one, else `value_error`.
+    /// A stable word, pydantic 2's where it has one, else `value_error` or [`TOO_COMPLEX`].
     pub kind: &'static str,
     /// A sentence for people.
     pub message: String,
@@ -54,6 +58,13 @@ pub(crate) struct Faults {
     is_quiet: bool,
 }
 
+/// A point in a check to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    listed: usize,
+    count: usize,
+}
+
 impl Faults {
     /// One that only counts: for alternatives of which one may fit.
     pub(crate) fn quiet() -> Self {
@@ -69,6 +80,20 @@ impl Faults {
 
     pub(crate) fn into_list(self) -> Vec<Fault> {
         self.list
+    }
+
+    /// How many there are, for [`Self::forget_since`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            listed: self.list.len(),
+            count: self.count,
+        }
+    }
+
+    /// Forgets those that came after a mark.
+    pub(crate) fn forget_since(&mut self, mark: Mark) {
+        self.list.truncate(mark.listed);
+        self.count = mark.count;
     }
 
     pub(crate) fn enter(&mut self, step: Step) {

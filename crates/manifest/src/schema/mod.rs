@@ -5,6 +5,7 @@
 //! one fault that says so. Nothing is fetched; a reference that leads nowhere says nothing.
 //! Keywords with a shape that has no meaning (`minimum: a`) are passed over, as are unknown ones.
 
+mod among;
 mod arrays;
 mod combine;
 mod equal;
@@ -15,19 +16,24 @@ mod pattern;
 mod reference;
 mod scalars;
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 pub(crate) use equal::{canonical, equal, is_in};
 pub(crate) use fault::Faults;
-pub use fault::{Fault, Step};
+pub use fault::{Fault, Step, TOO_COMPLEX};
 pub(crate) use reference::Standard;
 
+use among::Lists;
 use pattern::Patterns;
 pub(crate) use pattern::unusable as unusable_patterns;
 
-/// Steps of one check. A step costs well below a microsecond; regular expressions cost more of
-/// them.
+/// Steps of one check, or of one part of it. A step costs well below a microsecond; regular
+/// expressions cost more of them.
 const FUEL: u64 = 1_000_000;
+/// Steps of all parts of a check together, in the most of one.
+const PARTS: u64 = 2;
 /// How deep checks stand within each other; the stack of a thread holds several times as many.
 const DEPTH: usize = 200;
 
@@ -87,8 +93,14 @@ pub(crate) trait Dialect<'s> {
 pub(crate) struct Checker<'s, D> {
     dialect: D,
     fuel: u64,
+    /// What further parts may use.
+    spare: u64,
+    is_exhausted: bool,
     depth: usize,
     patterns: Patterns<'s>,
+    lists: Lists,
+    /// Choices by the address of their schema.
+    choices: HashMap<usize, Choice<'s>>,
 }
 
 impl<'s, D: Dialect<'s>> Checker<'s, D> {
@@ -96,29 +108,47 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
         Self {
             dialect,
             fuel: FUEL,
+            spare: FUEL * (PARTS - 1),
+            is_exhausted: false,
             depth: 0,
             patterns: Patterns::default(),
+            lists: Lists::default(),
+            choices: HashMap::new(),
         }
+    }
+
+    /// Begins another part of the check. It may cost as much as any other, so that one that is
+    /// given up does not take the rest along, as long as all together stay within bounds.
+    pub(crate) fn begin_part(&mut self) {
+        let left = self.fuel + self.spare;
+        self.fuel = left.min(FUEL);
+        self.spare = left - self.fuel;
+        self.is_exhausted = false;
     }
 
     /// Takes steps from what is left; false when there is not enough, and then nothing is looked
     /// at any more.
     pub(crate) fn spend(&mut self, steps: u64) -> bool {
         match self.fuel.checked_sub(steps) {
-            Some(left) => {
+            Some(left) if !self.is_exhausted => {
                 self.fuel = left;
                 true
             }
-            None => {
-                self.fuel = 0;
+            _ => {
+                self.give_up();
                 false
             }
         }
     }
 
-    /// Whether the check was given up: what it found so far means nothing.
+    /// What is left is for other parts: a circle of references is seen by its depth, long before.
+    fn give_up(&mut self) {
+        self.is_exhausted = true;
+    }
+
+    /// Whether the check, or this part of it, was given up: what it found means nothing.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.fuel == 0
+        self.is_exhausted
     }
 
     /// Notes everything about `value` that does not fit.
@@ -135,7 +165,7 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
         faults: &mut Faults,
     ) {
         if self.depth == DEPTH {
-            self.fuel = 0;
+            self.give_up();
         }
         if !self.spend(1) {
             return;
@@ -161,7 +191,7 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
         faults: &mut Faults,
     ) {
         let own_type = schema.get("type").filter(|_| with_type);
-        match self.dialect.choice(schema) {
+        match self.choice(schema) {
             Choice::Among { options, many } => {
                 return self.check_choice(schema, options, many, value, faults);
             }
@@ -184,6 +214,13 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
             Value::Null | Value::Bool(_) => {}
         }
         self.check_combined(schema, value, faults);
+    }
+
+    /// Looked for once: a list of options may be long, and a list of values too.
+    fn choice(&mut self, schema: &'s Map<String, Value>) -> Choice<'s> {
+        let address = std::ptr::from_ref(schema).addr();
+        let known = self.choices.entry(address);
+        *known.or_insert_with(|| self.dialect.choice(schema))
     }
 
     /// The keywords beside `$ref` hold too; of two types the property's own is the one that
@@ -221,12 +258,6 @@ impl<'s, D: Dialect<'s>> Checker<'s, D> {
             && !equal(wanted, value)
         {
             faults.add_expected(std::iter::once(wanted), 1);
-        }
-    }
-
-    fn check_among(&mut self, options: Options<'s>, value: &Value, faults: &mut Faults) {
-        if self.spend(options.list.len() as u64) && !is_in(options.values(), value) {
-            faults.add_expected(options.values(), options.list.len());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::equal::whole;
 use super::{Checker, Dialect, Faults, format};
 
 /// Whether the value has the type, or one of the types. An unknown word says nothing.
@@ -135,11 +136,6 @@ fn compare(one: &Number, other: &Number) -> Option<std::cmp::Ordering> {
         (Some(one), Some(other)) => Some(one.cmp(&other)),
         _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
     }
-}
-
-fn whole(number: &Number) -> Option<i128> {
-    let signed = number.as_i64().map(i128::from);
-    signed.or_else(|| number.as_u64().map(i128::from))
 }
 
 fn is_multiple(number: &Number, step: &Number) -> bool {

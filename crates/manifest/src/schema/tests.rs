@@ -207,6 +207,51 @@ fn all_faults_come_with_their_places() {
     );
 }
 
+#[test]
+fn constants_beside_each_other_are_looked_up() {
+    let all = |word: &str| {
+        let list: Vec<Value> = (0..100)
+            .map(|n| json!({"const": format!("id-{n}"), "title": n, "type": "string"}))
+            .collect();
+        json!({"items": {word: list}})
+    };
+    let known: Value = (0..12_000)
+        .map(|n| json!(format!("id-{}", n % 100)))
+        .collect();
+    let mut wrong = known.clone();
+    wrong[11_999] = json!("id-100");
+    for schema in [
+        json!({"items": {"enum": (0..100).map(|n| format!("id-{n}")).collect::<Vec<_>>()}}),
+        all("oneOf"),
+        all("anyOf"),
+    ] {
+        assert_eq!(faults(&schema, &known), Vec::<String>::new());
+        let found = faults(&schema, &wrong);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("[11999]: "), "{found:?}");
+    }
+    let twice = json!({"oneOf": [{"const": 1}, {"const": 1.0}, {"const": 2, "type": "string"}]});
+    assert_eq!(
+        faults(&twice, &json!(1)),
+        ["fits more than one of the alternatives"]
+    );
+    assert_eq!(faults(&twice, &json!(2)), ["fits none of the alternatives"]);
+    let long = json!({"enum": [{"a": [1.5, "x"]}, null]});
+    assert_eq!(
+        faults(&long, &json!({"a": [1.5, "x"]})),
+        Vec::<String>::new()
+    );
+    assert!(!faults(&long, &json!("x".repeat(1 << 20))).is_empty());
+}
+
+#[test]
+fn the_last_step_may_be_used() {
+    let schema = json!({"items": {"type": "integer"}});
+    let value = |items: u64| Value::from(vec![1; usize::try_from(items).unwrap()]);
+    assert_eq!(faults(&schema, &value(FUEL - 1)), Vec::<String>::new());
+    assert_eq!(faults(&schema, &value(FUEL)), ["exhausted"]);
+}
+
 /// Each of these would take for ever, or all of a stack.
 #[test]
 fn costly_schemas_are_given_up() {

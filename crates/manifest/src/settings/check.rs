@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Settings;
 use super::defaults::Defaults;
-use crate::schema::{Checker, Choice, Dialect as _, Fault, Faults};
+use crate::schema::{Checker, Choice, Dialect as _, Fault, Faults, TOO_COMPLEX};
 
 impl<'s> Settings<'s> {
     /// Everything in `configs` that the form and the options do not allow; the first step of a
@@ -24,19 +24,28 @@ impl<'s> Settings<'s> {
         self.check_required(schema, &set, &mut faults);
         for (name, value) in &set {
             faults.enter_key(name);
+            let mark = faults.mark();
+            checker.begin_part();
             let described = self.properties().and_then(|all| all.get(name));
             if let Some(described) = described {
                 checker.check(described, value, &mut faults);
             }
             checker.check_unnamed(schema, name, value, described.is_some(), &mut faults);
+            if checker.is_exhausted() {
+                faults.forget_since(mark);
+                let message = "the form is too complex to check this value; simplify its schema";
+                faults.add(TOO_COMPLEX, message);
+            }
             faults.leave();
         }
+        let mark = faults.mark();
+        checker.begin_part();
         checker.check_rest_of_object(schema, &set, &mut faults);
         checker.check_combined(schema, &Value::Object(set), &mut faults);
         if checker.is_exhausted() {
-            faults = Faults::default();
+            faults.forget_since(mark);
             let message = "the form is too complex to check these values; simplify its schema";
-            faults.add("value_error", message);
+            faults.add(TOO_COMPLEX, message);
         }
         faults.into_list()
     }

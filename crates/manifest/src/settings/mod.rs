@@ -68,9 +68,11 @@ impl<'s> Settings<'s> {
         list(self.printed.get(name)?)
     }
 
-    /// Options that the tenant's metadata has under a key.
+    /// Options that the tenant's metadata has under a key; a release without a metadata schema
+    /// keeps none, and then it is what an init run printed under that name.
     fn of_metadata(&self, name: &str) -> Option<Options<'s>> {
-        list(self.metadata.get(name)?)
+        let known = self.metadata.get(name).and_then(list);
+        known.or_else(|| self.printed(name))
     }
 
     /// What stands in for them as long as the metadata has none: the schema's default.

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use marquetry_app::json::lost_numbers;
 use marquetry_wire::v2::{LocPart, ValidationError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::json_stream::{self, Kind};
 use super::shape::{self, Shape};
-use crate::error::ApiError;
+use crate::error::{ApiError, fault as refusal};
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
@@ -54,10 +55,23 @@ impl<T: JsonBody> BodyInput for Json<T> {
             faults.push(fault);
             return None;
         }
-        let value = parse(&bytes, faults)?;
+        let value = parse(&bytes, |place| T::shape().keeps(place), faults)?;
         let mut loc = vec![name("body")];
         let value = T::shape().check(value, &mut loc, faults)?;
         shape::finish(value, loc, faults).map(Json)
+    }
+}
+
+/// A body that has the shape, and may be absent or `null` as every field of it may.
+pub(crate) struct JsonOrNothing<T>(pub(crate) T);
+
+impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
+        let bytes = match bytes.trim_ascii() {
+            b"" | b"null" => Bytes::from_static(b"{}"),
+            _ => bytes,
+        };
+        Json::read(bytes, faults).map(|Json(body)| Self(body))
     }
 }
 
@@ -72,7 +86,7 @@ impl BodyInput for JsonObject {
             faults.push(shape::fault(body(), "missing", "Field required", input));
             return None;
         }
-        let value = parse(&bytes, faults)?;
+        let value = parse(&bytes, |place| !place.is_empty(), faults)?;
         if let Value::Object(fields) = value {
             return Some(Self(fields));
         }
@@ -146,11 +160,24 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
-fn parse(bytes: &[u8], faults: &mut Vec<ValidationError>) -> Option<Value> {
+/// Reads a body. A number that would not be kept as it was sent is a fault where `keeps` says that
+/// the value is kept; elsewhere its field has its own words for it.
+fn parse(
+    bytes: &[u8],
+    keeps: impl Fn(&[LocPart]) -> bool,
+    faults: &mut Vec<ValidationError>,
+) -> Option<Value> {
+    let lost = lost_numbers(bytes).into_iter().map(refusal);
+    let mut lost = lost.filter(|fault| keeps(&fault.loc[1..])).peekable();
+    let is_lost = lost.peek().is_some();
+    faults.extend(lost);
     match serde_json::from_slice(bytes) {
         Ok(value) => Some(value),
         Err(error) => {
-            faults.push(not_json(bytes, &error));
+            // It cannot be read for a number that is named already.
+            if !is_lost {
+                faults.push(not_json(bytes, &error));
+            }
             None
         }
     }

@@ -10,7 +10,7 @@ mod params;
 mod shape;
 mod streamed;
 
-pub(crate) use body::{Json, JsonBody, JsonObject, Payload, Raw};
+pub(crate) use body::{Json, JsonBody, JsonObject, JsonOrNothing, Payload, Raw};
 pub(crate) use caller::{Admin, Caller, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use paging::{list_query, page};

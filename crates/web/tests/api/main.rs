@@ -16,6 +16,7 @@ mod keys;
 mod lists;
 mod logs;
 mod operations;
+mod outputs;
 mod polls;
 mod push_hooks;
 mod repeated;

@@ -88,7 +88,7 @@ both_databases! {
         client.patch("/v2/tenants/1", change).await.expect(200);
         let before = client.get("/v2/tenants/1").await.expect(200)["status"].clone();
 
-        let trigger = rerun(&client, 2, json!({})).await;
+        let trigger = rerun(&client, 2, Value::Null).await;
         let (original, given, triggers) = run(&client, r#"{"cursor":99}"#).await;
         assert_eq!(original["rerun_of"], 2);
         assert_eq!(triggers, [2], "the code sees the first run's triggers");

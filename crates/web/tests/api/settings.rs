@@ -375,3 +375,113 @@ async fn metadata_is_checked_and_merged() {
     client.patch(&path, json!({})).await.expect(404);
     client.get("/v2/tenants/99/metadata").await.expect(404);
 }
+
+#[tokio::test]
+async fn many_of_many_options_can_be_chosen() {
+    let client = Client::new().await;
+    let id = client.integration("shop").await;
+    let form = json!({"schema": {
+        "properties": {"users": {"type": "array", "$ref": "#/definitions/users"}},
+        "definitions": {"users": {"oneOf": [{"const": "placeholder", "title": "Placeholder"}]}},
+    }});
+    client
+        .inside
+        .release_with_form(id, "v1", Some(form), None)
+        .await;
+    let made = tenant(&client, id, json!({})).await.expect(200);
+    let path = format!("/v2/tenants/{}", made["id"]);
+    let user = |n: usize| json!({"const": format!("U{n}"), "title": format!("user {n}")});
+    let users: Vec<Value> = (0..10_000).map(user).collect();
+    let line = json!({"users": users}).to_string();
+    run(&client, &made["id"], "init", &line).await;
+    let mut chosen: Vec<String> = (0..100).map(|n| format!("U{}", n * 100)).collect();
+    let body = json!({"configs": {"users": chosen}});
+    let changed = client.patch(&path, body).await.expect(200);
+    assert_eq!(changed["configs_problems"], json!([]));
+    chosen[99] = "U10000".to_owned();
+    let body = json!({"configs": {"users": chosen}});
+    let refused = client.patch(&path, body).await.expect(422);
+    let place = json!(["body", "configs", "users", 99]).to_string();
+    assert_eq!(faults(&refused), [(place, "enum".to_owned())]);
+}
+
+/// A definition that leads back to itself.
+fn circle() -> Value {
+    json!({"schema": {
+        "properties": {"odd": {"$ref": "#/definitions/round"}, "size": {"type": "integer"}},
+        "definitions": {"round": {"$ref": "#/definitions/round"}},
+    }})
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_checked_does_not_hold_up_others() {
+    let client = Client::new().await;
+    let id = client.integration("shop").await;
+    let made = tenant(&client, id, json!({"odd": 1, "size": 2}));
+    let path = format!("/v2/tenants/{}", made.await.expect(200)["id"]);
+    let inside = &client.inside;
+    inside
+        .release_with_form(id, "v1", Some(circle()), None)
+        .await;
+    let message = "the form is too complex to check this value; simplify its schema";
+    let problem = json!([{"name": "odd", "message": message}]);
+    let flagged = client.get(&path).await.expect(200);
+    assert_eq!(flagged["configs_problems"], problem);
+    let body = json!({"configs": {"size": 3}});
+    let changed = client.patch(&path, body).await.expect(200);
+    assert_eq!(changed["configs_problems"], problem);
+    let body = json!({"configs": {"size": "three"}});
+    let refused = client.patch(&path, body).await.expect(422);
+    let size = json!(["body", "configs", "size"]).to_string();
+    assert_eq!(faults(&refused), [(size, "int_type".to_owned())]);
+    let body = json!({"configs": {"odd": 4}});
+    let refused = client.patch(&path, body).await.expect(422);
+    let odd = json!(["body", "configs", "odd"]).to_string();
+    assert_eq!(faults(&refused), [(odd, "too_complex".to_owned())]);
+
+    let mut all = circle();
+    all["schema"]["not"] = json!({"$ref": "#/definitions/round"});
+    inside.release_with_form(id, "v2", Some(all), None).await;
+    let body = json!({"configs": {"size": 5}});
+    let changed = client.patch(&path, body).await.expect(200);
+    let named: Vec<&Value> = changed["configs_problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| &problem["name"])
+        .collect();
+    assert_eq!(named, ["odd", ""]);
+}
+
+#[tokio::test]
+async fn metadata_may_hold_long_lists_of_known_words() {
+    let client = Client::new().await;
+    let id = client.integration("shop").await;
+    let words: Vec<String> = (0..100).map(|n| format!("word-{n}")).collect();
+    let schema = json!({"schema": {"properties": {
+        "words": {"items": {"enum": words}}, "odd": {"$ref": "#/$defs/round"},
+    }, "$defs": {"round": {"$ref": "#/$defs/round"}}}});
+    let made = tenant(&client, id, json!({})).await.expect(200);
+    let path = format!("/v2/tenants/{}/metadata", made["id"]);
+    client
+        .patch(&path, json!({"odd": 1, "free": 1}))
+        .await
+        .expect(200);
+    client
+        .inside
+        .release_with_form(id, "v1", None, Some(schema))
+        .await;
+    let list: Vec<&String> = words.iter().cycle().take(12_000).collect();
+    let line = json!({"words": list}).to_string();
+    let ended = run(&client, &made["id"], "normal", &line).await;
+    assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
+    let changed = client.patch(&path, json!({"free": 2})).await.expect(200);
+    assert_eq!(
+        changed["data"]["words"].as_array().map(Vec::len),
+        Some(12_000)
+    );
+    let ended = run(&client, &made["id"], "normal", r#"{"odd": 2}"#).await;
+    assert_eq!(ended["status"]["phase"], "Failed (Metadata Validation)");
+    let why = "the metadata schema is too complex to check this";
+    assert!(ended["message"].as_str().unwrap().contains(why), "{ended}");
+}

@@ -391,3 +391,75 @@ async fn times_from_the_first_to_the_last_year() {
         assert_faults(&answer.expect(422), &wanted);
     }
 }
+
+#[tokio::test]
+async fn numbers_are_kept_as_they_are_or_refused() {
+    let client = Client::new().await;
+    let id = client.runnable().await;
+    let path = format!("/v2/tenants/{id}");
+    let kept =
+        r#"{"big":18446744073709551615,"small":-9223372036854775808,"at":98.37282740013183}"#;
+    let body = format!(r#"{{"configs": {kept}}}"#);
+    let saved = client.raw(Method::PATCH, &path, body).await.text();
+    assert!(saved.contains(kept), "{saved}");
+    let metadata = format!("{path}/metadata");
+    let known = client.raw(Method::PATCH, &metadata, kept).await.text();
+    assert!(known.contains(kept), "{known}");
+
+    let digits = "9".repeat(401);
+    let (whole, finite) = ("int_parsing_size", "finite_number");
+    let configs = format!(
+        r#"{{"configs": {{"a": 18446744073709551616, "b": [{{"c": -9223372036854775809}}],
+        "d": {digits}, "e": 1e999, "f": 7}}, "paused": true}}"#
+    );
+    let wanted = [
+        ("body.configs.a", whole),
+        ("body.configs.b.0.c", whole),
+        ("body.configs.d", whole),
+        ("body.configs.e", finite),
+    ];
+    for method in [Method::PATCH, Method::PUT] {
+        let refused = client.raw(method, &path, configs.clone()).await.expect(422);
+        assert_faults(&refused, &wanted);
+        let words = "Input should be a whole number of at most 64 bits; write a larger one as text";
+        assert_eq!(refused["detail"][0]["msg"], words);
+        assert_eq!(refused["detail"][0].get("input"), None);
+    }
+    let change = r#"{"a": 123456789012345678901234567890, "b": "123456789012345678901234567890"}"#;
+    let refused = client.raw(Method::PATCH, &metadata, change).await;
+    assert_faults(&refused.expect(422), &[("body.a", whole)]);
+    let new = r#"{"name": "new", "integration_id": 1, "configs": {"a": 18446744073709551616}}"#;
+    let refused = client.raw(Method::POST, "/v2/tenants", new).await;
+    assert_faults(&refused.expect(422), &[("body.configs.a", whole)]);
+    let state = r#"{"std_out": {"a": 18446744073709551616}}"#;
+    let refused = client
+        .raw(Method::PUT, &format!("{path}/state"), state)
+        .await;
+    assert_faults(&refused.expect(422), &[("body.std_out.a", whole)]);
+    let rerun = r#"{"configs": {"a": 18446744073709551616}, "std_out": {"b": 1e999}}"#;
+    let refused = client.raw(Method::POST, "/v2/runs/1/rerun", rerun).await;
+    let wanted = [("body.configs.a", whole), ("body.std_out.b", finite)];
+    assert_faults(&refused.expect(422), &wanted);
+
+    // Numbers that are read have their own words, and what is ignored has none.
+    let read = r#"{"name": "new", "integration_id": 18446744073709551616, "colour": 18446744073709551616}"#;
+    let refused = client.raw(Method::POST, "/v2/tenants", read).await;
+    assert_faults(&refused.expect(422), &[("body.integration_id", whole)]);
+    let text = format!(r#"{{"std_out": "{digits}"}}"#);
+    let state = client
+        .raw(Method::PUT, &format!("{path}/state"), text)
+        .await;
+    assert_eq!(state.expect(200)["std_out"], digits);
+}
+
+#[tokio::test]
+async fn a_payload_is_shown_as_it_was_sent() {
+    let client = Client::new().await;
+    let id = client.runnable().await;
+    let payload = r#"{"n": 123456789012345678901234567890, "x":1.50}"#;
+    let path = format!("/v2/tenants/{id}/sync?mode=normal");
+    client.raw(Method::POST, &path, payload).await.expect(202);
+    client.inside.take_run().await;
+    let shown = client.get("/v2/runs").await.text();
+    assert!(shown.contains(payload), "{shown}");
+}

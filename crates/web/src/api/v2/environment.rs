@@ -19,7 +19,7 @@ use crate::reply;
 #[into_params(parameter_in = Query)]
 pub(crate) struct EnvironmentQuery {
     /// None: `normal`.
-    #[param(inline, value_type = Option<words::V2RunMode>)]
+    #[param(inline, value_type = Option<words::Mode>)]
     mode: Option<Mode>,
 }
 

@@ -10,7 +10,7 @@ use marquetry_wire::v2::{
 
 use super::Answer;
 use super::paths::{RunPath, TenantPath};
-use crate::extract::{Caller, Checked, Json, Sync, Write, json_body};
+use crate::extract::{Caller, Checked, Json, JsonOrNothing, Sync, Write, json_body};
 use crate::once::once;
 use crate::openapi::Refusals;
 use crate::reply;
@@ -19,14 +19,14 @@ json_body!(RerunRun, SetTenantState);
 
 /// Asks for a past run once more; settings by hand also take the scope `write`.
 #[utoipa::path(post, path = "/v2/runs/{run_id}/rerun", operation_id = "rerunRun",
-    tag = "extension", params(RunPath), request_body = RerunRun,
+    tag = "extension", params(RunPath), request_body = Option<RerunRun>,
     responses((status = 202, description = "Accepted", body = Trigger),
         (status = 409, description = "It is not over", body = ErrorMessage), Refusals))]
 pub(crate) async fn rerun(
     Caller(ctx, _): Caller<Sync>,
-    input: Checked<RunPath, (), Json<RerunRun>>,
+    input: Checked<RunPath, (), JsonOrNothing<RerunRun>>,
 ) -> Answer {
-    let Json(body) = input.body;
+    let JsonOrNothing(body) = input.body;
     let wanted = RerunInput {
         configs: choice(body.configs),
         std_out: choice(body.std_out),

@@ -71,7 +71,12 @@ impl Fields {
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.known.iter().any(|field| field.name == name)
+        self.shape(name).is_some()
+    }
+
+    pub(super) fn shape(&self, name: &str) -> Option<&Shape> {
+        let field = self.known.iter().find(|field| field.name == name);
+        field.map(|field| &field.shape)
     }
 
     /// Reads parameters of `part` (`path` or `query`) from texts.

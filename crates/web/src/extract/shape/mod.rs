@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod fields;
+mod kept;
 mod lax;
 
 pub(crate) use check::{fault, finish};
