@@ -21,6 +21,16 @@ pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
     Error::internal(error)
 }
 
+/// What a failure to rename a row means: of two that take a name at the same time, both find it free
+/// and the index refuses one.
+pub(crate) fn rename_error(error: marquetry_store::Error, taken: impl FnOnce() -> Error) -> Error {
+    if error.is_duplicate() {
+        taken()
+    } else {
+        store_error(error)
+    }
+}
+
 /// What a failure of the blob store means to a caller.
 pub(crate) fn blob_error(error: marquetry_blobs::BlobError) -> Error {
     Error::Unavailable {

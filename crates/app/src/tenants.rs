@@ -15,7 +15,7 @@ use marquetry_store::{
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
-use crate::errors::store_error;
+use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
 use crate::integrations::cancel_waiting;
 use crate::runs::RunView;
@@ -265,7 +265,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     }
     tenants::update(&mut tx, &tenant)
         .await
-        .map_err(store_error)?;
+        .map_err(|error| rename_error(error, || name_taken(&tenant.name)))?;
     // A tick that is due now and not yet made shall not be lost by another change.
     let new_times = times(&tenant);
     if new_times != old_times {

@@ -126,7 +126,8 @@ on_both! {
         tx.commit().await.unwrap();
         let mut tx = db.write().await;
         let renamed = Integration { id: one, ..integration("two") };
-        assert!(integrations::update(&mut tx, &renamed).await.is_err());
+        let error = integrations::update(&mut tx, &renamed).await.unwrap_err();
+        assert!(error.is_duplicate() && !error.is_temporary(), "{error:?}");
         drop(tx);
         let found = integrations::get(&mut *db.read().await, one).await.unwrap();
         assert_eq!(found.name, "one");

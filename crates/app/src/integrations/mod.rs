@@ -11,7 +11,7 @@ use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, triggers};
 
 use crate::ctx::Ctx;
-use crate::errors::store_error;
+use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
 use crate::integration_secrets::{self as secrets, SecretsInput};
 use crate::polls;
@@ -154,7 +154,7 @@ pub async fn integration_update(
     integration.modified_at = now;
     integrations::update(&mut tx, &integration)
         .await
-        .map_err(store_error)?;
+        .map_err(|error| rename_error(error, || name_taken(&integration.name)))?;
     secrets::keep(&mut tx, id, hidden, key.as_deref(), now).await?;
     if before.paused && !integration.paused {
         tenant_states::update_resumed(&mut tx, id, None, now)

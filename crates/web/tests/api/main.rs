@@ -16,6 +16,7 @@ mod logs;
 mod operations;
 mod polls;
 mod push_hooks;
+mod races;
 mod repeated;
 mod reruns;
 mod schedules;
