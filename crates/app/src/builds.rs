@@ -1,17 +1,17 @@
 //! Builds: asking for them, and what their engine reports.
 
 use marquetry_model::{
-    Build, BuildId, Error, FieldError, Integration, IntegrationId, NewBuild, Page, PageRequest,
-    Release, Result, Scope, Timestamp,
+    Build, BuildId, BuildStatus, Error, FieldError, Integration, IntegrationId, NewBuild, Page,
+    PageRequest, Release, Result, Scope, Timestamp,
 };
-use marquetry_store::builds::{BuildClaim, BuildEnd};
+use marquetry_store::builds::{ARCHIVED, BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
 use marquetry_store::{Tx, builds, integrations, logs, releases};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::integrations::check_git_name;
+use crate::integrations::{check_git_name, find_live};
 
 /// Asks for a build. An unknown integration or one without a repository is an invalid body here,
 /// because the original's route declares no 404.
@@ -28,13 +28,9 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     }
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let integration = match integrations::get(&mut tx, wanted.integration_id).await {
-        Ok(found) if found.archived_at.is_none() => found,
-        Ok(_) | Err(marquetry_store::Error::NotFound { .. }) => {
-            let message = format!("there is no integration {}", wanted.integration_id);
-            return Err(Error::invalid("integration_id", message));
-        }
-        Err(error) => return Err(store_error(error)),
+    let Some(integration) = find_live(&mut tx, wanted.integration_id).await? else {
+        let message = format!("there is no integration {}", wanted.integration_id);
+        return Err(Error::invalid("integration_id", message));
     };
     if integration.repository_url.is_none() {
         let message = format!(
@@ -183,16 +179,25 @@ pub async fn build_progress(
     Ok(stop)
 }
 
-/// Ends a build: its releases, its status and the end of its log in one transaction. Answers
-/// false, and changes nothing, when the claim is lost.
+/// Ends a build: its releases, its status and the end of its log in one transaction. Of an archived
+/// integration no release is made any more. Answers false, and changes nothing, when the claim is
+/// lost.
 pub async fn build_finish(
     ctx: &Ctx,
     claim: &BuildClaim,
     mut end: BuildEnd,
-    made: Vec<Release>,
+    mut made: Vec<Release>,
     chunk: Option<(i64, Vec<u8>)>,
 ) -> Result<bool> {
     let mut tx = ctx.write().await?;
+    let build = builds::get(&mut tx, claim.id).await.map_err(store_error)?;
+    // Before the build's own row, as archiving takes the two.
+    let live = find_live(&mut tx, build.integration_id).await?;
+    if live.is_none() && !made.is_empty() {
+        made.clear();
+        end.status = BuildStatus::Cancelled;
+        end.message = Some(ARCHIVED.to_owned());
+    }
     // Locks the row: nobody else ends it between this and the end of the transaction.
     let held = builds::renew(&mut tx, claim, ctx.now()).await;
     if held.map_err(store_error)?.is_none() {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
-use crate::integrations::cancel_waiting;
+use crate::integrations::{cancel_waiting, find_live};
 use crate::runs::RunView;
 use crate::schedules;
 use crate::settings::{Change, ConfigsProblem, judge, settle};
@@ -459,14 +459,6 @@ async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError
     }
     let message = format!("integration {} has no release {id}", tenant.integration_id);
     Ok(Some(FieldError::body("integration_release_id", message)))
-}
-
-async fn find_live(tx: &mut Tx, id: IntegrationId) -> Result<Option<Integration>> {
-    match integrations::get(tx, id).await {
-        Ok(found) => Ok(Some(found).filter(|found| found.archived_at.is_none())),
-        Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(store_error(error)),
-    }
 }
 
 /// One that may be changed: an archived one is as good as gone.

@@ -145,6 +145,10 @@ async fn check(tx: &mut Tx, id: TenantId) -> Result<(Tenant, Integration, Releas
     let integration = integrations::get(tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
+    // Its tenants went with it; one that an older version left behind is as good as gone.
+    if integration.archived_at.is_some() {
+        return Err(Error::not_found(TenantId::KIND, id));
+    }
     if integration.paused {
         let message = format!(
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",

@@ -107,6 +107,14 @@ pub async fn lock(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
     Tx::found(found, IntegrationId::KIND, id)
 }
 
+/// One of them, which nobody changes before the end of the transaction: for rows that are added to
+/// it. It is taken before those rows, as archiving takes them.
+pub async fn lock_shared(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
+    let sql = format!("{GET}{}", tx.dialect().for_share());
+    let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
+    Tx::found(found, IntegrationId::KIND, id)
+}
+
 /// The unarchived one of this name.
 pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<Integration>> {
     read_one(tx.row(FIND_BY_NAME, &values![name]).await?, read)

@@ -11,14 +11,14 @@ use marquetry_app::{
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
-    BuildId, BuildStatus, IntegrationId, NewBuild, Outcome, Phase, Release, ReleaseId, Run,
-    RunUsage, SimClock, Tenant, TenantId, Timestamp,
+    Build, BuildId, BuildStatus, Integration, IntegrationId, NewBuild, Outcome, Phase, Release,
+    ReleaseId, Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
-use marquetry_store::{Options, Store, tenants};
+use marquetry_store::{Options, Store, integrations, tenants};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -165,7 +165,18 @@ impl Inside {
         self.end_build_with(claim, release).await
     }
 
+    /// Ends a build that was taken, with one release if that is kept; answers what became of it.
+    pub async fn finish_build(&self, claim: &BuildClaim, integration: i64, tag: &str) -> Build {
+        let now = self.app.now();
+        let release = release(claim.id, IntegrationId::new(integration), tag, now);
+        self.finish_build_with(claim, release).await
+    }
+
     async fn end_build_with(&self, claim: &BuildClaim, release: Release) -> ReleaseId {
+        self.finish_build_with(claim, release).await.release_ids[0]
+    }
+
+    async fn finish_build_with(&self, claim: &BuildClaim, release: Release) -> Build {
         let end = BuildEnd {
             status: BuildStatus::Succeeded,
             message: None,
@@ -177,8 +188,7 @@ impl Inside {
             .await
             .unwrap();
         assert!(kept, "the claim holds");
-        let build = builds::build_get(&self.system(), claim.id).await.unwrap();
-        build.release_ids[0]
+        builds::build_get(&self.system(), claim.id).await.unwrap()
     }
 
     /// The same with a form (`configs` of a manifest) and a `metadata_schema`.
@@ -232,6 +242,19 @@ impl Inside {
             ..found.unwrap()
         };
         tenants::update(&mut tx, &changed).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Archives an integration and leaves its tenants as they are, which no door does: an older version
+    /// could, when a tenant came in between.
+    pub async fn archive_integration_alone(&self, integration: i64) {
+        let mut tx = self.app.store.write().await.unwrap();
+        let found = integrations::lock(&mut tx, IntegrationId::new(integration)).await;
+        let archived = Integration {
+            archived_at: Some(self.app.now()),
+            ..found.unwrap()
+        };
+        integrations::update(&mut tx, &archived).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -8,7 +8,7 @@ use marquetry_model::{
     TenantId, Timestamp,
 };
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, triggers};
+use marquetry_store::{WriteTx, builds, integrations, tenant_states, tenant_views, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
@@ -211,7 +211,8 @@ fn as_the_caller_names_them(error: Error) -> Error {
     Error::Invalid(faults)
 }
 
-/// Archives it. With live tenants only with `cascade`, which archives them too.
+/// Archives it; its builds are cancelled. With live tenants only with `cascade`, which archives them
+/// too.
 pub async fn integration_archive(
     ctx: &Ctx,
     id: IntegrationId,
@@ -231,6 +232,9 @@ pub async fn integration_archive(
         return Err(Error::conflict("live_tenants", message));
     }
     cancel_waiting_of(&mut tx, id, now).await?;
+    let open = builds::cancel_all(&mut tx, id, now)
+        .await
+        .map_err(store_error)?;
     integrations::archive_tenants(&mut tx, id, now)
         .await
         .map_err(store_error)?;
@@ -242,6 +246,10 @@ pub async fn integration_archive(
         .map_err(store_error)?;
     polls::plan(&mut tx, Some(&before), &mut integration, now).await?;
     tx.commit().await.map_err(store_error)?;
+    for build in open {
+        ctx.app.hints.give(Topic::BuildCancel(build));
+        ctx.app.hints.give(Topic::Build(build));
+    }
     Ok(integration)
 }
 
@@ -290,6 +298,16 @@ pub(crate) async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Int
         return Err(Error::not_found(IntegrationId::KIND, id));
     }
     Ok(integration)
+}
+
+/// One that something new may be made of, and that stays unarchived until the end of the transaction:
+/// archiving takes all that there is of it along.
+pub(crate) async fn find_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Option<Integration>> {
+    match integrations::lock_shared(tx, id).await {
+        Ok(found) => Ok(Some(found).filter(|found| found.archived_at.is_none())),
+        Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(store_error(error)),
+    }
 }
 
 fn name_taken(name: &str) -> Error {

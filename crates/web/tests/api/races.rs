@@ -70,3 +70,67 @@ both_databases! {
         }
     }
 }
+
+both_databases! {
+    async fn an_archived_integration_has_no_live_tenant_and_no_open_build(database) {
+        let client = Client::served(database).await;
+        for round in 0..8 {
+            let id = client.integration(&format!("shop-{round}")).await;
+            let made = (0..3).map(|n| {
+                let client = &client;
+                let tenant = json!({"name": format!("t{n}"), "integration_id": id});
+                let build = json!({"tag": format!("v{n}"), "integration_id": id});
+                async move {
+                    let made = client.post("/v2/tenants", tenant).await;
+                    (made, client.post("/v2/sourcecontrol/build", build).await)
+                }
+            });
+            let path = format!("/v2/integrations/{id}?cascade=true");
+            let (made, archived) = join(join_all(made), client.delete(&path)).await;
+            archived.expect(200);
+            let (tenants, builds): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+            count(&tenants, [200, 200], 422);
+            count(&builds, [201, 201], 422);
+            let live = client.get(&format!("/v2/tenants?integration_id={id}")).await;
+            assert_eq!(live.expect(200), json!([]), "round {round}");
+            let builds = client.get(&format!("/v2/builds?integration_id={id}")).await.expect(200);
+            for build in builds.as_array().unwrap() {
+                assert_eq!(build["status"], "Cancelled", "round {round}: {build}");
+            }
+        }
+    }
+}
+
+both_databases! {
+    async fn a_build_that_outlives_its_integration_makes_no_release(database) {
+        let client = Client::served(database).await;
+        client.integration("shop").await;
+        for tag in ["v1", "v2"] {
+            let body = json!({"tag": tag, "integration_id": 1});
+            client.post("/v2/sourcecontrol/build", body).await.expect(201);
+        }
+        let claim = client.inside.take_build().await;
+        client.delete("/v2/integrations/1").await.expect(200);
+        let waiting = client.get("/v2/builds/2").await.expect(200);
+        assert_eq!(waiting["status"], "Cancelled");
+        assert_eq!(waiting["message"], "cancelled: its integration was archived");
+        // It was done already when it was asked to stop.
+        let ended = client.inside.finish_build(&claim, 1, "v1").await;
+        assert_eq!(ended.release_ids, []);
+        let ended = client.get("/v2/builds/1").await.expect(200);
+        assert_eq!(ended["status"], "Cancelled");
+        assert_eq!(ended["message"], "cancelled: its integration was archived");
+        assert_eq!(client.get("/v2/integrations/1/releases").await.expect(200), json!([]));
+    }
+}
+
+both_databases! {
+    async fn a_tenant_that_an_older_version_left_behind_is_not_run(database) {
+        let client = Client::served(database).await;
+        let tenant = client.runnable().await;
+        client.inside.archive_integration_alone(1).await;
+        let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+        let refused = client.post(&path, json!({})).await;
+        assert_eq!(refused.expect(404), json!({"message": "tenant 1 was not found"}));
+    }
+}
