@@ -188,6 +188,14 @@ async fn queries() {
     for (query, wanted) in [
         ("limit=-1", ("query.limit", "greater_than_equal")),
         ("skip=-1", ("query.skip", "greater_than_equal")),
+        (
+            "limit=-99999999999999999999",
+            ("query.limit", "greater_than_equal"),
+        ),
+        (
+            "integration_id=99999999999999999999",
+            ("query.integration_id", "int_parsing_size"),
+        ),
         ("limit=ten", ("query.limit", "int_parsing")),
         ("limit=", ("query.limit", "int_parsing")),
         ("archived=perhaps", ("query.archived", "bool_parsing")),

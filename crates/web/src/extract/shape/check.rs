@@ -136,7 +136,11 @@ impl Shape {
                 )),
             },
             Self::Integer(bounds) => {
-                let number = lax::integer(value)?;
+                let number = if bounds.is_count() {
+                    lax::count(value)?
+                } else {
+                    lax::integer(value)?
+                };
                 bounds.check(number)?;
                 Ok(number.into())
             }
@@ -161,6 +165,12 @@ impl Shape {
 }
 
 impl Bounds {
+    /// Whether it says how many: none at least, and any number. What such a number is too large for
+    /// is cut to what there is, so it is never too large itself.
+    fn is_count(self) -> bool {
+        self.least == Some(0) && self.most.is_none()
+    }
+
     fn check<N: PartialOrd + Copy + FromI64>(self, number: N) -> Result<(), lax::Wrong> {
         let with = |name: &str, bound: i64| Some(Map::from_iter([(name.to_owned(), json!(bound))]));
         if let Some(least) = self.least
