@@ -1,7 +1,7 @@
 //! What all lists take.
 
 /// Declares the query of a list: its own filters and what all lists take. A filter needs no
-/// default; absent means none.
+/// default; absent means none. Those that the original has are `nullable`, as it declares them.
 macro_rules! list_query {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -10,12 +10,13 @@ macro_rules! list_query {
         pub(crate) struct $name {
             $($(#[$field_doc])* $field: Option<$kind>,)*
             /// `{field}__ASC` or `{field}__DESC`, with any scalar field of the objects.
+            #[param(nullable)]
             sort_by: Option<String>,
             /// At most this many; over 500 means 500.
-            #[param(default = 100, minimum = 0)]
+            #[param(default = 100, minimum = 0, nullable)]
             limit: Option<i64>,
             /// After leaving out this many.
-            #[param(default = 0, minimum = 0)]
+            #[param(default = 0, minimum = 0, nullable)]
             skip: Option<i64>,
             /// Where to go on, from the `Link` header of the page before; instead of `skip`.
             cursor: Option<String>,

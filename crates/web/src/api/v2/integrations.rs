@@ -23,7 +23,7 @@ list_query! {
     /// What the list of integrations takes.
     IntegrationsQuery {
         /// Whether to list archived ones instead.
-        #[param(default = false)]
+        #[param(default = false, nullable)]
         archived: bool,
     }
 }

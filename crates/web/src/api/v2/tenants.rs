@@ -25,13 +25,13 @@ list_query! {
     /// What the list of tenants takes.
     TenantsQuery {
         /// Of one integration; 0: of all.
-        #[param(default = 0)]
+        #[param(default = 0, nullable)]
         integration_id: i64,
         /// Of one user of the host product; empty: of all.
-        #[param(default = "")]
+        #[param(default = "", nullable)]
         user_name: String,
         /// Whether to list archived ones instead.
-        #[param(default = false)]
+        #[param(default = false, nullable)]
         archived: bool,
     }
 }
