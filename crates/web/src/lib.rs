@@ -6,10 +6,12 @@
 #![warn(missing_docs)]
 
 mod api;
+mod around;
 mod docs;
 mod error;
 mod extract;
 mod health;
+mod linger;
 mod once;
 mod openapi;
 mod reply;
