@@ -17,27 +17,20 @@ use crate::integrations::{check_git_name, find_live};
 /// because the original's route declares no 404.
 pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     ctx.require(Scope::Write)?;
-    let mut faults = Vec::new();
-    for (field, name) in [("tag", &wanted.tag), ("branch", &wanted.branch)] {
-        if let Some(Err(why)) = name.as_deref().map(check_git_name) {
-            faults.push(FieldError::body(field, why));
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
-    }
+    let mut faults = build_faults(wanted.tag.as_deref(), wanted.branch.as_deref());
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let Some(integration) = find_live(&mut tx, wanted.integration_id).await? else {
-        let message = format!("there is no integration {}", wanted.integration_id);
-        return Err(Error::invalid("integration_id", message));
-    };
-    if integration.repository_url.is_none() {
-        let message = format!(
+    let why = match find_live(&mut tx, wanted.integration_id).await? {
+        None => Some(format!("there is no integration {}", wanted.integration_id)),
+        Some(integration) if integration.repository_url.is_none() => Some(format!(
             "integration {} has no repository_url; set it with PATCH /v2/integrations/{}",
             integration.name, integration.id
-        );
-        return Err(Error::invalid("integration_id", message));
+        )),
+        Some(_) => None,
+    };
+    faults.extend(why.map(|why| FieldError::body("integration_id", why)));
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
     }
     let build = builds::insert(&mut tx, &wanted, now)
         .await
@@ -45,6 +38,15 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     ctx.commit(tx, build.id.get()).await?;
     ctx.app.hints.give(Topic::Builds);
     Ok(build)
+}
+
+/// What is wrong with the names of a build, each by itself.
+pub fn build_faults(tag: Option<&str>, branch: Option<&str>) -> Vec<FieldError> {
+    let names = [("tag", tag), ("branch", branch)].into_iter();
+    let wrong = names.filter_map(|(field, name)| Some((field, check_git_name(name?).err()?)));
+    wrong
+        .map(|(field, why)| FieldError::body(field, why))
+        .collect()
 }
 
 /// Asks for a build of the tracking branch's head on nobody's behalf, labelled with its commit.

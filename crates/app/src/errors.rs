@@ -14,9 +14,9 @@ pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
     if let Store::NotFound { kind, id } = error {
         return Error::NotFound { kind, id };
     }
-    if let Store::Sort { field, .. } = &error {
+    if let Store::Sort { .. } = &error {
         let fault = FieldError::query("sort_by", error.to_string());
-        return Error::Invalid(vec![fault.with_input(field.clone())]);
+        return Error::Invalid(vec![fault]);
     }
     Error::internal(error)
 }

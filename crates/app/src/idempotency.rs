@@ -105,7 +105,6 @@ impl Attempt {
                 ],
                 message: "was used for another request; take a new key".to_owned(),
                 kind: "value_error",
-                input: None,
                 context: None,
             }]));
         }

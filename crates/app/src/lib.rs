@@ -24,6 +24,7 @@ pub mod integration_secrets;
 pub mod integrations;
 pub mod keys;
 pub mod learned;
+pub mod lists;
 pub mod logs;
 pub mod metadata;
 pub mod next_environment;

@@ -45,18 +45,16 @@ pub async fn metadata_update(
         .map_err(store_error)?;
     let mut known = found.unwrap_or_else(|| nothing(id));
     let has_changed = shallow(&mut known.data, &change);
+    let mut faults = Vec::new();
     if has_changed && size(&known.data) > MOST {
-        let fault = FieldError::whole_body(too_large(size(&known.data)));
-        return Err(Error::Invalid(vec![fault]));
+        faults.push(FieldError::whole_body(too_large(size(&known.data))));
     }
     let schema = form.as_ref().and_then(|form| form.metadata_schema.as_ref());
     let merged = Value::Object(known.data);
     let changed: BTreeSet<String> = change.into_iter().map(|(key, _)| key).collect();
-    let faults: Vec<FieldError> = metadata_faults(schema, &merged)
-        .into_iter()
-        .filter(|fault| concerns(fault, &changed))
-        .map(|fault| refusal(None, fault))
-        .collect();
+    let found = metadata_faults(schema, &merged).into_iter();
+    let found = found.filter(|fault| concerns(fault, &changed));
+    faults.extend(found.map(|fault| refusal(None, fault)));
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }

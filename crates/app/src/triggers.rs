@@ -171,7 +171,6 @@ pub(crate) fn refused(message: String) -> Error {
         loc: vec![Loc::Name("path".into()), Loc::Name("tenant_id".into())],
         message,
         kind: "value_error",
-        input: None,
         context: None,
     }])
 }

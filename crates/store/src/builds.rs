@@ -29,7 +29,8 @@ const LABEL: &str = concat!(
     columns!()
 );
 const GET: &str = concat!("SELECT ", columns!(), " FROM builds WHERE id = $1");
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: concat!("SELECT ", columns!(), " FROM builds"),
     count: "SELECT COUNT(*) FROM builds",
     sorts: &[

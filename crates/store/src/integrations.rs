@@ -39,7 +39,8 @@ const FIND_BY_NAME: &str = concat!(
     columns!(),
     " FROM integrations WHERE name = $1 AND archived_at IS NULL"
 );
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: concat!("SELECT ", columns!(), " FROM integrations"),
     count: "SELECT COUNT(*) FROM integrations",
     sorts: &[

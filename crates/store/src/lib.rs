@@ -38,5 +38,5 @@ pub mod tenants;
 pub mod triggers;
 
 pub use error::{Error, Result};
-pub use query::Filter;
+pub use query::{Filter, List};
 pub use store::{Options, ReadTx, Store, Tx, WriteTx, probe};

@@ -6,8 +6,9 @@ use axum::extract::Request;
 use tower::{Layer, Service};
 
 use crate::linger::lingering;
+use crate::sent::{self, Remembering};
 
-/// Reads what a refusal left unread.
+/// Reads what a refusal left unread, and lets the refusal repeat what was sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Around {
     /// As many bytes of a body are read when nobody wants them.
@@ -35,7 +36,7 @@ pub(crate) struct Surrounded<S> {
 impl<S: Service<Request>> Service<Request> for Surrounded<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Remembering<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -43,6 +44,6 @@ impl<S: Service<Request>> Service<Request> for Surrounded<S> {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let request = lingering(request, self.around.most_unread);
-        self.inner.call(request)
+        sent::remembering(self.inner.call(request))
     }
 }

@@ -16,6 +16,7 @@ mod once;
 mod openapi;
 mod reply;
 mod router;
+mod sent;
 mod serve;
 mod state;
 

@@ -3,9 +3,9 @@
 mod check;
 
 use marquetry_model::{
-    Channel, Connector, Egress, Error, Integration, IntegrationId, IntegrationType, Loc, LocalRun,
-    Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice, Scope,
-    TenantId, Timestamp,
+    Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
+    Loc, LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
+    ScheduleChoice, Scope, TenantId, Timestamp,
 };
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{WriteTx, builds, integrations, tenant_states, tenant_views, triggers};
@@ -16,8 +16,8 @@ use crate::hints::Topic;
 use crate::integration_secrets::{self as secrets, SecretsInput};
 use crate::polls;
 
-use self::check::check;
 pub(crate) use self::check::check_git_name;
+use self::check::{check, name_taken};
 
 /// What a create or change mentions.
 #[derive(Debug, Clone, Default)]
@@ -74,9 +74,7 @@ pub struct IntegrationInput {
 pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Result<Integration> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
-    let mut integration = Integration::new(String::new(), String::new(), now);
-    integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
-    integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
+    let mut integration = fresh(ctx, "");
     let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
     apply(&mut integration, input);
@@ -99,6 +97,38 @@ pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Resul
         ctx.app.hints.give(Topic::Polls);
     }
     Ok(integration)
+}
+
+/// A new one with nothing but names.
+fn fresh(ctx: &Ctx, name: &str) -> Integration {
+    let mut integration = Integration::new(name.to_owned(), name.to_owned(), ctx.now());
+    integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
+    integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
+    integration
+}
+
+/// What is wrong with the fields that a change of an integration mentions (or a new one has, without
+/// an id), each by itself: for a request of which other fields cannot be read.
+pub async fn integration_faults(
+    ctx: &Ctx,
+    id: Option<IntegrationId>,
+    mentioned: IntegrationInput,
+) -> Result<Vec<FieldError>> {
+    ctx.require(Scope::Write)?;
+    let before = match id {
+        Some(id) => match integrations::get(&mut *ctx.read().await?, id).await {
+            Ok(found) => Some(found),
+            Err(marquetry_store::Error::NotFound { .. }) => None,
+            Err(error) => return Err(store_error(error)),
+        },
+        None => None,
+    };
+    let mut faults = secrets::faults(&mentioned.secrets);
+    // A name that nobody mentions is not at fault.
+    let mut after = before.clone().unwrap_or_else(|| fresh(ctx, "unnamed"));
+    apply(&mut after, mentioned);
+    faults.extend(check::fields(ctx, before.as_ref(), &after));
+    Ok(faults)
 }
 
 /// One of them, archived or not.
@@ -143,14 +173,6 @@ pub async fn integration_update(
     let kept = secrets::has_credential(&mut tx, id).await?;
     let hidden = secrets::check(hidden, &addresses, kept, &mut faults);
     check(ctx, &mut tx, Some(&before), &integration, faults).await?;
-    if integration.name != before.name
-        && integrations::find_by_name(&mut tx, &integration.name)
-            .await
-            .map_err(store_error)?
-            .is_some()
-    {
-        return Err(name_taken(&integration.name));
-    }
     integration.modified_at = now;
     integrations::update(&mut tx, &integration)
         .await
@@ -308,11 +330,6 @@ pub(crate) async fn find_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Opt
         Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(store_error(error)),
     }
-}
-
-fn name_taken(name: &str) -> Error {
-    let message = format!("an integration named {name} exists; choose another name or archive it");
-    Error::conflict("name_taken", message)
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {

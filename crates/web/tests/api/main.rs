@@ -8,6 +8,7 @@ mod corners;
 mod docs;
 mod document;
 mod errors;
+mod faults;
 mod hostile;
 mod journey;
 mod keys;

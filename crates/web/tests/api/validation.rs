@@ -57,8 +57,9 @@ fn faults(body: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Compares the places and types of all faults, in their order.
 #[track_caller]
-fn assert_faults(body: &Value, wanted: &[(&str, &str)]) {
+pub(crate) fn assert_faults(body: &Value, wanted: &[(&str, &str)]) {
     let found = faults(body);
     let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (&**a, &**b)).collect();
     assert_eq!(found, wanted, "{body}");

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
 use super::paths::IntegrationPath;
-use crate::extract::{Caller, Streamed, Write, params};
+use crate::extract::{Caller, Refused, Streamed, Write, params};
 use crate::once::once;
 use crate::openapi::Refusals;
 use crate::reply;
@@ -24,7 +24,9 @@ pub(crate) struct UploadQuery {
     tag: Option<String>,
 }
 
-params!(UploadQuery);
+params!(UploadQuery => |known: &UploadQuery, _: &Refused<'_>| {
+    uploads::upload_fault(known.tag.as_deref()).into_iter().collect()
+});
 
 /// The `.tar.gz` of a source folder.
 #[derive(ToSchema)]

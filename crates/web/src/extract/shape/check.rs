@@ -9,8 +9,14 @@ use super::{Bounds, Shape, lax};
 
 /// What is sent back of a wrong input, in bytes of JSON at most.
 const ECHO: usize = 1024;
-/// Fields that hold or may hold secrets are not sent back.
-const SECRET: [&str; 4] = ["repository_credential", "build_env", "configs", "values"];
+/// Fields that hold or may hold secrets are not sent back; in an address somebody may have put one.
+const SECRET: [&str; 5] = [
+    "repository_credential",
+    "repository_url",
+    "build_env",
+    "configs",
+    "values",
+];
 
 type Faults = Vec<ValidationError>;
 type Place = Vec<LocPart>;
@@ -81,19 +87,9 @@ impl Shape {
             Self::List(item) => list(item, value, loc, faults),
             Self::Dict(item) => dict(item, value, loc, faults),
             Self::Object(fields) => {
-                if let Value::Object(found) = value {
-                    fields.check(found, None, loc, faults)
-                } else {
-                    let text =
-                        "Input should be a valid dictionary or object to extract fields from";
-                    faults.push(fault(
-                        loc.clone(),
-                        "model_attributes_type",
-                        text,
-                        Some(value),
-                    ));
-                    None
-                }
+                let before = faults.len();
+                let fitting = fields.of_value(value, loc, faults)?;
+                (faults.len() == before).then_some(Value::Object(fitting))
             }
             Self::Text
             | Self::DateTime
