@@ -11,11 +11,12 @@ use marquetry_app::{
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
-    Build, BuildId, BuildStatus, Integration, IntegrationId, NewBuild, Outcome, Phase, Release,
-    ReleaseId, Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
+    ApiKeyId, Build, BuildId, BuildStatus, Integration, IntegrationId, NewBuild, Outcome, Phase,
+    Release, ReleaseId, Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
+use marquetry_store::idempotency::{self, KeyOf};
 use marquetry_store::runs::Claimer;
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::{Options, Store, integrations, tenants};
@@ -243,6 +244,18 @@ impl Inside {
         };
         tenants::update(&mut tx, &changed).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    /// What is kept of the answer to the owner's request with an `Idempotency-Key`, as it is stored.
+    pub async fn kept_answer(&self, key: &str) -> String {
+        let mut tx = self.app.store.read().await.unwrap();
+        let of = KeyOf {
+            api_key: ApiKeyId::new(1),
+            key,
+        };
+        let done = idempotency::find(&mut tx, of, self.app.now()).await;
+        let answer = done.unwrap().unwrap().answer;
+        format!("{:?}", answer.expect("it was answered"))
     }
 
     /// Archives an integration and leaves its tenants as they are, which no door does: an older version

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Answer;
 use super::paths::KeyPath;
 use crate::extract::{Admin, Caller, Checked, Json, Refused, json_body, list_query};
-use crate::once::{ShownOnce, once};
+use crate::once::{once, shown_once};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
@@ -65,9 +65,8 @@ pub(crate) async fn create(
     };
     let act = |ctx| async move {
         let made = keys::key_create(&ctx, wanted).await?;
-        let mut response = reply::json(StatusCode::CREATED, &CreatedKey::from(made));
-        response.extensions_mut().insert(ShownOnce);
-        Ok(response)
+        let answer = reply::json(StatusCode::CREATED, &CreatedKey::from(made));
+        Ok(shown_once(answer))
     };
     let again = |_, id| async move {
         let message = format!(
