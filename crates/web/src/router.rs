@@ -77,6 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))
+        .routes(routes!(docs::manifest_schema))
 }
 
 /// The whole door.
@@ -89,7 +90,6 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     };
     let web = Web::new(app, config, Bytes::from(document));
     routes
-        .route("/schemas/pandium.json", get(docs::manifest_schema))
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file))
         .fallback(no_route)

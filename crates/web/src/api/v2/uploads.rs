@@ -38,8 +38,11 @@ pub(crate) struct SourceArchive(());
     operation_id = "uploadRelease", tag = "extension", params(IntegrationPath, UploadQuery),
     request_body(content = inline(SourceArchive), content_type = "application/gzip"),
     responses((status = 201, description = "The build", body = Build),
-        (status = 413, description = "The archive is too large", body = ErrorMessage),
-        (status = 429, description = "Too many builds wait", body = ErrorMessage), Refusals))]
+        (status = 413, description = "The archive is too large", body = ErrorMessage,
+            example = json!({"message": "the archive is larger than 100 MiB; leave out what a build does not need, or raise limits.upload_mb"})),
+        (status = 429, description = "Too many builds wait", body = ErrorMessage,
+            example = json!({"message": "20 builds of integration 1 wait already; let them end or cancel some"})),
+        Refusals))]
 pub(crate) async fn upload(
     State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,
