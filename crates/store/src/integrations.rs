@@ -1,8 +1,10 @@
 //! Integrations.
 
-use marquetry_model::{Integration, IntegrationId, Page, PageRequest, ReleaseId, Timestamp};
+use marquetry_model::{
+    Integration, IntegrationId, Page, PageRequest, ReleaseId, TenantId, Timestamp,
+};
 
-use crate::query::{Filter, List, json, read_one};
+use crate::query::{Filter, List, json, read_all, read_one};
 use crate::value::{Reader, Value, values};
 use crate::{Result, Tx};
 
@@ -207,9 +209,14 @@ pub async fn live_tenants(tx: &mut Tx, id: IntegrationId) -> Result<i64> {
     row.map_or(Ok(0), |row| row.reader().i64())
 }
 
-/// Archives every live tenant of it and answers how many there were.
-pub async fn archive_tenants(tx: &mut Tx, id: IntegrationId, now: Timestamp) -> Result<u64> {
+/// Archives every live tenant of it and answers which they were.
+pub async fn archive_tenants(
+    tx: &mut Tx,
+    id: IntegrationId,
+    now: Timestamp,
+) -> Result<Vec<TenantId>> {
     const SQL: &str = "UPDATE tenants SET archived_at = $2, modified_at = $2
-        WHERE integration_id = $1 AND archived_at IS NULL";
-    tx.execute(SQL, &values![id, now]).await
+        WHERE integration_id = $1 AND archived_at IS NULL RETURNING id";
+    let rows = tx.rows(SQL, &values![id, now]).await?;
+    read_all(rows, |row| row.i64().map(TenantId::new))
 }

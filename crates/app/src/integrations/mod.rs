@@ -7,8 +7,7 @@ use marquetry_model::{
     Loc, LocalRun, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
     ScheduleChoice, Scope, TenantId, Timestamp,
 };
-use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, builds, integrations, tenant_states, tenant_views, triggers};
+use marquetry_store::{WriteTx, builds, integrations, tenant_states, triggers};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
@@ -253,11 +252,14 @@ pub async fn integration_archive(
         );
         return Err(Error::conflict("live_tenants", message));
     }
-    cancel_waiting_of(&mut tx, id, now).await?;
-    let open = builds::cancel_all(&mut tx, id, now)
+    // Tenants before their states, as everywhere, so that nobody waits in a circle.
+    let tenants = integrations::archive_tenants(&mut tx, id, now)
         .await
         .map_err(store_error)?;
-    integrations::archive_tenants(&mut tx, id, now)
+    for tenant in tenants {
+        cancel_waiting(&mut tx, tenant, now).await?;
+    }
+    let open = builds::cancel_all(&mut tx, id, now)
         .await
         .map_err(store_error)?;
     let before = integration.clone();
@@ -273,29 +275,6 @@ pub async fn integration_archive(
         ctx.app.hints.give(Topic::Build(build));
     }
     Ok(integration)
-}
-
-async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) -> Result<()> {
-    let wanted = TenantFilter {
-        integration: Some(id),
-        ..TenantFilter::default()
-    };
-    let mut page = PageRequest {
-        limit: marquetry_model::MAX_LIMIT,
-        ..PageRequest::default()
-    };
-    loop {
-        let part = tenant_views::list(tx, &wanted, &page)
-            .await
-            .map_err(store_error)?;
-        for view in &part.items {
-            cancel_waiting(tx, view.tenant.id, now).await?;
-        }
-        if part.next.is_none() {
-            return Ok(());
-        }
-        page.after = part.next;
-    }
 }
 
 /// Cancels what waits for a tenant that is being archived.

@@ -134,3 +134,30 @@ both_databases! {
         assert_eq!(refused.expect(404), json!({"message": "tenant 1 was not found"}));
     }
 }
+
+both_databases! {
+    async fn archiving_an_integration_and_changing_its_tenants_do_not_wait_in_a_circle(database) {
+        let client = Client::served(database).await;
+        for round in 0..12 {
+            let id = client.integration(&format!("shop-{round}")).await;
+            client.inside.release(id, "v1").await;
+            let mut changes = Vec::new();
+            for n in 0..4 {
+                let tenant = client.tenant(id, &format!("t{n}")).await;
+                let path = format!("/v2/tenants/{tenant}");
+                client.post(&format!("{path}/sync?mode=normal"), json!({})).await.expect(202);
+                let client = &client;
+                changes.push(async move {
+                    match n % 2 {
+                        0 => client.delete(&path).await,
+                        _ => client.patch(&path, json!({"paused": false})).await,
+                    }
+                });
+            }
+            let path = format!("/v2/integrations/{id}?cascade=true");
+            let (changed, archived) = join(join_all(changes), client.delete(&path)).await;
+            archived.expect(200);
+            count(&changed, [200, 200], 404);
+        }
+    }
+}
