@@ -2,48 +2,37 @@
 
 use marquetry_manifest::secret_names;
 use marquetry_model::{
-    Build, BuildId, Error, FieldError, Integration, IntegrationId, NewBuild, Page, PageRequest,
-    Release, Result, Scope, Timestamp,
+    Build, BuildId, BuildStatus, Error, FieldError, Integration, IntegrationId, NewBuild, Page,
+    PageRequest, Release, Result, Scope, Timestamp,
 };
-use marquetry_store::builds::{BuildClaim, BuildEnd};
+use marquetry_store::builds::{ARCHIVED, BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
 use marquetry_store::{Tx, builds, integrations, logs, releases};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::integrations::check_git_name;
+use crate::integrations::{check_git_name, find_live};
 use crate::secret_sweeps;
 
 /// Asks for a build. An unknown integration or one without a repository is an invalid body here,
 /// because the original's route declares no 404.
 pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     ctx.require(Scope::Write)?;
-    let mut faults = Vec::new();
-    for (field, name) in [("tag", &wanted.tag), ("branch", &wanted.branch)] {
-        if let Some(Err(why)) = name.as_deref().map(check_git_name) {
-            faults.push(FieldError::body(field, why));
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
-    }
+    let mut faults = build_faults(wanted.tag.as_deref(), wanted.branch.as_deref());
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let integration = match integrations::get(&mut tx, wanted.integration_id).await {
-        Ok(found) if found.archived_at.is_none() => found,
-        Ok(_) | Err(marquetry_store::Error::NotFound { .. }) => {
-            let message = format!("there is no integration {}", wanted.integration_id);
-            return Err(Error::invalid("integration_id", message));
-        }
-        Err(error) => return Err(store_error(error)),
-    };
-    if integration.repository_url.is_none() {
-        let message = format!(
+    let why = match find_live(&mut tx, wanted.integration_id).await? {
+        None => Some(format!("there is no integration {}", wanted.integration_id)),
+        Some(integration) if integration.repository_url.is_none() => Some(format!(
             "integration {} has no repository_url; set it with PATCH /v2/integrations/{}",
             integration.name, integration.id
-        );
-        return Err(Error::invalid("integration_id", message));
+        )),
+        Some(_) => None,
+    };
+    faults.extend(why.map(|why| FieldError::body("integration_id", why)));
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
     }
     let build = builds::insert(&mut tx, &wanted, now)
         .await
@@ -51,6 +40,15 @@ pub async fn build_create(ctx: &Ctx, wanted: NewBuild) -> Result<Build> {
     ctx.commit(tx, build.id.get()).await?;
     ctx.app.hints.give(Topic::Builds);
     Ok(build)
+}
+
+/// What is wrong with the names of a build, each by itself.
+pub fn build_faults(tag: Option<&str>, branch: Option<&str>) -> Vec<FieldError> {
+    let names = [("tag", tag), ("branch", branch)].into_iter();
+    let wrong = names.filter_map(|(field, name)| Some((field, check_git_name(name?).err()?)));
+    wrong
+        .map(|(field, why)| FieldError::body(field, why))
+        .collect()
 }
 
 /// Asks for a build of the tracking branch's head on nobody's behalf, labelled with its commit.
@@ -185,16 +183,25 @@ pub async fn build_progress(
     Ok(stop)
 }
 
-/// Ends a build: its releases, its status and the end of its log in one transaction. Answers
-/// false, and changes nothing, when the claim is lost.
+/// Ends a build: its releases, its status and the end of its log in one transaction. Of an archived
+/// integration no release is made any more. Answers false, and changes nothing, when the claim is
+/// lost.
 pub async fn build_finish(
     ctx: &Ctx,
     claim: &BuildClaim,
     mut end: BuildEnd,
-    made: Vec<Release>,
+    mut made: Vec<Release>,
     chunk: Option<(i64, Vec<u8>)>,
 ) -> Result<bool> {
     let mut tx = ctx.write().await?;
+    let build = builds::get(&mut tx, claim.id).await.map_err(store_error)?;
+    // Before the build's own row, as archiving takes the two.
+    let live = find_live(&mut tx, build.integration_id).await?;
+    if live.is_none() && !made.is_empty() {
+        made.clear();
+        end.status = BuildStatus::Cancelled;
+        end.message = Some(ARCHIVED.to_owned());
+    }
     // Locks the row: nobody else ends it between this and the end of the transaction.
     let held = builds::renew(&mut tx, claim, ctx.now()).await;
     if held.map_err(store_error)?.is_none() {

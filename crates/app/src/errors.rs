@@ -14,11 +14,21 @@ pub(crate) fn store_error(error: marquetry_store::Error) -> Error {
     if let Store::NotFound { kind, id } = error {
         return Error::NotFound { kind, id };
     }
-    if let Store::Sort { field, .. } = &error {
+    if let Store::Sort { .. } = &error {
         let fault = FieldError::query("sort_by", error.to_string());
-        return Error::Invalid(vec![fault.with_input(field.clone())]);
+        return Error::Invalid(vec![fault]);
     }
     Error::internal(error)
+}
+
+/// What a failure to rename a row means: of two that take a name at the same time, both find it free
+/// and the index refuses one.
+pub(crate) fn rename_error(error: marquetry_store::Error, taken: impl FnOnce() -> Error) -> Error {
+    if error.is_duplicate() {
+        taken()
+    } else {
+        store_error(error)
+    }
 }
 
 /// What a failure of the blob store means to a caller.

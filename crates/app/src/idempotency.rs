@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use marquetry_model::{ApiKeyId, Error, FieldError, Loc, Result, Timestamp};
-pub use marquetry_store::idempotency::Done;
-use marquetry_store::idempotency::{self, KeyOf};
+use marquetry_store::idempotency::{self, Answer, KeyOf};
 use marquetry_store::{ReadTx, WriteTx};
+use marquetry_vault::Place;
 
 use crate::App;
 use crate::ctx::{Ctx, Principal};
 use crate::errors::store_error;
+use crate::vault::{data_key, vault_error};
 
 /// How long a key is remembered.
 const KEPT: Duration = Duration::from_hours(24);
+/// The kind of the data key that answers with secrets are sealed with.
+const KIND: &str = "idempotency_keys";
 /// The longest key, in characters.
 pub const LONGEST: usize = 255;
 
@@ -33,6 +36,14 @@ pub(crate) struct Intent {
     api_key: ApiKeyId,
     key: String,
     fingerprint: [u8; 32],
+}
+
+/// What a request did.
+pub struct Done {
+    /// The id of what it made or changed.
+    pub effect_id: i64,
+    /// Status and body of the answer; none where the server ended before it was kept.
+    pub answer: Option<(u16, String)>,
 }
 
 /// How a request with a key begins.
@@ -94,6 +105,7 @@ impl Attempt {
     pub async fn done(&self) -> Result<Option<Done>> {
         let mut tx: ReadTx = self.ctx.read().await?;
         let found = idempotency::find(&mut tx, self.intent.of(), self.ctx.now()).await;
+        drop(tx);
         let Some(found) = found.map_err(store_error)? else {
             return Ok(None);
         };
@@ -105,20 +117,52 @@ impl Attempt {
                 ],
                 message: "was used for another request; take a new key".to_owned(),
                 kind: "value_error",
-                input: None,
                 context: None,
             }]));
         }
-        Ok(Some(found))
+        let answer = match found.answer {
+            Some(Answer::Open { status, body }) => u16::try_from(status).ok().zip(Some(body)),
+            Some(Answer::Sealed(text)) => Some(self.open(&text).await?),
+            None => None,
+        };
+        Ok(Some(Done {
+            effect_id: found.effect_id,
+            answer,
+        }))
     }
 
-    /// Keeps the answer, so that a repetition gets the same one.
-    pub async fn answered(&self, status: u16, body: &str) -> Result<()> {
+    /// Keeps the answer, so that a repetition gets the same one; sealed when it shows a secret.
+    pub async fn answered(&self, status: u16, body: &str, is_secret: bool) -> Result<()> {
+        let answer = if is_secret {
+            Answer::Sealed(self.seal(status, body).await?)
+        } else {
+            Answer::Open {
+                status: status.into(),
+                body: body.to_owned(),
+            }
+        };
         let mut tx = self.ctx.write().await?;
-        idempotency::update_answer(&mut tx, self.intent.of(), status.into(), body)
+        idempotency::update_answer(&mut tx, self.intent.of(), &answer)
             .await
             .map_err(store_error)?;
         tx.commit().await.map_err(store_error)
+    }
+
+    async fn seal(&self, status: u16, body: &str) -> Result<String> {
+        let key = data_key(&self.ctx, KIND).await?;
+        let text = format!("{status} {body}");
+        key.seal(self.intent.place(), text.as_bytes())
+            .map_err(vault_error)
+    }
+
+    async fn open(&self, sealed: &str) -> Result<(u16, String)> {
+        let key = data_key(&self.ctx, KIND).await?;
+        let plain = key.open(self.intent.place(), sealed).map_err(vault_error)?;
+        let text = std::str::from_utf8(&plain).ok();
+        let parts = text.and_then(|text| text.split_once(' '));
+        parts
+            .and_then(|(status, body)| Some((status.parse().ok()?, body.to_owned())))
+            .ok_or_else(|| Error::internal("a kept answer is damaged"))
     }
 }
 
@@ -133,6 +177,18 @@ impl Intent {
         KeyOf {
             api_key: self.api_key,
             key: &self.key,
+        }
+    }
+
+    /// Where an answer is sealed for. The row has no number, so it is known by a hash of its key.
+    fn place(&self) -> Place<'static> {
+        let hash = fingerprint(&[&self.api_key.get().to_be_bytes(), self.key.as_bytes()]);
+        let mut row = [0; 8];
+        row.copy_from_slice(&hash[..8]);
+        Place {
+            table: "idempotency_keys",
+            column: "body",
+            row: i64::from_be_bytes(row),
         }
     }
 

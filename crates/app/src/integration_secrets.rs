@@ -126,7 +126,23 @@ pub(crate) struct Addresses<'a> {
     pub(crate) after: Option<&'a str>,
 }
 
-/// Finds what is wrong with them. `kept` tells whether a credential is there already.
+/// What is wrong with each of them by itself.
+pub(crate) fn faults(input: &SecretsInput) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    if let Some(given) = input.repository_credential.given()
+        && let Err(why) = credential(given.clone())
+    {
+        faults.push(FieldError::body(CREDENTIAL, why));
+    }
+    if let Some(variables) = input.build_env.given() {
+        let found = check_variables(variables).into_iter();
+        faults.extend(found.map(|why| FieldError::body(BUILD_ENV, why)));
+    }
+    faults
+}
+
+/// Finds what is wrong with them: with each, and with a credential at this address. `kept` tells
+/// whether a credential is there already.
 pub(crate) fn check(
     input: SecretsInput,
     addresses: &Addresses<'_>,
@@ -134,6 +150,7 @@ pub(crate) fn check(
     faults: &mut Vec<FieldError>,
 ) -> Checked {
     let mut all = Vec::new();
+    faults.extend(self::faults(&input));
     let origin = addresses.after.and_then(origin);
     match input.repository_credential {
         // Who changes the address could have it sent to a host of his own.
@@ -153,15 +170,15 @@ pub(crate) fn check(
                 CREDENTIAL,
                 "is for the host of repository_url; give that, too",
             )),
-            (Err(why), _) => faults.push(FieldError::body(CREDENTIAL, why)),
+            // That is among the faults already.
+            (Err(_), _) => {}
         },
     }
     match input.build_env {
         Patch::Keep => {}
-        Patch::Set(variables) if !variables.is_empty() => match check_variables(&variables) {
-            Ok(()) => all.push((BUILD_ENV, text(&variables))),
-            Err(why) => faults.push(FieldError::body(BUILD_ENV, why)),
-        },
+        Patch::Set(variables) if !variables.is_empty() => {
+            all.push((BUILD_ENV, text(&variables)));
+        }
         Patch::Clear | Patch::Set(_) => all.push((BUILD_ENV, None)),
     }
     Checked(all)
@@ -207,34 +224,36 @@ fn credential(given: CredentialInput) -> Result<Credential, &'static str> {
     }
 }
 
-fn check_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
-    for (name, value) in variables {
-        let mut letters = name.bytes();
-        let first = letters
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if !first || !letters.all(|b| b.is_ascii_alphanumeric() || b == b'_') || name.len() > 200 {
-            return Err(format!(
-                "{:?} is no name of a variable: letters, digits and `_`, no digit first",
-                name.chars().take(50).collect::<String>()
-            ));
-        }
-        if ["PATH", "HOME", "TMPDIR"].contains(&name.as_str()) {
-            return Err(format!("{name} is the platform's; choose another name"));
-        }
-        if value.contains('\0') || value.len() > MOST_VALUE_BYTES {
-            return Err(format!(
-                "{name} must have at most {MOST_VALUE_BYTES} bytes and no NUL"
-            ));
-        }
-    }
+fn check_variables(variables: &BTreeMap<String, String>) -> Vec<String> {
+    let found = variables.iter();
+    let mut faults: Vec<String> = found
+        .filter_map(|(name, value)| check_variable(name, value))
+        .collect();
     let bytes: usize = variables.iter().map(|(n, v)| n.len() + v.len() + 2).sum();
     if bytes > MOST_BYTES {
-        return Err(format!(
+        faults.push(format!(
             "the variables have {bytes} bytes; at most {MOST_BYTES} are kept"
         ));
     }
-    Ok(())
+    faults
+}
+
+fn check_variable(name: &str, value: &str) -> Option<String> {
+    let mut letters = name.bytes();
+    let first = letters
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || !letters.all(|b| b.is_ascii_alphanumeric() || b == b'_') || name.len() > 200 {
+        return Some(format!(
+            "{:?} is no name of a variable: letters, digits and `_`, no digit first",
+            name.chars().take(50).collect::<String>()
+        ));
+    }
+    if ["PATH", "HOME", "TMPDIR"].contains(&name) {
+        return Some(format!("{name} is the platform's; choose another name"));
+    }
+    (value.contains('\0') || value.len() > MOST_VALUE_BYTES)
+        .then(|| format!("{name} must have at most {MOST_VALUE_BYTES} bytes and no NUL"))
 }
 
 /// The key to seal with, where there may be something to seal. Before the transaction: it has its own.
@@ -428,7 +447,7 @@ mod tests {
         let one = |name: &str, value: &str| {
             check_variables(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
         };
-        assert_eq!(one("NPM_TOKEN", "x"), Ok(()));
+        assert!(one("NPM_TOKEN", "x").is_empty());
         for (name, value) in [
             ("", "x"),
             ("1A", "x"),
@@ -437,10 +456,12 @@ mod tests {
             ("PATH", "x"),
             ("A", "\0"),
         ] {
-            assert!(one(name, value).is_err(), "{name}");
+            assert_eq!(one(name, value).len(), 1, "{name}");
         }
-        assert!(one("A", &"x".repeat(MOST_VALUE_BYTES + 1)).is_err());
+        assert_eq!(one("A", &"x".repeat(MOST_VALUE_BYTES + 1)).len(), 1);
         let many = (0..3).map(|n| (format!("A{n}"), "x".repeat(MOST_VALUE_BYTES)));
-        assert!(check_variables(&many.collect()).is_err());
+        assert_eq!(check_variables(&many.collect()).len(), 1);
+        let wrong = ["1A", "PATH", "A-B"].map(|name| (name.to_owned(), String::new()));
+        assert_eq!(check_variables(&wrong.into()).len(), 3, "each is told");
     }
 }

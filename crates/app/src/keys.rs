@@ -26,8 +26,12 @@ pub struct KeyCreate {
 pub async fn key_create(ctx: &Ctx, wanted: KeyCreate) -> Result<(ApiKey, String)> {
     ctx.require(Scope::Admin)?;
     let now = ctx.now();
-    let scopes = ScopeSet::new(wanted.scopes.unwrap_or_else(|| vec![Scope::Admin]));
-    check(ctx, &wanted.name, &scopes, wanted.expires_at, now)?;
+    let scopes = wanted.scopes.unwrap_or_else(|| vec![Scope::Admin]);
+    let faults = key_faults(ctx, Some(&wanted.name), Some(&scopes), wanted.expires_at);
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    let scopes = ScopeSet::new(scopes);
     let text = key_text::generate();
     let mut key = new_key(wanted.name.trim(), &text, scopes, wanted.expires_at, now);
     let mut tx = ctx.write().await?;
@@ -39,22 +43,22 @@ pub async fn key_create(ctx: &Ctx, wanted: KeyCreate) -> Result<(ApiKey, String)
     Ok((key, text))
 }
 
-fn check(
+/// What is wrong with the fields of a new key that are known, each by itself.
+pub fn key_faults(
     ctx: &Ctx,
-    name: &str,
-    scopes: &ScopeSet,
+    name: Option<&str>,
+    scopes: Option<&[Scope]>,
     expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<()> {
+) -> Vec<FieldError> {
     let mut faults = Vec::new();
-    if name.trim().is_empty() || name.chars().count() > 100 {
+    if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
         faults.push(FieldError::body("name", "must have 1 to 100 characters"));
     }
-    if scopes.as_slice().is_empty() {
+    if scopes.is_some_and(<[Scope]>::is_empty) {
         faults.push(FieldError::body("scopes", "must name at least one scope"));
     }
-    if let Principal::Key { scopes: own, .. } = &ctx.principal
-        && !own.covers(scopes)
+    if let (Principal::Key { scopes: own, .. }, Some(scopes)) = (&ctx.principal, scopes)
+        && !own.covers(&ScopeSet::new(scopes.to_vec()))
         && !own.allows(Scope::Admin)
     {
         faults.push(FieldError::body(
@@ -62,14 +66,10 @@ fn check(
             "must not exceed the scopes of the key that asks",
         ));
     }
-    if expires_at.is_some_and(|end| end <= now) {
+    if expires_at.is_some_and(|end| end <= ctx.now()) {
         faults.push(FieldError::body("expires_date", "must lie in the future"));
     }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(faults))
-    }
+    faults
 }
 
 /// The keys that are not revoked.

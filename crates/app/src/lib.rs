@@ -29,6 +29,7 @@ pub mod integrations;
 pub mod json;
 pub mod keys;
 pub mod learned;
+pub mod lists;
 pub mod logs;
 pub mod metadata;
 pub mod next_environment;

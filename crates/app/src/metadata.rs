@@ -46,24 +46,21 @@ pub async fn metadata_update(
     let mut known = found.unwrap_or_else(|| nothing(id));
     let before = known.data.clone();
     let has_changed = shallow(&mut known.data, &change);
+    let mut faults = Vec::new();
     if has_changed && size(&known.data) > MOST {
-        let fault = FieldError::whole_body(too_large(size(&known.data)));
-        return Err(Error::Invalid(vec![fault]));
+        faults.push(FieldError::whole_body(too_large(size(&known.data))));
     }
     let schema = form.as_ref().and_then(|form| form.metadata_schema.as_ref());
     let merged = Value::Object(known.data);
     let changed: BTreeSet<String> = change.into_iter().map(|(key, _)| key).collect();
-    let mut faults = metadata_faults(schema, &merged);
-    faults.retain(|fault| concerns(fault, &changed));
-    if faults.iter().any(is_given_up) {
-        excuse(
-            &mut faults,
-            &metadata_faults(schema, &Value::Object(before)),
-        );
+    let mut found = metadata_faults(schema, &merged);
+    found.retain(|fault| concerns(fault, &changed));
+    if found.iter().any(is_given_up) {
+        excuse(&mut found, &metadata_faults(schema, &Value::Object(before)));
     }
+    faults.extend(found.into_iter().map(|fault| refusal(None, fault)));
     if !faults.is_empty() {
-        let faults = faults.into_iter().map(|fault| refusal(None, fault));
-        return Err(Error::Invalid(faults.collect()));
+        return Err(Error::Invalid(faults));
     }
     let Value::Object(data) = merged else {
         return Err(Error::internal("an object is no object any more"));

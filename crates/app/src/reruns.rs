@@ -89,6 +89,7 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
         release_id: input.has_original_release.then_some(release.id),
         is_saved: input.is_saved,
     };
+    let mut faults = rerun_faults(&input);
     match input.configs {
         Choice::Current => {}
         Choice::Original => {
@@ -96,25 +97,28 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
             rerun.configs_version = run.configs_version;
             if rerun.configs.is_none() && rerun.configs_version.is_none() {
                 let why = format!("those of run {id} were not kept; take current, or write them");
-                return Err(Error::invalid("configs", why));
+                faults.push(FieldError::body("configs", why));
             }
         }
         Choice::Custom(configs) => {
-            let configs = by_hand(ctx, &mut tx, &integration, &tenant, &release, configs);
-            rerun.configs = Some(configs.await?);
+            let configs = by_hand(ctx, &mut tx, &integration, &tenant, &release, configs).await?;
+            rerun.configs = configs.map_err(|found| faults.extend(found)).ok();
         }
+    }
+    // Those of before versions are, too, were given a state that was not kept.
+    if input.std_out == Choice::Original && run.configs_version.is_none() && run.rerun_of.is_none()
+    {
+        let why = format!("that of run {id} was not kept; take current, or write it");
+        faults.push(FieldError::body("std_out", why));
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
     }
     rerun.given = match input.std_out {
         Choice::Current => None,
-        // Those of before versions are, too, were given a state that was not kept.
-        Choice::Original if run.configs_version.is_none() && run.rerun_of.is_none() => {
-            let why = format!("that of run {id} was not kept; take current, or write it");
-            return Err(Error::invalid("std_out", why));
-        }
         Choice::Original => Some(given_again(&mut tx, &run).await?),
         Choice::Custom(output) => {
             let text = Value::Object(output).to_string();
-            check_output(&text)?;
             let output = outputs::insert(&mut tx, tenant.id, Some(&text), now).await;
             let state = tenant_states::get(&mut tx, tenant.id).await;
             Some(Given {
@@ -204,7 +208,7 @@ async fn by_hand(
     tenant: &Tenant,
     release: &Release,
     mut configs: Map<String, Value>,
-) -> Result<Map<String, Value>> {
+) -> Result<Result<Map<String, Value>, Vec<FieldError>>> {
     configs.retain(|_, value| !value.is_null());
     let secrets = secrets_of(release, tenant);
     let mut seen = tenant.clone();
@@ -237,10 +241,10 @@ async fn by_hand(
         }
     }
     if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+        return Ok(Err(faults));
     }
     configs.retain(|name, _| !secrets.contains(name));
-    Ok(configs)
+    Ok(Ok(configs))
 }
 
 /// Gives a tenant the settings that its rerun shall have; secrets are the present ones.
@@ -281,8 +285,9 @@ fn secrets_of(release: &Release, tenant: &Tenant) -> BTreeSet<String> {
     secrets
 }
 
-fn check_output(text: &str) -> Result<()> {
-    let fault = if text.len() > LONGEST_OUTPUT {
+/// What is wrong with an output that is written by hand.
+pub fn output_fault(text: &str) -> Option<FieldError> {
+    let why = if text.len() > LONGEST_OUTPUT {
         format!(
             "has {} bytes; an output may have {LONGEST_OUTPUT}",
             text.len()
@@ -290,17 +295,26 @@ fn check_output(text: &str) -> Result<()> {
     } else if !is_json(text) {
         "must be JSON: runs are given nothing else".to_owned()
     } else {
-        return Ok(());
+        return None;
     };
-    Err(Error::invalid("std_out", fault))
+    Some(FieldError::body("std_out", why))
+}
+
+/// What is wrong with how a run shall be repeated, whatever run that is.
+pub fn rerun_faults(input: &RerunInput) -> Vec<FieldError> {
+    let Choice::Custom(output) = &input.std_out else {
+        return Vec::new();
+    };
+    let text = Value::Object(output.clone()).to_string();
+    output_fault(&text).into_iter().collect()
 }
 
 /// Sets what the tenant's next run sees as the last successful output, until another run succeeds;
 /// none: no output at all. A run that is made already is not touched.
 pub async fn state_set(ctx: &Ctx, id: TenantId, std_out: Option<String>) -> Result<()> {
     ctx.require(Scope::Write)?;
-    if let Some(text) = &std_out {
-        check_output(text)?;
+    if let Some(fault) = std_out.as_deref().and_then(output_fault) {
+        return Err(Error::Invalid(vec![fault]));
     }
     let mut tx = ctx.write().await?;
     lock_live(&mut tx, id).await?;

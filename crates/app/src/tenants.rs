@@ -1,11 +1,12 @@
 //! Tenants.
 
+mod check;
+
 use std::collections::{BTreeSet, HashMap};
 
-use marquetry_manifest::LONGEST_NAME;
 use marquetry_model::{
-    Channel, Error, FieldError, Integration, IntegrationId, Loc, Page, PageRequest, Patch,
-    ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
+    Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
+    Result, RunId, Scope, Tenant, TenantId, TenantSource,
 };
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
@@ -15,19 +16,19 @@ use marquetry_store::{
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
-use crate::errors::store_error;
+use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
-use crate::integrations::cancel_waiting;
+use crate::integrations::{cancel_waiting, find_live};
 use crate::runs::RunView;
 use crate::schedules;
 use crate::settings::{Change, ConfigsProblem, judge, settle};
 use crate::tenant_secrets::{self, is_mark};
 
+use self::check::Fields;
+pub(crate) use self::check::check;
+
 /// How many triggers of each run a tenant's status shows.
 const STATUS_TRIGGERS: u32 = 20;
-
-/// The settings of one tenant together, in bytes of JSON: every answer about it shows them.
-const CONFIGS: usize = 1 << 20;
 
 /// A tenant with the runs that its status shows.
 #[derive(Debug, Clone)]
@@ -141,19 +142,23 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
     };
     let mut faults = check(ctx, &tenant, &Map::new());
     let mut tx = ctx.write().await?;
-    let integration = find_live(&mut tx, tenant.integration_id).await?;
-    match &integration {
-        Some(integration) => {
-            faults.extend(settle_new(ctx, &mut tx, integration, &mut tenant).await?);
-        }
-        None => {
-            let message = format!("there is no integration {}", tenant.integration_id);
-            faults.push(FieldError::body("integration_id", message));
-        }
-    }
-    let Some(integration) = integration.filter(|_| faults.is_empty()) else {
+    let Some(integration) = find_live(&mut tx, tenant.integration_id).await? else {
+        let message = format!("there is no integration {}", tenant.integration_id);
+        faults.push(FieldError::body("integration_id", message));
         return Err(Error::Invalid(faults));
     };
+    let change = Change {
+        named: Some(tenant.configs.keys().cloned().collect()),
+        before: Map::new(),
+    };
+    let otherwise = (None, Some(Channel::Default));
+    faults.extend(settle_all(ctx, &mut tx, &integration, &mut tenant, &change, otherwise).await?);
+    if !faults.is_empty() {
+        // Else the insert itself tells.
+        let name_taken = is_name_taken(&mut tx, &tenant).await?;
+        faults.extend(name_taken.then(|| taken(&tenant.name)));
+        return Err(Error::Invalid(faults));
+    }
     let secrets = tenant_secrets::take(&mut tenant);
     let id = tenants::insert(&mut tx, &tenant)
         .await
@@ -178,21 +183,59 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
     Ok(view)
 }
 
-/// Completes a new tenant's settings; answers what is wrong with its release and with them.
-async fn settle_new(
+/// Completes a tenant's settings; answers what is wrong with its release and with them. Those of one
+/// with a release that is not there are judged by the form that it has with this choice `otherwise`.
+async fn settle_all(
     ctx: &Ctx,
     tx: &mut Tx,
     integration: &Integration,
     tenant: &mut Tenant,
+    change: &Change,
+    otherwise: ReleaseChoice,
 ) -> Result<Vec<FieldError>> {
-    if let Some(fault) = check_release(tx, tenant).await? {
-        return Ok(vec![fault]);
-    }
-    let change = Change {
-        named: Some(tenant.configs.keys().cloned().collect()),
-        before: Map::new(),
+    let Some(fault) = check_release(tx, tenant).await? else {
+        return settle(ctx, tx, integration, tenant, change).await;
     };
-    settle(ctx, tx, integration, tenant, &change).await
+    let wished = choice_of(tenant);
+    choose(tenant, otherwise);
+    let mut faults = settle(ctx, tx, integration, tenant, change).await?;
+    choose(tenant, wished);
+    faults.insert(0, fault);
+    Ok(faults)
+}
+
+/// The release that a tenant shall run, or the channel that it shall follow.
+type ReleaseChoice = (Option<ReleaseId>, Option<Channel>);
+
+fn choice_of(tenant: &Tenant) -> ReleaseChoice {
+    (
+        tenant.integration_release_id,
+        tenant.integration_release_channel,
+    )
+}
+
+fn choose(tenant: &mut Tenant, (id, channel): ReleaseChoice) {
+    tenant.integration_release_id = id;
+    tenant.integration_release_channel = channel;
+}
+
+/// What is wrong with the fields that a change of a tenant mentions (or a new one has, without an
+/// id), each by itself: for a request of which other fields cannot be read.
+pub async fn tenant_faults(
+    ctx: &Ctx,
+    id: Option<TenantId>,
+    mentioned: &TenantPatch,
+) -> Result<Vec<FieldError>> {
+    ctx.require(Scope::Write)?;
+    let mut before = Map::new();
+    if let Some(id) = id.filter(|_| mentioned.configs.is_some()) {
+        match tenants::get(&mut *ctx.read().await?, id).await {
+            Ok(tenant) => before = tenant.configs,
+            Err(marquetry_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(store_error(error)),
+        }
+    }
+    Ok(Fields::mentioned(mentioned).faults(ctx, &before))
 }
 
 /// One of them, archived or not.
@@ -260,22 +303,16 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
         named: named.map(|configs| configs.keys().cloned().collect()),
         before: tenant.configs.clone(),
     };
+    let otherwise = choice_of(&tenant);
     apply(&mut tenant, patch, &integration);
-    let settings = match check_release(&mut tx, &tenant).await? {
-        Some(fault) => vec![fault],
-        None => settle(ctx, &mut tx, &integration, &mut tenant, &change).await?,
-    };
+    let settings = settle_all(ctx, &mut tx, &integration, &mut tenant, &change, otherwise).await?;
     let mut faults = check(ctx, &tenant, &change.before);
     faults.extend(settings);
+    if tenant.name != old_name && is_name_taken(&mut tx, &tenant).await? {
+        faults.push(taken(&tenant.name));
+    }
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
-    }
-    if tenant.name != old_name
-        && tenants::find_name_taken(&mut tx, tenant.integration_id, &tenant.name, id)
-            .await
-            .map_err(store_error)?
-    {
-        return Err(name_taken(&tenant.name));
     }
     tenant.modified_at = now;
     if tenant.configs != change.before {
@@ -286,7 +323,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     tenant_secrets::seal(ctx, &mut tx, &mut tenant, before, now).await?;
     tenants::update(&mut tx, &tenant)
         .await
-        .map_err(store_error)?;
+        .map_err(|error| rename_error(error, || name_taken(&tenant.name)))?;
     // A tick that is due now and not yet made shall not be lost by another change.
     let new_times = times(&tenant);
     if new_times != old_times {
@@ -393,83 +430,6 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     }
 }
 
-/// What is wrong with it. Of the settings only what differs from those it had `before`: they may
-/// be older than a limit, and must not stand in the way of another change.
-pub(crate) fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    let mut fault = |field, message: String| faults.push(FieldError::body(field, message));
-    if let Err(why) = check_slug(&tenant.name) {
-        fault("name", why.to_string());
-    }
-    if tenant
-        .user_name
-        .as_ref()
-        .is_some_and(|name| name.len() > 500)
-    {
-        fault("user_name", "must have at most 500 bytes".into());
-    }
-    if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_schedule) {
-        fault("user_schedule", why);
-    }
-    if tenant
-        .timezone
-        .as_deref()
-        .is_some_and(|zone| !marquetry_model::is_time_zone(zone))
-    {
-        fault(
-            "timezone",
-            "must be an IANA time zone, as Europe/Berlin".into(),
-        );
-    }
-    if tenant.integration_release_id.is_some() && tenant.integration_release_channel.is_some() {
-        let message = "give integration_release_id or integration_release_channel, not both";
-        fault("integration_release_channel", message.into());
-    }
-    if let Some(message) = too_large(&tenant.configs, before) {
-        fault("configs", message);
-    }
-    let most = ctx.app.settings.limits.config_value_bytes;
-    let changed = |(key, value): &(&String, &Value)| before.get(*key) != Some(*value);
-    for (key, value) in tenant.configs.iter().filter(changed) {
-        let size = value
-            .as_str()
-            .map_or_else(|| value.to_string().len(), str::len);
-        if key.len() > LONGEST_NAME {
-            let shown: String = key.chars().take(50).collect();
-            let message = format!(
-                "the name {shown}… has {} bytes; a name may have {LONGEST_NAME}",
-                key.len()
-            );
-            faults.push(FieldError::body("configs", message));
-        }
-        if size > most {
-            let message = format!("has {size} bytes; a value may have {most}");
-            faults.push(of_setting(key, message));
-        }
-        if key.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0')) {
-            faults.push(of_setting(
-                &key.replace('\0', ""),
-                "holds a NUL character".to_owned(),
-            ));
-        }
-    }
-    faults
-}
-
-fn of_setting(key: &str, message: String) -> FieldError {
-    let place = [Loc::Name(key.to_owned().into())];
-    FieldError::body("configs", message).with_kind(place, "value_error", Map::new())
-}
-
-/// What is wrong with the size of all settings together; nothing where they do not grow.
-fn too_large(configs: &Map<String, Value>, before: &Map<String, Value>) -> Option<String> {
-    let size_of = |configs| serde_json::to_string(configs).map_or(usize::MAX, |text| text.len());
-    let size = size_of(configs);
-    (size > CONFIGS && size > size_of(before)).then(|| {
-        format!("have {size} bytes as JSON; all settings of a tenant together may have {CONFIGS}")
-    })
-}
-
 async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError>> {
     let Some(id) = tenant.integration_release_id else {
         return Ok(None);
@@ -482,14 +442,6 @@ async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError
     Ok(Some(FieldError::body("integration_release_id", message)))
 }
 
-async fn find_live(tx: &mut Tx, id: IntegrationId) -> Result<Option<Integration>> {
-    match integrations::get(tx, id).await {
-        Ok(found) => Ok(Some(found).filter(|found| found.archived_at.is_none())),
-        Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(store_error(error)),
-    }
-}
-
 /// One that may be changed: an archived one is as good as gone.
 pub(crate) async fn lock_live(tx: &mut WriteTx, id: TenantId) -> Result<Tenant> {
     let tenant = tenants::lock(tx, id).await.map_err(store_error)?;
@@ -499,9 +451,26 @@ pub(crate) async fn lock_live(tx: &mut WriteTx, id: TenantId) -> Result<Tenant> 
     Ok(tenant)
 }
 
-fn name_taken(name: &str) -> Error {
+/// Whether another one of its integration has its name.
+async fn is_name_taken(tx: &mut Tx, tenant: &Tenant) -> Result<bool> {
+    let Tenant {
+        id,
+        integration_id,
+        name,
+        ..
+    } = tenant;
+    tenants::find_name_taken(tx, *integration_id, name, *id)
+        .await
+        .map_err(store_error)
+}
+
+fn taken(name: &str) -> FieldError {
     let message = format!("the integration has a tenant named {name}; choose another name");
-    Error::Invalid(vec![FieldError::body("name", message).with_input(name)])
+    FieldError::body("name", message)
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::Invalid(vec![taken(name)])
 }
 
 async fn view(ctx: &Ctx, tx: &mut Tx, id: TenantId) -> Result<TenantView> {

@@ -199,6 +199,10 @@ pub(crate) async fn check(tx: &mut Tx, id: TenantId) -> Result<Result<Runnable, 
     let integration = integrations::get(tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
+    // Its tenants went with it; one that an older version left behind is as good as gone.
+    if integration.archived_at.is_some() {
+        return Err(Error::not_found(TenantId::KIND, id));
+    }
     if integration.paused {
         let message = format!(
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
@@ -225,7 +229,6 @@ pub(crate) fn refused(message: String) -> Error {
         loc: vec![Loc::Name("path".into()), Loc::Name("tenant_id".into())],
         message,
         kind: "value_error",
-        input: None,
         context: None,
     }])
 }

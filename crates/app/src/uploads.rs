@@ -48,8 +48,8 @@ pub async fn upload_begin(
     tag: Option<String>,
 ) -> Result<Upload> {
     ctx.require(Scope::Write)?;
-    if let Some(Err(why)) = tag.as_deref().map(check_git_name) {
-        return Err(Error::Invalid(vec![FieldError::query("tag", why)]));
+    if let Some(fault) = upload_fault(tag.as_deref()) {
+        return Err(Error::Invalid(vec![fault]));
     }
     let mut tx: ReadTx = ctx.read().await?;
     check_taken(&mut tx, integration).await?;
@@ -65,6 +65,12 @@ pub async fn upload_begin(
         path,
         start: Vec::new(),
     })
+}
+
+/// What is wrong with the label of an archive.
+pub fn upload_fault(tag: Option<&str>) -> Option<FieldError> {
+    let why = check_git_name(tag?).err()?;
+    Some(FieldError::query("tag", why))
 }
 
 impl Upload {
@@ -138,7 +144,6 @@ fn no_archive(why: &str) -> Error {
         loc: vec![Loc::Name("body".into())],
         message: format!("{why}; {remedy}"),
         kind: "value_error",
-        input: None,
         context: None,
     }])
 }

@@ -109,7 +109,8 @@ pub enum Loc {
     Index(usize),
 }
 
-/// One wrong place of the input, in the words of the contract's `ValidationError`.
+/// One wrong place of the input, in the words of the contract's `ValidationError`. What was sent there
+/// is the door's to add: it alone has the request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldError {
     /// `["body", "name"]`, `["query", "limit"]`, `["path", "tenant_id"]`.
@@ -118,8 +119,6 @@ pub struct FieldError {
     pub message: String,
     /// A stable word: pydantic 2's where it has one, else `value_error`.
     pub kind: &'static str,
-    /// What was sent, where it helps and is no secret.
-    pub input: Option<Value>,
     /// The numbers and texts of the sentence, under pydantic's names.
     pub context: Option<Map<String, Value>>,
 }
@@ -133,13 +132,6 @@ impl FieldError {
     /// A parameter of the query.
     pub fn query(field: &'static str, message: impl Into<String>) -> Self {
         Self::at("query", field, message)
-    }
-
-    /// With what was sent.
-    #[must_use]
-    pub fn with_input(mut self, input: impl Into<Value>) -> Self {
-        self.input = Some(input.into());
-        self
     }
 
     /// With a longer place, a stable word of pydantic's and what the sentence is made of.
@@ -168,7 +160,6 @@ impl FieldError {
             loc: vec![Loc::Name(part.into()), Loc::Name(field.into())],
             message: message.into(),
             kind: "value_error",
-            input: None,
             context: None,
         }
     }

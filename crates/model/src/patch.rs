@@ -33,6 +33,14 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value, if the body gives one.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
     /// Whether the body mentions it.
     pub fn is_mentioned(&self) -> bool {
         !matches!(self, Self::Keep)

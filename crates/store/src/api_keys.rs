@@ -18,7 +18,8 @@ const COUNT: &str = "SELECT COUNT(*) FROM api_keys";
 const REVOKE: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const TOUCH: &str = "UPDATE api_keys SET last_used_at = $2
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)";
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: "SELECT id, name, prefix, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_keys",
     count: COUNT,
     sorts: &[

@@ -29,7 +29,8 @@ const LABEL: &str = concat!(
     columns!()
 );
 const GET: &str = concat!("SELECT ", columns!(), " FROM builds WHERE id = $1");
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: concat!("SELECT ", columns!(), " FROM builds"),
     count: "SELECT COUNT(*) FROM builds",
     sorts: &[
@@ -52,6 +53,9 @@ const RENEW: &str = "UPDATE builds SET lease_until = $4
 const FINISH: &str = "UPDATE builds SET status = $4, message = $5, tag = $6, commit_hash = $7,
         release_ids = $8, completed_at = $9, lease_until = NULL
     WHERE id = $1 AND attempt = $2 AND node = $3 AND status = 'Running'";
+
+/// What a build says that ended because its integration did.
+pub const ARCHIVED: &str = "cancelled: its integration was archived";
 
 /// Who has a build, and for which time: what every later write must still find.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,6 +272,24 @@ pub async fn cancel(tx: &mut Tx, id: BuildId, now: Timestamp) -> Result<bool> {
         return Ok(true);
     }
     Ok(tx.execute(RUNNING, &values![id]).await? == 1)
+}
+
+/// Ends those of an integration that wait, and asks those at work to stop; answers which they are.
+pub async fn cancel_all(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    now: Timestamp,
+) -> Result<Vec<BuildId>> {
+    const WAITING: &str = "UPDATE builds SET status = 'Cancelled', completed_at = $2, message = $3
+        WHERE integration_id = $1 AND status = 'Pending' RETURNING id";
+    // Behind the other: one that a node takes meanwhile is at work then.
+    const RUNNING: &str = "UPDATE builds SET cancel_requested = 1
+        WHERE integration_id = $1 AND status = 'Running' RETURNING id";
+    let mut rows = tx
+        .rows(WAITING, &values![integration, now, ARCHIVED])
+        .await?;
+    rows.extend(tx.rows(RUNNING, &values![integration]).await?);
+    read_all(rows, |row| row.i64().map(BuildId::new))
 }
 
 /// Puts builds whose node is lost back in the queue: building has no effect outside, so it may be

@@ -26,6 +26,15 @@ impl Dialect {
         }
     }
 
+    /// Keeps a row as it is until the end of this transaction, while others may keep it too: who would
+    /// change it waits. SQLite has one writer, so nobody changes it meanwhile.
+    pub(crate) fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR SHARE",
+        }
+    }
+
     /// Rows of `table` beside those of `p` whose column `of` equals its `key`; nothing beside one
     /// without any. At most `most` on PostgreSQL, where that also keeps the planner from joining
     /// whole tables; all of them on SQLite, which goes through `p` row by row.

@@ -34,8 +34,23 @@ pub struct Done {
     pub fingerprint: Vec<u8>,
     /// The id of what it made or changed.
     pub effect_id: i64,
-    /// Status and body of the answer, once known.
-    pub answer: Option<(i64, String)>,
+    /// What was answered, once known.
+    pub answer: Option<Answer>,
+}
+
+/// An answer as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// In clear.
+    Open {
+        /// Its status.
+        status: i64,
+        /// Its body.
+        body: String,
+    },
+    /// Status and body together, sealed: it shows a secret. Who cannot open it, as a version before
+    /// this one, finds no status and takes the answer for not known.
+    Sealed(String),
 }
 
 /// Notes what is being done; answers whether the key was free.
@@ -65,8 +80,12 @@ pub async fn find(tx: &mut Tx, of: KeyOf<'_>, now: Timestamp) -> Result<Option<D
 }
 
 /// Adds what was answered.
-pub async fn update_answer(tx: &mut Tx, of: KeyOf<'_>, status: i64, body: &str) -> Result<()> {
-    let values = values![of.api_key, of.key, status, body];
+pub async fn update_answer(tx: &mut Tx, of: KeyOf<'_>, answer: &Answer) -> Result<()> {
+    let (status, body) = match answer {
+        Answer::Open { status, body } => (Some(*status), body),
+        Answer::Sealed(text) => (None, text),
+    };
+    let values = values![of.api_key, of.key, status, body.as_str()];
     tx.execute(UPDATE_ANSWER, &values).await?;
     Ok(())
 }
@@ -80,6 +99,10 @@ fn read(row: &mut Reader) -> Result<Done> {
     Ok(Done {
         fingerprint: row.blob()?,
         effect_id: row.i64()?,
-        answer: row.opt_i64()?.zip(row.opt_text()?),
+        answer: match (row.opt_i64()?, row.opt_text()?) {
+            (Some(status), Some(body)) => Some(Answer::Open { status, body }),
+            (None, Some(text)) => Some(Answer::Sealed(text)),
+            (_, None) => None,
+        },
     })
 }

@@ -1,8 +1,10 @@
 //! Integrations.
 
-use marquetry_model::{Integration, IntegrationId, Page, PageRequest, ReleaseId, Timestamp};
+use marquetry_model::{
+    Integration, IntegrationId, Page, PageRequest, ReleaseId, TenantId, Timestamp,
+};
 
-use crate::query::{Filter, List, json, read_one};
+use crate::query::{Filter, List, json, read_all, read_one};
 use crate::value::{Reader, Value, values};
 use crate::{Result, Tx};
 
@@ -41,7 +43,8 @@ const FIND_BY_NAME: &str = concat!(
     columns!(),
     " FROM integrations WHERE name = $1 AND archived_at IS NULL"
 );
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: concat!("SELECT ", columns!(), " FROM integrations"),
     count: "SELECT COUNT(*) FROM integrations",
     sorts: &[
@@ -107,6 +110,14 @@ pub async fn get(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
 /// One of them, for a change.
 pub async fn lock(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
     let sql = format!("{GET}{}", tx.dialect().for_update());
+    let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
+    Tx::found(found, IntegrationId::KIND, id)
+}
+
+/// One of them, which nobody changes before the end of the transaction: for rows that are added to
+/// it. It is taken before those rows, as archiving takes them.
+pub async fn lock_shared(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
+    let sql = format!("{GET}{}", tx.dialect().for_share());
     let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
     Tx::found(found, IntegrationId::KIND, id)
 }
@@ -206,9 +217,14 @@ pub async fn live_tenants(tx: &mut Tx, id: IntegrationId) -> Result<i64> {
     row.map_or(Ok(0), |row| row.reader().i64())
 }
 
-/// Archives every live tenant of it and answers how many there were.
-pub async fn archive_tenants(tx: &mut Tx, id: IntegrationId, now: Timestamp) -> Result<u64> {
+/// Archives every live tenant of it and answers which they were.
+pub async fn archive_tenants(
+    tx: &mut Tx,
+    id: IntegrationId,
+    now: Timestamp,
+) -> Result<Vec<TenantId>> {
     const SQL: &str = "UPDATE tenants SET archived_at = $2, modified_at = $2
-        WHERE integration_id = $1 AND archived_at IS NULL";
-    tx.execute(SQL, &values![id, now]).await
+        WHERE integration_id = $1 AND archived_at IS NULL RETURNING id";
+    let rows = tx.rows(SQL, &values![id, now]).await?;
+    read_all(rows, |row| row.i64().map(TenantId::new))
 }

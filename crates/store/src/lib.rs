@@ -44,5 +44,5 @@ pub mod triggers;
 pub mod turns;
 
 pub use error::{Error, Result};
-pub use query::Filter;
+pub use query::{Filter, List};
 pub use store::{Options, ReadTx, Store, Tx, WriteTx, probe};

@@ -1,6 +1,6 @@
 //! Lists: filters, order and pages, written once for all tables.
 
-use marquetry_model::{Direction, Page, PageRequest, Position, SortKey};
+use marquetry_model::{Direction, Page, PageRequest, Position, Sort, SortKey};
 
 use crate::value::{Reader, Row, Value};
 use crate::{Error, Result, Tx};
@@ -40,7 +40,7 @@ impl Filter {
 }
 
 /// What a table's lists have in common.
-pub(crate) struct List {
+pub struct List {
     /// `SELECT … FROM …`, without WHERE.
     pub(crate) select: &'static str,
     /// The same rows, counted.
@@ -144,6 +144,20 @@ impl List {
         })
     }
 
+    /// Whether it can be sorted so: by a field that it has.
+    pub fn check(&self, sort: &Sort) -> Result<()> {
+        self.column(sort).map(drop)
+    }
+
+    /// The column that a field stands for.
+    fn column(&self, sort: &Sort) -> Result<&'static str> {
+        let found = self.sorts.iter().find(|(field, _)| *field == sort.field);
+        found.map(|(_, column)| *column).ok_or_else(|| Error::Sort {
+            field: sort.field.clone(),
+            known: self.sorts.iter().map(|(field, _)| *field).collect(),
+        })
+    }
+
     fn order(&self, request: &PageRequest) -> Result<Order> {
         let backwards = self.order.ends_with(" DESC");
         let Some(sort) = &request.sort else {
@@ -153,16 +167,8 @@ impl List {
                 backwards,
             });
         };
-        let found = self.sorts.iter().find(|(field, _)| *field == sort.field);
-        let Some((_, column)) = found else {
-            let known = self.sorts.iter().map(|(field, _)| *field).collect();
-            return Err(Error::Sort {
-                field: sort.field.clone(),
-                known,
-            });
-        };
         Ok(Order {
-            column,
+            column: self.column(sort)?,
             descending: sort.direction == Direction::Descending,
             backwards,
         })

@@ -25,7 +25,8 @@ const FIND_LATEST: &str = concat!(
     columns!(),
     " FROM releases WHERE integration_id = $1 AND counts_as_latest = 1 ORDER BY id DESC LIMIT 1"
 );
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: concat!("SELECT ", columns!(), " FROM releases"),
     count: "SELECT COUNT(*) FROM releases",
     sorts: &[

@@ -40,7 +40,8 @@ const RENEW: &str = "UPDATE runs SET lease_until = $4
 const FINISH: &str = "UPDATE runs SET phase = $4, message = $5, exit_code = $6, std_out = $7,
         cpu_ms = $8, max_rss_bytes = $9, log_bytes = $10, completed_at = $11, lease_until = NULL
     WHERE id = $1 AND attempt = $2 AND node = $3 AND phase = 'Running'";
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: SELECT,
     count: "SELECT COUNT(*) FROM runs",
     sorts: &[

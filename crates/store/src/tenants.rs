@@ -34,7 +34,8 @@ pub(crate) const SELECT: &str = concat!("SELECT ", columns!(), " FROM tenants");
 const GET: &str = concat!("SELECT ", columns!(), " FROM tenants WHERE id = $1");
 const NAME_TAKEN: &str = "SELECT id FROM tenants
     WHERE integration_id = $1 AND name = $2 AND archived_at IS NULL AND id <> $3";
-const LIST: List = List {
+/// Its lists.
+pub const LIST: List = List {
     select: SELECT,
     count: "SELECT COUNT(*) FROM tenants",
     sorts: &[

@@ -1,4 +1,4 @@
-//! `builds`: insert, get, list, claim, renew, finish, cancel, requeue_lost.
+//! `builds`: insert, get, list, claim, renew, finish, cancel, cancel_all, requeue_lost.
 
 use marquetry_model::{
     Build, BuildId, BuildStatus, IntegrationId, NewBuild, PageRequest, ReleaseId,
@@ -315,6 +315,34 @@ on_both! {
         let claim = claim_of(&two, "a");
         assert_eq!(builds::renew(&mut tx, &claim, at(9)).await.unwrap(), Some(true));
         assert!(builds::get(&mut tx, two.id).await.unwrap().cancel_requested);
+    }
+
+    async fn all_open_ones_of_an_integration_are_cancelled_with_it(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let erp = add_integration(&mut tx, "erp").await;
+        let mut made = Vec::new();
+        for integration in [crm, crm, crm, erp] {
+            made.push(add_build(&mut tx, integration).await.id);
+        }
+        let ended = take(&mut tx, "n", 1).await;
+        builds::finish(&mut tx, &claim_of(&ended[0], "n"), &end(BuildStatus::Failed), at(2)).await.unwrap();
+        assert_eq!(ids(&take(&mut tx, "n", 1).await), [made[1]]);
+        let mut open = builds::cancel_all(&mut tx, crm, at(3)).await.unwrap();
+        open.sort_unstable();
+        assert_eq!(open, [made[1], made[2]]);
+        let mut found = Vec::new();
+        for id in made {
+            let build = builds::get(&mut tx, id).await.unwrap();
+            found.push((build.status, build.cancel_requested, build.completed_at, build.message));
+        }
+        let gone = Some(builds::ARCHIVED.to_owned());
+        assert_eq!(found, [
+            (BuildStatus::Failed, false, Some(at(2)), None),
+            (BuildStatus::Running, true, None, None),
+            (BuildStatus::Cancelled, false, Some(at(3)), gone),
+            (BuildStatus::Pending, false, None, None),
+        ]);
     }
 
     async fn lost_builds_are_tried_again_so_often(db) {

@@ -1,7 +1,7 @@
 //! `idempotency_keys`: taken once, answered, free again when their time is over.
 
 use marquetry_model::ApiKeyId;
-use marquetry_store::idempotency::{self, Done, KeyOf};
+use marquetry_store::idempotency::{self, Answer, Done, KeyOf};
 
 use crate::common::{NOW, ODD, at, on_both};
 
@@ -20,9 +20,11 @@ on_both! {
         assert!(!idempotency::insert(&mut tx, MINE, b"other", 8, at(10), at(9)).await.unwrap());
         let mut done = Done { fingerprint: b"print".to_vec(), effect_id: 7, answer: None };
         assert_eq!(idempotency::find(&mut tx, MINE, NOW).await.unwrap(), Some(done.clone()));
-        idempotency::update_answer(&mut tx, MINE, 202, ODD).await.unwrap();
-        done.answer = Some((202, ODD.to_owned()));
-        assert_eq!(idempotency::find(&mut tx, MINE, at(9)).await.unwrap(), Some(done));
+        for answer in [Answer::Open { status: 202, body: ODD.to_owned() }, Answer::Sealed(ODD.to_owned())] {
+            idempotency::update_answer(&mut tx, MINE, &answer).await.unwrap();
+            done.answer = Some(answer);
+            assert_eq!(idempotency::find(&mut tx, MINE, at(9)).await.unwrap(), Some(done.clone()));
+        }
         let other = KeyOf { api_key: ApiKeyId::new(2), ..MINE };
         assert_eq!(idempotency::find(&mut tx, other, NOW).await.unwrap(), None, "of another caller");
         assert!(idempotency::insert(&mut tx, other, b"print", 9, at(20), NOW).await.unwrap());
@@ -32,7 +34,7 @@ on_both! {
         let mut tx = db.write().await;
         add_key(&mut tx, b"1").await;
         idempotency::insert(&mut tx, MINE, b"print", 7, at(10), NOW).await.unwrap();
-        idempotency::update_answer(&mut tx, MINE, 202, "{}").await.unwrap();
+        idempotency::update_answer(&mut tx, MINE, &Answer::Sealed("x".to_owned())).await.unwrap();
         assert_eq!(idempotency::find(&mut tx, MINE, at(10)).await.unwrap(), None);
         assert!(idempotency::insert(&mut tx, MINE, b"new", 8, at(30), at(10)).await.unwrap());
         let found = idempotency::find(&mut tx, MINE, at(10)).await.unwrap().unwrap();

@@ -1,4 +1,5 @@
-//! `integrations`: insert, update, get, lock, find_by_name, list, live_tenants, archive_tenants.
+//! `integrations`: insert, update, get, lock, lock_shared, find_by_name, list, live_tenants,
+//! archive_tenants.
 
 use marquetry_model::{
     Channel, Connector, Egress, Integration, IntegrationId, IntegrationType, LocalRun, Missed,
@@ -66,6 +67,7 @@ on_both! {
             wanted.id = integrations::insert(&mut tx, &wanted).await.unwrap().unwrap();
             assert_eq!(integrations::get(&mut tx, wanted.id).await.unwrap(), wanted);
             assert_eq!(integrations::lock(&mut tx, wanted.id).await.unwrap(), wanted);
+            assert_eq!(integrations::lock_shared(&mut tx, wanted.id).await.unwrap(), wanted);
             let name = wanted.name.clone();
             let found = integrations::find_by_name(&mut tx, &name).await.unwrap();
             assert_eq!(found, Some(wanted));
@@ -92,6 +94,7 @@ on_both! {
         for result in [
             integrations::get(&mut tx, absent.id).await.map(drop),
             integrations::lock(&mut tx, absent.id).await.map(drop),
+            integrations::lock_shared(&mut tx, absent.id).await.map(drop),
             integrations::update(&mut tx, &absent).await,
         ] {
             let error = result.unwrap_err();
@@ -99,7 +102,7 @@ on_both! {
         }
         assert_eq!(integrations::find_by_name(&mut tx, "x").await.unwrap(), None);
         assert_eq!(integrations::live_tenants(&mut tx, absent.id).await.unwrap(), 0);
-        assert_eq!(integrations::archive_tenants(&mut tx, absent.id, NOW).await.unwrap(), 0);
+        assert_eq!(integrations::archive_tenants(&mut tx, absent.id, NOW).await.unwrap(), []);
     }
 
     async fn a_name_is_unique_among_the_unarchived(db) {
@@ -128,7 +131,8 @@ on_both! {
         tx.commit().await.unwrap();
         let mut tx = db.write().await;
         let renamed = Integration { id: one, ..integration("two") };
-        assert!(integrations::update(&mut tx, &renamed).await.is_err());
+        let error = integrations::update(&mut tx, &renamed).await.unwrap_err();
+        assert!(error.is_duplicate() && !error.is_temporary(), "{error:?}");
         drop(tx);
         let found = integrations::get(&mut *db.read().await, one).await.unwrap();
         assert_eq!(found.name, "one");
@@ -145,7 +149,9 @@ on_both! {
         let gone = tenants::insert(&mut tx, &gone).await.unwrap().unwrap();
         assert_eq!(integrations::live_tenants(&mut tx, world.integration).await.unwrap(), 3);
         let archived = integrations::archive_tenants(&mut tx, world.integration, at(9)).await;
-        assert_eq!(archived.unwrap(), 3);
+        let mut archived = archived.unwrap();
+        archived.sort_unstable();
+        assert_eq!(archived, world.tenants);
         assert_eq!(integrations::live_tenants(&mut tx, world.integration).await.unwrap(), 0);
         assert_eq!(integrations::live_tenants(&mut tx, other).await.unwrap(), 1);
         let times = async |tx: &mut marquetry_store::Tx, id: TenantId| {
@@ -179,5 +185,32 @@ on_both! {
         second.await.unwrap();
         let row = integrations::get(&mut *db.read().await, id).await.unwrap();
         assert_eq!(row.debounce_ms, 11, "neither change is lost");
+    }
+
+    async fn who_adds_to_it_makes_who_changes_it_wait_and_nobody_else(db) {
+        let mut tx = db.write().await;
+        let id = add_integration(&mut tx, "crm").await;
+        tx.commit().await.unwrap();
+        let mut tx = db.write().await;
+        integrations::lock_shared(&mut tx, id).await.unwrap();
+        if db.kind() == Kind::Postgres {
+            let mut other = db.write().await;
+            integrations::lock_shared(&mut other, id).await.unwrap();
+            other.commit().await.unwrap();
+        }
+        let store = db.store.clone();
+        let archiving = tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            integrations::lock(&mut tx, id).await.unwrap();
+            let live = integrations::live_tenants(&mut tx, id).await.unwrap();
+            tx.commit().await.unwrap();
+            live
+        });
+        if db.kind() == Kind::Postgres {
+            crate::common::wait_for_a_blocked_statement(db).await;
+        }
+        add_tenant(&mut tx, id, "acme").await;
+        tx.commit().await.unwrap();
+        assert_eq!(archiving.await.unwrap(), 1, "what was added before is seen");
     }
 }

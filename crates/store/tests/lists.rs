@@ -50,6 +50,11 @@ on_both! {
                 assert!(known.contains(&"id"), "{list}");
             }
         }
+        // It can be asked before there is anything to list.
+        for (field, is_known) in [("name", true), ("nothing", false)] {
+            let sort = Sort { field: field.to_owned(), direction: Direction::Descending };
+            assert_eq!(tenants::LIST.check(&sort).is_ok(), is_known, "{field}");
+        }
     }
 
     async fn every_field_that_is_offered_sorts(db) {

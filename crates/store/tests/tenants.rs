@@ -113,7 +113,8 @@ on_both! {
         tx.commit().await.unwrap();
         // The second unarchived one of the name.
         let back = Tenant { archived_at: None, ..gone };
-        assert!(tenants::update(&mut *db.write().await, &back).await.is_err());
+        let error = tenants::update(&mut *db.write().await, &back).await.unwrap_err();
+        assert!(error.is_duplicate() && !error.is_temporary(), "{error:?}");
     }
 
     async fn two_who_insert_one_name_at_once_make_one(db) {

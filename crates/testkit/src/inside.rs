@@ -14,15 +14,17 @@ use marquetry_app::{
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
-    BuildId, BuildStatus, Given, IntegrationId, Mode, NewBuild, Outcome, Phase, Release, ReleaseId,
-    Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
+    ApiKeyId, Build, BuildId, BuildStatus, Given, Integration, IntegrationId, Mode, NewBuild,
+    Outcome, Phase, Release, ReleaseId, Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
+use marquetry_store::idempotency::{self, KeyOf};
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::{
-    Options, Store, data_keys, reruns, runs, tenant_configs, tenant_secrets, tenant_states, tenants,
+    Options, Store, data_keys, integrations, reruns, runs, tenant_configs, tenant_secrets,
+    tenant_states, tenants,
 };
 use marquetry_vault::Place;
 use serde_json::{Value, json};
@@ -174,7 +176,18 @@ impl Inside {
         self.end_build_with(claim, release).await
     }
 
+    /// Ends a build that was taken, with one release if that is kept; answers what became of it.
+    pub async fn finish_build(&self, claim: &BuildClaim, integration: i64, tag: &str) -> Build {
+        let now = self.app.now();
+        let release = release(claim.id, IntegrationId::new(integration), tag, now);
+        self.finish_build_with(claim, release).await
+    }
+
     async fn end_build_with(&self, claim: &BuildClaim, release: Release) -> ReleaseId {
+        self.finish_build_with(claim, release).await.release_ids[0]
+    }
+
+    async fn finish_build_with(&self, claim: &BuildClaim, release: Release) -> Build {
         let end = BuildEnd {
             status: BuildStatus::Succeeded,
             message: None,
@@ -186,8 +199,7 @@ impl Inside {
             .await
             .unwrap();
         assert!(kept, "the claim holds");
-        let build = builds::build_get(&self.system(), claim.id).await.unwrap();
-        build.release_ids[0]
+        builds::build_get(&self.system(), claim.id).await.unwrap()
     }
 
     /// The same with a form (`configs` of a manifest) and a `metadata_schema`.
@@ -246,6 +258,31 @@ impl Inside {
             ..found.unwrap()
         };
         tenants::update(&mut tx, &changed).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// What is kept of the answer to the owner's request with an `Idempotency-Key`, as it is stored.
+    pub async fn kept_answer(&self, key: &str) -> String {
+        let mut tx = self.app.store.read().await.unwrap();
+        let of = KeyOf {
+            api_key: ApiKeyId::new(1),
+            key,
+        };
+        let done = idempotency::find(&mut tx, of, self.app.now()).await;
+        let answer = done.unwrap().unwrap().answer;
+        format!("{:?}", answer.expect("it was answered"))
+    }
+
+    /// Archives an integration and leaves its tenants as they are, which no door does: an older version
+    /// could, when a tenant came in between.
+    pub async fn archive_integration_alone(&self, integration: i64) {
+        let mut tx = self.app.store.write().await.unwrap();
+        let found = integrations::lock(&mut tx, IntegrationId::new(integration)).await;
+        let archived = Integration {
+            archived_at: Some(self.app.now()),
+            ..found.unwrap()
+        };
+        integrations::update(&mut tx, &archived).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -39,7 +39,11 @@ pub(crate) async fn document(
     Ok(reply::answer(StatusCode::OK, kind, web.openapi()))
 }
 
-/// What an editor knows a manifest by. It says nothing of this installation, and editors have no key.
+/// What an editor knows a manifest by, without a key: it says nothing of this installation.
+#[utoipa::path(get, path = "/schemas/pandium.json", operation_id = "getManifestSchema",
+    tag = "extension", security(()),
+    responses((status = 200, description = "A JSON Schema",
+        body = inline(crate::openapi::AnyObject), content_type = "application/schema+json")))]
 pub(crate) async fn manifest_schema() -> Response {
     static SCHEMA: LazyLock<Bytes> =
         LazyLock::new(|| Bytes::from(marquetry_app::manifest_schema().to_string()));

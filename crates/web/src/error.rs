@@ -13,7 +13,8 @@ use marquetry_wire::v2::{
 };
 use serde_json::{Map, json};
 
-use crate::reply;
+use crate::extract::fault;
+use crate::{reply, sent};
 
 /// Seconds after which a platform that is not available may be asked again.
 const RETRY_UNAVAILABLE: u32 = 1;
@@ -124,7 +125,7 @@ fn render_app(error: Error, style: Style) -> Response {
     match error {
         Error::NotFound { .. } => message(StatusCode::NOT_FOUND, error.to_string()),
         Error::Conflict { .. } => message(StatusCode::CONFLICT, error.to_string()),
-        Error::Invalid(faults) => invalid(faults.into_iter().map(fault).collect(), style),
+        Error::Invalid(faults) => invalid(faults.into_iter().map(refusal).collect(), style),
         Error::Unauthenticated | Error::Forbidden => unauthorized(StatusCode::FORBIDDEN),
         Error::RateLimited { retry_after_s, .. } => later(
             StatusCode::TOO_MANY_REQUESTS,
@@ -204,19 +205,19 @@ fn sentence(faults: &[ValidationError]) -> String {
     text
 }
 
-/// A refusal of a use case, in pydantic's words for a refusal by a validator.
-pub(crate) fn fault(error: FieldError) -> ValidationError {
+/// A refusal of a use case, in pydantic's words for a refusal by a validator, with what was sent.
+pub(crate) fn refusal(error: FieldError) -> ValidationError {
     let ours = error.kind == "value_error";
     let mark = if ours { "Value error, " } else { "" };
+    let loc: Vec<LocPart> = error.loc.into_iter().map(place).collect();
+    let input = sent::at(&loc);
+    let message = format!("{mark}{}", error.message);
     ValidationError {
-        loc: error.loc.into_iter().map(place).collect(),
-        msg: format!("{mark}{}", error.message),
-        kind: error.kind,
-        input: error.input,
         ctx: match error.context {
             None if ours => Some(Map::from_iter([("error".to_owned(), json!({}))])),
             context => context,
         },
+        ..fault(loc, error.kind, message, input)
     }
 }
 

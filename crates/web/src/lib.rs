@@ -6,14 +6,17 @@
 #![warn(missing_docs)]
 
 mod api;
+mod around;
 mod docs;
 mod error;
 mod extract;
 mod health;
+mod linger;
 mod once;
 mod openapi;
 mod reply;
 mod router;
+mod sent;
 mod serve;
 mod state;
 

@@ -58,9 +58,24 @@ impl Once {
     }
 }
 
-/// An answer with something that the store shall not keep: a repetition makes it anew.
+/// What an answer shows that the store shall not keep as it is.
+#[derive(Debug, Clone, Copy)]
+enum Secret {
+    /// It is kept sealed.
+    Sealed,
+    /// It is not kept at all.
+    ShownOnce,
+}
+
+/// An answer with a secret, which is kept for a repetition, but sealed.
 pub(crate) fn with_secret(mut response: Response) -> Response {
-    response.extensions_mut().insert(ShownOnce);
+    response.extensions_mut().insert(Secret::Sealed);
+    response
+}
+
+/// An answer with a secret that no repetition may show again.
+pub(crate) fn shown_once(mut response: Response) -> Response {
+    response.extensions_mut().insert(Secret::ShownOnce);
     response
 }
 
@@ -97,10 +112,11 @@ where
 async fn keep(attempt: &Attempt, response: Response) -> Result<Response, ApiError> {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
-    // What may be shown only once is not kept.
-    let secret = parts.extensions.get::<ShownOnce>().is_some();
+    let secret = parts.extensions.get::<Secret>();
+    let is_kept = !matches!(secret, Some(Secret::ShownOnce));
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
-    if !secret && let Err(error) = attempt.answered(parts.status.as_u16(), text).await {
+    let status = parts.status.as_u16();
+    if is_kept && let Err(error) = attempt.answered(status, text, secret.is_some()).await {
         // It is done; a repetition makes the answer anew.
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -119,7 +135,7 @@ where
     B: Future<Output = Result<Response, ApiError>>,
 {
     let kept = done.answer.and_then(|(status, body)| {
-        let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
+        let status = StatusCode::from_u16(status).ok()?;
         Some(reply::answer(status, "application/json", Bytes::from(body)))
     });
     let mut response = match kept {
@@ -131,7 +147,3 @@ where
     response.headers_mut().insert(REPLAYED, replayed);
     Ok(response)
 }
-
-/// Marks an answer that must not be stored.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ShownOnce;

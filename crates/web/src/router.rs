@@ -15,9 +15,13 @@ use crate::api::v2::{
     builds, environment, explanations, integrations, keys, logs, metadata, releases, reruns, runs,
     schedules, tenants, triggers, uploads,
 };
+use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
 use crate::{docs, health, openapi};
+
+/// As many bytes of a body are read when it is refused, and more where an upload may have more.
+const MOST_UNREAD: u64 = 64 << 20;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<Web> {
@@ -74,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))
+        .routes(routes!(docs::manifest_schema))
 }
 
 /// The whole door.
@@ -81,15 +86,17 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     let (routes, document) = routes().split_for_parts();
     let document = openapi::finish(document);
     let document = document.to_json().expect("the document is JSON");
+    let around = Around {
+        most_unread: app.settings.limits.upload_bytes.max(MOST_UNREAD),
+    };
     let web = Web::new(app, config, Bytes::from(document));
     routes
-        .route("/schemas/pandium.json", get(docs::manifest_schema))
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         // One layer only: every layer costs each request an allocation. Limits and headers are
         // the extractors' and the answers' own business.
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer((around, CatchPanicLayer::custom(panicked)))
         .with_state(web)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use marquetry_model::{
     Channel, Egress, Error, FieldError, Integration, Result, check_schedule, check_slug,
 };
-use marquetry_store::{WriteTx, releases};
+use marquetry_store::{WriteTx, integrations, releases};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -44,29 +44,64 @@ macro_rules! fault {
     };
 }
 
-/// All faults at once of what is new, or differs from `before`; after those that were `found` already.
-pub(super) async fn check(
+/// What is wrong with each field by itself, of what is new or differs from `before`.
+pub(super) fn fields(
     ctx: &Ctx,
-    tx: &mut WriteTx,
     before: Option<&Integration>,
     integration: &Integration,
-    found: Vec<FieldError>,
-) -> Result<()> {
+) -> Vec<FieldError> {
     let mut faults = Faults {
         before,
         now: integration,
-        found,
+        found: Vec::new(),
     };
     names(&mut faults, integration);
     source(ctx, &mut faults, integration);
     schedules(&mut faults, integration);
     limits(ctx, &mut faults, integration);
+    faults.found
+}
+
+/// All faults at once of what is new, or differs from `before`; after those that were `found` already.
+/// A name that is taken is a conflict by itself, and one fault of several otherwise.
+pub(super) async fn check(
+    ctx: &Ctx,
+    tx: &mut WriteTx,
+    before: Option<&Integration>,
+    integration: &Integration,
+    mut found: Vec<FieldError>,
+) -> Result<()> {
+    found.extend(fields(ctx, before, integration));
+    let mut faults = Faults {
+        before,
+        now: integration,
+        found,
+    };
     default_release(tx, &mut faults, integration).await?;
-    if faults.found.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(faults.found))
+    let mut found = faults.found;
+    let name = &integration.name;
+    let is_new = before.is_none_or(|before| before.name != *name);
+    let is_taken = is_new
+        && integrations::find_by_name(tx, name)
+            .await
+            .map_err(store_error)?
+            .is_some();
+    match (found.is_empty(), is_taken) {
+        (true, true) => return Err(name_taken(name)),
+        (true, false) => return Ok(()),
+        (false, true) => found.push(FieldError::body("name", taken(name))),
+        (false, false) => {}
     }
+    Err(Error::Invalid(found))
+}
+
+/// What a name that another one has is refused with, when nothing else is wrong.
+pub(super) fn name_taken(name: &str) -> Error {
+    Error::conflict("name_taken", taken(name))
+}
+
+fn taken(name: &str) -> String {
+    format!("an integration named {name} exists; choose another name or archive it")
 }
 
 fn too_long(text: &str, most: usize) -> Option<String> {

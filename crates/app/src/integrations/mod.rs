@@ -3,21 +3,20 @@
 mod check;
 
 use marquetry_model::{
-    Channel, Connector, Egress, Error, Integration, IntegrationId, IntegrationType, Loc, LocalRun,
-    Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry, ScheduleChoice,
-    Scope, TenantId, Timestamp,
+    Channel, Connector, Egress, Error, FieldError, Integration, IntegrationId, IntegrationType,
+    Loc, LocalRun, Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
+    ScheduleChoice, Scope, TenantId, Timestamp,
 };
-use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, integrations, tenant_states, tenant_views, triggers};
+use marquetry_store::{WriteTx, builds, integrations, tenant_states, triggers};
 
 use crate::ctx::Ctx;
-use crate::errors::store_error;
+use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
 use crate::integration_secrets::{self as secrets, SecretsInput};
 use crate::{polls, secret_sweeps};
 
-use self::check::check;
 pub(crate) use self::check::check_git_name;
+use self::check::{check, name_taken};
 
 /// What a create or change mentions.
 #[derive(Debug, Clone, Default)]
@@ -78,9 +77,7 @@ pub struct IntegrationInput {
 pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Result<Integration> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
-    let mut integration = Integration::new(String::new(), String::new(), now);
-    integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
-    integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
+    let mut integration = fresh(ctx, "");
     let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
     apply(&mut integration, input);
@@ -103,6 +100,38 @@ pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Resul
         ctx.app.hints.give(Topic::Polls);
     }
     Ok(integration)
+}
+
+/// A new one with nothing but names.
+fn fresh(ctx: &Ctx, name: &str) -> Integration {
+    let mut integration = Integration::new(name.to_owned(), name.to_owned(), ctx.now());
+    integration.timeout_seconds = ctx.app.settings.limits.usual_run_s;
+    integration.memory_mb = ctx.app.settings.limits.usual_memory_mb;
+    integration
+}
+
+/// What is wrong with the fields that a change of an integration mentions (or a new one has, without
+/// an id), each by itself: for a request of which other fields cannot be read.
+pub async fn integration_faults(
+    ctx: &Ctx,
+    id: Option<IntegrationId>,
+    mentioned: IntegrationInput,
+) -> Result<Vec<FieldError>> {
+    ctx.require(Scope::Write)?;
+    let before = match id {
+        Some(id) => match integrations::get(&mut *ctx.read().await?, id).await {
+            Ok(found) => Some(found),
+            Err(marquetry_store::Error::NotFound { .. }) => None,
+            Err(error) => return Err(store_error(error)),
+        },
+        None => None,
+    };
+    let mut faults = secrets::faults(&mentioned.secrets);
+    // A name that nobody mentions is not at fault.
+    let mut after = before.clone().unwrap_or_else(|| fresh(ctx, "unnamed"));
+    apply(&mut after, mentioned);
+    faults.extend(check::fields(ctx, before.as_ref(), &after));
+    Ok(faults)
 }
 
 /// One of them, archived or not.
@@ -147,18 +176,10 @@ pub async fn integration_update(
     let kept = secrets::has_credential(&mut tx, id).await?;
     let hidden = secrets::check(hidden, &addresses, kept, &mut faults);
     check(ctx, &mut tx, Some(&before), &integration, faults).await?;
-    if integration.name != before.name
-        && integrations::find_by_name(&mut tx, &integration.name)
-            .await
-            .map_err(store_error)?
-            .is_some()
-    {
-        return Err(name_taken(&integration.name));
-    }
     integration.modified_at = now;
     integrations::update(&mut tx, &integration)
         .await
-        .map_err(store_error)?;
+        .map_err(|error| rename_error(error, || name_taken(&integration.name)))?;
     secrets::keep(&mut tx, id, hidden, key.as_deref(), now).await?;
     if before.paused && !integration.paused {
         tenant_states::update_resumed(&mut tx, id, None, now)
@@ -223,7 +244,8 @@ fn as_the_caller_names_them(error: Error) -> Error {
     Error::Invalid(faults)
 }
 
-/// Archives it. With live tenants only with `cascade`, which archives them too.
+/// Archives it; its builds are cancelled. With live tenants only with `cascade`, which archives them
+/// too.
 pub async fn integration_archive(
     ctx: &Ctx,
     id: IntegrationId,
@@ -242,8 +264,14 @@ pub async fn integration_archive(
         );
         return Err(Error::conflict("live_tenants", message));
     }
-    cancel_waiting_of(&mut tx, id, now).await?;
-    integrations::archive_tenants(&mut tx, id, now)
+    // Tenants before their states, as everywhere, so that nobody waits in a circle.
+    let tenants = integrations::archive_tenants(&mut tx, id, now)
+        .await
+        .map_err(store_error)?;
+    for tenant in tenants {
+        cancel_waiting(&mut tx, tenant, now).await?;
+    }
+    let open = builds::cancel_all(&mut tx, id, now)
         .await
         .map_err(store_error)?;
     let before = integration.clone();
@@ -254,30 +282,11 @@ pub async fn integration_archive(
         .map_err(store_error)?;
     polls::plan(&mut tx, Some(&before), &mut integration, now).await?;
     tx.commit().await.map_err(store_error)?;
-    Ok(integration)
-}
-
-async fn cancel_waiting_of(tx: &mut WriteTx, id: IntegrationId, now: Timestamp) -> Result<()> {
-    let wanted = TenantFilter {
-        integration: Some(id),
-        ..TenantFilter::default()
-    };
-    let mut page = PageRequest {
-        limit: marquetry_model::MAX_LIMIT,
-        ..PageRequest::default()
-    };
-    loop {
-        let part = tenant_views::list(tx, &wanted, &page)
-            .await
-            .map_err(store_error)?;
-        for view in &part.items {
-            cancel_waiting(tx, view.tenant.id, now).await?;
-        }
-        if part.next.is_none() {
-            return Ok(());
-        }
-        page.after = part.next;
+    for build in open {
+        ctx.app.hints.give(Topic::BuildCancel(build));
+        ctx.app.hints.give(Topic::Build(build));
     }
+    Ok(integration)
 }
 
 /// Cancels what waits for a tenant that is being archived.
@@ -304,9 +313,14 @@ pub(crate) async fn lock_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Int
     Ok(integration)
 }
 
-fn name_taken(name: &str) -> Error {
-    let message = format!("an integration named {name} exists; choose another name or archive it");
-    Error::conflict("name_taken", message)
+/// One that something new may be made of, and that stays unarchived until the end of the transaction:
+/// archiving takes all that there is of it along.
+pub(crate) async fn find_live(tx: &mut WriteTx, id: IntegrationId) -> Result<Option<Integration>> {
+    match integrations::lock_shared(tx, id).await {
+        Ok(found) => Ok(Some(found).filter(|found| found.archived_at.is_none())),
+        Err(marquetry_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(store_error(error)),
+    }
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {

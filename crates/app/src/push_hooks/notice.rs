@@ -208,7 +208,6 @@ fn json(notice: &Notice<'_>) -> Result<Value> {
             loc: vec![Loc::Name("body".into())],
             message: "JSON decode error".to_owned(),
             kind: "json_invalid",
-            input: None,
             context: None,
         }])
     })

@@ -8,13 +8,15 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use marquetry_app::json::lost_numbers;
+use marquetry_model::{Error, FieldError};
 use marquetry_wire::v2::{LocPart, ValidationError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::json_stream::{self, Kind};
-use super::shape::{self, Shape};
-use crate::error::{ApiError, fault as refusal};
+use super::judge::Refused;
+use super::shape::{self, Fields};
+use crate::error::{ApiError, refusal};
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(60);
@@ -25,53 +27,167 @@ const SHORT: usize = 16 << 10;
 pub(crate) trait BodyInput: Sized + Send {
     /// Whether there is anything to read.
     const READS: bool = true;
+    /// Whether a use case may name a place in it.
+    const HAS_PLACES: bool = false;
+    /// What is known of it before all of the request is.
+    type Read: Send;
 
-    /// Reads it and notes every fault.
-    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self>;
+    /// Reads it and notes every fault of its shape.
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self::Read>;
+
+    /// What the handler takes; only what its type alone knows is still a fault.
+    fn finish(read: Self::Read, faults: &mut Vec<ValidationError>) -> Option<Self>;
+
+    /// What the rules say of its fields, in a request that is refused for something else.
+    fn judge(
+        _read: Self::Read,
+        _refused: &Refused<'_>,
+    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Where a field stands among the others.
+    fn place(_field: &str) -> usize {
+        0
+    }
 }
 
 impl BodyInput for () {
     const READS: bool = false;
+    type Read = ();
 
-    fn read(_: Bytes, _: &mut Vec<ValidationError>) -> Option<Self> {
+    fn read(_: Bytes, _: &mut Vec<ValidationError>) -> Option<()> {
+        Some(())
+    }
+
+    fn finish((): (), _: &mut Vec<ValidationError>) -> Option<()> {
         Some(())
     }
 }
 
 /// A shape of a body: a struct whose schema is also what checks it.
 pub(crate) trait JsonBody: DeserializeOwned + Send {
-    /// Its schema.
-    fn shape() -> &'static Shape;
+    /// What is known of each of its fields.
+    fn fields() -> &'static Fields;
+
+    /// What the rules say of the fields that `fit`, in a request that is refused for something else.
+    fn judge(
+        _fit: Map<String, Value>,
+        _refused: &Refused<'_>,
+    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
+        async { Ok(Vec::new()) }
+    }
 }
+
+/// Makes a struct that derives `Deserialize` and `ToSchema` usable as `Json`. Where its fields have
+/// rules, another type holds what can be read of them (all may be missing), and a function says which
+/// rules are broken.
+macro_rules! json_body {
+    ($name:ty) => {
+        impl $crate::extract::JsonBody for $name {
+            $crate::extract::json_body!(@fields $name);
+        }
+    };
+    ($name:ty as $part:ty => $judge:path) => {
+        impl $crate::extract::JsonBody for $name {
+            $crate::extract::json_body!(@fields $name);
+
+            async fn judge(
+                fit: serde_json::Map<String, serde_json::Value>,
+                refused: &$crate::extract::Refused<'_>,
+            ) -> Result<Vec<marquetry_model::FieldError>, marquetry_model::Error> {
+                match $crate::extract::as_far::<$part>(fit) {
+                    Some(part) => $judge(part, refused).await,
+                    None => Ok(Vec::new()),
+                }
+            }
+        }
+    };
+    (@fields $name:ty) => {
+        fn fields() -> &'static $crate::extract::Fields {
+            static FIELDS: std::sync::LazyLock<$crate::extract::Fields> =
+                std::sync::LazyLock::new($crate::extract::Fields::of_body::<$name>);
+            &FIELDS
+        }
+    };
+}
+
+pub(crate) use json_body;
 
 /// A body that must be there and have the shape.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: JsonBody> BodyInput for Json<T> {
-    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
+    const HAS_PLACES: bool = true;
+    /// The fields that fit.
+    type Read = Map<String, Value>;
+
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Map<String, Value>> {
         if is_blank(&bytes) {
             let input = Some(Value::Null);
             let fault = shape::fault(vec![name("body")], "missing", "Field required", input);
             faults.push(fault);
             return None;
         }
-        let value = parse(&bytes, |place| T::shape().keeps(place), faults)?;
-        let mut loc = vec![name("body")];
-        let value = T::shape().check(value, &mut loc, faults)?;
-        shape::finish(value, loc, faults).map(Json)
+        let value = parse(&bytes, |place| T::fields().keeps(place), faults)?;
+        T::fields().of_value(value, &mut vec![name("body")], faults)
     }
+
+    fn finish(fit: Map<String, Value>, faults: &mut Vec<ValidationError>) -> Option<Self> {
+        shape::finish(Value::Object(fit), vec![name("body")], faults).map(Json)
+    }
+
+    fn judge(
+        fit: Map<String, Value>,
+        refused: &Refused<'_>,
+    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
+        T::judge(fit, refused)
+    }
+
+    fn place(field: &str) -> usize {
+        T::fields().place(field)
+    }
+}
+
+/// Bodies that are taken as they were read.
+macro_rules! as_read {
+    () => {
+        type Read = Self;
+
+        fn finish(read: Self, _: &mut Vec<ValidationError>) -> Option<Self> {
+            Some(read)
+        }
+    };
 }
 
 /// A body that has the shape, and may be absent or `null` as every field of it may.
 pub(crate) struct JsonOrNothing<T>(pub(crate) T);
 
 impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
-    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
+    const HAS_PLACES: bool = true;
+    type Read = Map<String, Value>;
+
+    fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Map<String, Value>> {
         let bytes = match bytes.trim_ascii() {
             b"" | b"null" => Bytes::from_static(b"{}"),
             _ => bytes,
         };
-        Json::read(bytes, faults).map(|Json(body)| Self(body))
+        Json::<T>::read(bytes, faults)
+    }
+
+    fn finish(fit: Map<String, Value>, faults: &mut Vec<ValidationError>) -> Option<Self> {
+        Json::finish(fit, faults).map(|Json(body)| Self(body))
+    }
+
+    fn judge(
+        fit: Map<String, Value>,
+        refused: &Refused<'_>,
+    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
+        T::judge(fit, refused)
+    }
+
+    fn place(field: &str) -> usize {
+        T::fields().place(field)
     }
 }
 
@@ -79,6 +195,9 @@ impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
 pub(crate) struct JsonObject(pub(crate) Map<String, Value>);
 
 impl BodyInput for JsonObject {
+    const HAS_PLACES: bool = true;
+    as_read!();
+
     fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
         let body = || vec![name("body")];
         if is_blank(&bytes) {
@@ -101,6 +220,8 @@ impl BodyInput for JsonObject {
 pub(crate) struct Payload(pub(crate) Option<Bytes>);
 
 impl BodyInput for Payload {
+    as_read!();
+
     fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Self> {
         if is_blank(&bytes) {
             return Some(Self(None));
@@ -128,6 +249,8 @@ impl BodyInput for Payload {
 pub(crate) struct Raw(pub(crate) Bytes);
 
 impl BodyInput for Raw {
+    as_read!();
+
     fn read(bytes: Bytes, _: &mut Vec<ValidationError>) -> Option<Self> {
         Some(Self(bytes))
     }

@@ -79,7 +79,7 @@ pub(crate) async fn browser_caller(web: &Web, headers: &HeaderMap) -> Result<Ctx
     })
 }
 
-fn api_key(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn api_key(headers: &HeaderMap) -> Option<&str> {
     headers.get(API_KEY)?.to_str().ok()
 }
 

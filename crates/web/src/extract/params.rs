@@ -3,29 +3,54 @@
 use std::sync::LazyLock;
 
 use axum::extract::RawPathParams;
-use marquetry_wire::v2::ValidationError;
+use marquetry_model::FieldError;
+use marquetry_wire::v2::{LocPart, ValidationError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::shape::Fields;
+use super::judge::Refused;
+use super::shape::{Fields, finish};
 
 /// Parameters: a struct whose description is also what checks them.
 pub(crate) trait Params: DeserializeOwned + Send {
     /// What is known of each.
     fn fields() -> &'static Fields;
+
+    /// What the rules say of those that `fit`, in a request that is refused for something else.
+    fn judge(_fit: Map<String, Value>, _refused: &Refused<'_>) -> Vec<FieldError> {
+        Vec::new()
+    }
 }
 
-/// Makes structs that derive `Deserialize` and `IntoParams` usable in `Checked`.
+/// Makes structs that derive `Deserialize` and `IntoParams` usable in `Checked`. Where they have
+/// rules, all of their fields may be missing, and a function says which are broken.
 macro_rules! params {
     ($($name:ty),+) => {$(
         impl $crate::extract::Params for $name {
-            fn fields() -> &'static $crate::extract::Fields {
-                static FIELDS: std::sync::LazyLock<$crate::extract::Fields> =
-                    std::sync::LazyLock::new($crate::extract::Fields::of_params::<$name>);
-                &FIELDS
-            }
+            $crate::extract::params!(@fields $name);
         }
     )+};
+    ($name:ty => $judge:expr) => {
+        impl $crate::extract::Params for $name {
+            $crate::extract::params!(@fields $name);
+
+            fn judge(
+                fit: serde_json::Map<String, serde_json::Value>,
+                refused: &$crate::extract::Refused<'_>,
+            ) -> Vec<marquetry_model::FieldError> {
+                $crate::extract::as_far(fit).map_or_else(Vec::new, |known: Self| {
+                    $judge(&known, refused)
+                })
+            }
+        }
+    };
+    (@fields $name:ty) => {
+        fn fields() -> &'static $crate::extract::Fields {
+            static FIELDS: std::sync::LazyLock<$crate::extract::Fields> =
+                std::sync::LazyLock::new($crate::extract::Fields::of_params::<$name>);
+            &FIELDS
+        }
+    };
 }
 
 pub(crate) use params;
@@ -37,33 +62,39 @@ impl Params for () {
     }
 }
 
-/// Reads the parameters of the path.
-pub(crate) fn read_path<P: Params>(
-    found: Option<&RawPathParams>,
+/// The parameters of a part that fit, as the handler takes them; only what its type alone knows is
+/// still a fault.
+pub(crate) fn finish_params<P: Params>(
+    part: &str,
+    fit: Map<String, Value>,
     faults: &mut Vec<ValidationError>,
 ) -> Option<P> {
-    let pairs = found.into_iter().flatten();
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), Value::from(value)));
-    P::fields().read("path", pairs.collect(), faults)
+    let nothing = P::fields().is_empty();
+    let value = if nothing { Value::Null } else { fit.into() };
+    finish(value, vec![LocPart::Name(part.to_owned())], faults)
 }
 
-/// Reads the parameters of the query; of one that is given twice, the last counts.
-pub(crate) fn read_query<Q: Params>(
-    query: Option<&str>,
-    faults: &mut Vec<ValidationError>,
-) -> Option<Q> {
-    let fields = Q::fields();
+/// What the path holds, by name.
+pub(crate) fn path_values(found: Option<&RawPathParams>) -> Map<String, Value> {
+    let pairs = found.into_iter().flatten();
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    pairs.collect()
+}
+
+/// What the query holds of what is known; of a parameter that is given twice, the last counts.
+pub(crate) fn query_values(known: &Fields, query: Option<&str>) -> Map<String, Value> {
     let mut found = Map::new();
-    if !fields.is_empty() {
-        for pair in query.unwrap_or_default().split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name);
-            if fields.knows(&name) {
-                found.insert(name, Value::from(decode(value)));
-            }
+    if known.is_empty() {
+        return found;
+    }
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name);
+        if known.knows(&name) {
+            found.insert(name, Value::from(decode(value)));
         }
     }
-    fields.read("query", found, faults)
+    found
 }
 
 /// `application/x-www-form-urlencoded`; what is no UTF-8 becomes U+FFFD.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{
-    Content, ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
+    ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
     ResponseBuilder,
 };
 
@@ -105,7 +105,10 @@ fn refuse(operation: &mut Operation, status: StatusCode, description: &str) {
         });
 }
 
+/// Shows an example of everything: what the handler gives itself, what the tests' walk came by, or what
+/// any operation of the kind may answer.
 fn illustrate(operation: &mut Operation, example: &Value) {
+    let first = first_named(operation);
     if let Some(RefOr::T(body)) = &mut operation.request_body
         && let Some(RefOr::T(content)) = body.content.get_mut("application/json")
         && !example["request"].is_null()
@@ -126,34 +129,47 @@ fn illustrate(operation: &mut Operation, example: &Value) {
             } else if *code == status {
                 Some(example["answer"].clone())
             } else {
-                // Of several successes, the handler shows those that the tests' walk does not reach.
-                refusal(code, content).or_else(|| content.example.take())
+                let own = content.example.take();
+                let met = || example["refusals"].get(code).cloned();
+                own.or_else(met).or_else(|| refusal(code, first.as_deref()))
             };
         }
     }
 }
 
-fn refusal(status: &str, content: &Content) -> Option<Value> {
-    let detailed = matches!(&content.schema, Some(RefOr::Ref(schema))
-        if schema.ref_location.ends_with("/HTTPValidationError"));
-    let message = match status {
-        "403" => return Some(json!({"detail": "Not authorized"})),
-        "422" if detailed => {
+/// The name of what the path names first.
+fn first_named(operation: &Operation) -> Option<String> {
+    let mut all = operation.parameters.iter().flatten();
+    all.find_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path => {
+            Some(parameter.name.clone())
+        }
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    })
+}
+
+/// A refusal that the walk does not come by.
+fn refusal(status: &str, named: Option<&str>) -> Option<Value> {
+    let message = match (status, named) {
+        ("403", _) => return Some(json!({"detail": "Not authorized"})),
+        ("422", Some(name)) => {
             return Some(json!({"detail": [{
-                "loc": ["query", "limit"],
-                "msg": "Input should be a valid integer, unable to parse string as an integer",
-                "type": "int_parsing",
-                "input": "ten",
+                "loc": ["path", name],
+                "msg": "Input should be a valid string",
+                "type": "string_type",
+                "input": null,
             }]}));
         }
-        "422" => "integration_id: Field required",
-        "404" => "tenant 7 was not found",
-        "408" => "the request body did not arrive in time; send it again",
-        "409" => "run 7 is already Succeeded",
-        "413" => "the request body is larger than 6 MiB; send less",
-        "429" => "10000 triggers wait for tenant 7",
-        "500" => "an internal error occurred; the server's log has the cause",
-        "503" => "the database does not answer; try again",
+        ("404", Some(name)) => &format!("{} 7 was not found", name.trim_end_matches("_id")),
+        ("404", _) => "there is no such route",
+        ("408", _) => "the request body did not arrive in time; send it again",
+        ("409", _) => {
+            "a request with this Idempotency-Key is under way; ask again when it has ended"
+        }
+        ("413", _) => "the request body is larger than 6 MiB; send less",
+        ("429", _) => "10000 triggers wait for tenant 7",
+        ("500", _) => "an internal error occurred; the server's log has the cause",
+        ("503", _) => "the database cannot do it now; try again",
         _ => return None,
     };
     Some(json!({"message": message}))

@@ -226,6 +226,8 @@ both_databases! {
             ("unknown=1&Archived=true", vec![1, 2, 3]),
             ("skip=1&limit=1", vec![2]),
             ("skip=3", vec![]),
+            ("skip=9223372036854775807", vec![]),
+            ("skip=99999999999999999999", vec![]),
             ("limit=0", vec![]),
             ("limit=501", vec![1, 2, 3]),
             ("limit=1&limit=2", vec![1, 2]),
@@ -345,7 +347,12 @@ async fn a_page_holds_500_at_most() {
     for n in 0..501 {
         client.tenant(1, &format!("t{n}")).await;
     }
-    for limit in ["501", "9223372036854775807"] {
+    for limit in [
+        "501",
+        "9223372036854775807",
+        "9223372036854775808",
+        "+99999999999999999999",
+    ] {
         let path = format!("/v2/tenants?limit={limit}&total=true");
         let answer = client.get(&path).await;
         assert_eq!(answer.expect(200).as_array().unwrap().len(), 500);

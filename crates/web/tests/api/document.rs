@@ -54,6 +54,40 @@ fn every_reference_leads_somewhere() {
     }
 }
 
+/// A path whatever its parameters are called.
+fn bare(path: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    let parts = path.split('/');
+    let parts = parts.map(|part| if part.starts_with('{') { "{}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn the_table_of_routes_has_every_operation_and_marks_what_is_ours() {
+    let mut served: Vec<(String, bool)> = operations()
+        .iter()
+        .map(|(method, path, operation)| {
+            let is_ours = operation["tags"] == json!(["extension"]);
+            (format!("{method} {}", bare(path)), is_ours)
+        })
+        .collect();
+    // The page is no operation of the document that it shows.
+    served.push(("GET /docs".to_owned(), true));
+    let mut told = Vec::new();
+    let table = include_str!("../../../../docs/api.md");
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.split('|').nth(1).unwrap();
+        for route in cell.split('`').skip(1).step_by(2) {
+            if let Some((method, path)) = route.split_once(' ') {
+                told.push((format!("{method} {}", bare(path)), cell.contains("(e)")));
+            }
+        }
+    }
+    served.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, served);
+}
+
 #[test]
 fn operation_ids_are_unique() {
     let mut ids: Vec<String> = operations()
@@ -141,6 +175,59 @@ fn everything_has_an_example() {
             body.is_null() || !body["example"].is_null(),
             "{method} {path}"
         );
+    }
+}
+
+/// What a fault may name: a header, or a parameter or field that the operation has.
+fn names(document: &Value, operation: &Value, loc: &[Value]) -> bool {
+    let part = loc[0].as_str().unwrap();
+    let Some(name) = loc.get(1) else {
+        return part == "body";
+    };
+    if part != "body" {
+        let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+        return parameters.any(|one| {
+            one["in"] == part
+                && one["name"].as_str().unwrap().to_lowercase() == name.as_str().unwrap()
+        });
+    }
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(&reference[1..]).unwrap(),
+        None => schema,
+    };
+    // Where it breaks off, or a field that is not known.
+    name.is_number() || schema["properties"].get(name.as_str().unwrap()).is_some() || loc.len() == 2
+}
+
+#[test]
+fn examples_of_refusals_are_of_their_operation() {
+    let document = serde_json::to_value(marquetry_web::openapi()).unwrap();
+    for (method, path, operation) in operations() {
+        let example = |status: &str| {
+            operation["responses"][status]["content"]["application/json"]["example"].clone()
+        };
+        for fault in example("422")["detail"].as_array().into_iter().flatten() {
+            let loc = fault["loc"].as_array().unwrap();
+            assert!(
+                names(&document, &operation, loc),
+                "{method} {path}: {loc:?}"
+            );
+        }
+        let Some(message) = example("404")["message"].as_str().map(str::to_owned) else {
+            continue;
+        };
+        let mut parts = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix("_id}"));
+        if let Some(thing) = parts.next_back() {
+            let thing = if path.starts_with("/hooks/") {
+                "push hook"
+            } else {
+                thing
+            };
+            assert!(message.starts_with(thing), "{method} {path}: {message}");
+        }
     }
 }
 

@@ -73,6 +73,30 @@ both_databases! {
 }
 
 both_databases! {
+    async fn an_answer_with_a_secret_comes_again_as_it_was_and_is_kept_sealed(database) {
+        let client = Client::served(database).await;
+        let (integrations, rotate) = ("/v2/integrations", "/v2/integrations/1/push-hook/rotate");
+        let body = r#"{"name":"shop","long_name":"Shop"}"#;
+        let made = post(&client, "made", integrations, body).await;
+        let rotated = post(&client, "rotated", rotate, "").await;
+        client.patch("/v2/integrations/1", json!({"long_name": "Another"})).await.expect(200);
+        post(&client, "once more", rotate, "").await.expect(200);
+        for (key, path, body, first, hook) in [
+            ("made", integrations, body, &made, &made.expect(201)["push_hook"]),
+            ("rotated", rotate, "", &rotated, &rotated.expect(200)),
+        ] {
+            let again = post(&client, key, path, body).await;
+            assert!(is_replayed(&again), "{path}");
+            assert_eq!((again.status, again.text()), (first.status, first.text()), "{path}");
+            let kept = client.inside.kept_answer(key).await;
+            for secret in [hook["secret"].as_str().unwrap(), "whsec_", "/hooks/git"] {
+                assert!(!kept.contains(secret), "{path}: {kept}");
+            }
+        }
+    }
+}
+
+both_databases! {
     async fn a_key_is_for_one_request_of_one_caller(database) {
         let client = Client::served(database).await;
         client.runnable().await;

@@ -88,3 +88,87 @@ async fn a_client_that_never_finishes_its_headers_is_sent_away() {
     drop(served.stop);
     served.ended.await.unwrap().unwrap();
 }
+
+/// Sends a whole request before it looks at the answer, as many clients do; what came, to the end of
+/// the answer's body.
+async fn send_all(served: &Served, head: &str, body: &[u8], end: &str) -> String {
+    let socket = TcpSocket::new_v4().unwrap();
+    let mut stream = socket.connect(served.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let answer = until(&mut stream, end).await;
+    // The connection is good for another request.
+    let next = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    stream.write_all(next).await.unwrap();
+    assert!(
+        until(&mut stream, "ok\n").await.ends_with("ok\n"),
+        "{answer}"
+    );
+    answer
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_who_is_still_sending() {
+    let served = start().await;
+    let key = format!("x-api-key: {}\r\n", served.client.inside.key);
+    let large = vec![b'x'; 32 << 20];
+    let chunks = {
+        let mut chunks = Vec::new();
+        for part in large.chunks(1 << 20) {
+            chunks.extend_from_slice(format!("{:x}\r\n", part.len()).as_bytes());
+            chunks.extend_from_slice(part);
+            chunks.extend_from_slice(b"\r\n");
+        }
+        chunks.extend_from_slice(b"0\r\n\r\n");
+        chunks
+    };
+    let sized = format!("content-length: {}\r\n", large.len());
+    let chunked = "transfer-encoding: chunked\r\n".to_owned();
+    let (tenants, upload) = ("/v2/tenants", "/v2/integrations/9/releases/upload");
+    for (path, key, kind, body, status, end) in [
+        (tenants, "", &sized, &large, "403 Forbidden", "}"),
+        (tenants, &key, &sized, &large, "413 Payload Too Large", "}"),
+        (
+            tenants,
+            &key,
+            &chunked,
+            &chunks,
+            "413 Payload Too Large",
+            "}",
+        ),
+        (upload, "", &sized, &large, "403 Forbidden", "}"),
+        (upload, &key, &sized, &large, "404 Not Found", "}"),
+        ("/nothing", &key, &chunked, &chunks, "404 Not Found", "}"),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{key}{kind}\r\n");
+        let answer = send_all(&served, &head, body, end).await;
+        let line = format!("HTTP/1.1 {status}\r\n");
+        assert!(answer.starts_with(&line), "{path} {kind}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_never_ends_a_refused_body_is_not_waited_for() {
+    let served = start().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    let mut stream = socket.connect(served.address).await.unwrap();
+    let head = b"POST /v2/tenants HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
+    let answer = until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    // The connection ends by itself, long before a body's own time is up.
+    let ended = tokio::time::timeout(Duration::from_secs(30), until(&mut stream, "never"));
+    assert_eq!(ended.await.expect("it ends"), "");
+}
+
+#[tokio::test]
+async fn who_waits_to_be_asked_for_a_body_is_not_asked_for_one_that_is_refused() {
+    let served = start().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    let mut stream = socket.connect(served.address).await.unwrap();
+    let head = b"POST /v2/tenants HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+        content-length: 1000000\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let answer = until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+}

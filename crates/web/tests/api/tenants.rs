@@ -218,9 +218,8 @@ async fn settings_older_than_a_limit_stand_in_the_way_of_nothing_else() {
     assert_eq!(fewer["configs"].as_object().unwrap().len(), 11);
     for wrong in [json!({"new": 1}), json!({"s1": "y".repeat(100_001)})] {
         let answer = client.patch(&path, json!({"configs": wrong})).await;
-        assert_eq!(
-            answer.expect(422)["detail"][0]["loc"],
-            json!(["body", "configs"])
-        );
+        let faults = answer.expect(422)["detail"].as_array().unwrap().clone();
+        let together = |fault: &Value| fault["loc"] == json!(["body", "configs"]);
+        assert!(faults.iter().any(together), "{faults:?}");
     }
 }

@@ -57,8 +57,9 @@ fn faults(body: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Compares the places and types of all faults, in their order.
 #[track_caller]
-fn assert_faults(body: &Value, wanted: &[(&str, &str)]) {
+pub(crate) fn assert_faults(body: &Value, wanted: &[(&str, &str)]) {
     let found = faults(body);
     let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (&**a, &**b)).collect();
     assert_eq!(found, wanted, "{body}");
@@ -249,6 +250,14 @@ async fn queries() {
     for (query, wanted) in [
         ("limit=-1", ("query.limit", "greater_than_equal")),
         ("skip=-1", ("query.skip", "greater_than_equal")),
+        (
+            "limit=-99999999999999999999",
+            ("query.limit", "greater_than_equal"),
+        ),
+        (
+            "integration_id=99999999999999999999",
+            ("query.integration_id", "int_parsing_size"),
+        ),
         ("limit=ten", ("query.limit", "int_parsing")),
         ("limit=", ("query.limit", "int_parsing")),
         ("archived=perhaps", ("query.archived", "bool_parsing")),

@@ -4,26 +4,39 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use marquetry_app::builds;
-use marquetry_model::{BuildId, IntegrationId, NewBuild};
+use marquetry_model::{BuildId, Error, FieldError, IntegrationId, NewBuild};
 use marquetry_wire::v2::{Build, CreateBuild, CreatedBuild, ErrorDetail, ErrorMessage};
+use serde::Deserialize;
 
 use super::Answer;
 use super::paths::BuildPath;
 use crate::error::PlainError;
-use crate::extract::{Caller, Checked, Json, Plain, Write, json_body, list_query};
+use crate::extract::{Caller, Checked, Json, Plain, Refused, Write, json_body, list_query};
 use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
 
-json_body!(CreateBuild);
+json_body!(CreateBuild as KnownOfBuild => judge);
 list_query! {
     /// What the list of builds takes.
-    BuildsQuery {
+    BuildsQuery of marquetry_app::lists::BUILDS {
         /// Of one integration; 0: of all.
         #[param(default = 0)]
         integration_id: i64,
     }
+}
+
+/// What can be read of a wish for a build.
+#[derive(Deserialize)]
+struct KnownOfBuild {
+    tag: Option<String>,
+    branch: Option<String>,
+}
+
+async fn judge(known: KnownOfBuild, _: &Refused<'_>) -> Result<Vec<FieldError>, Error> {
+    let KnownOfBuild { tag, branch } = known;
+    Ok(builds::build_faults(tag.as_deref(), branch.as_deref()))
 }
 
 /// Asks for a build.

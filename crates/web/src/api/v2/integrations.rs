@@ -5,27 +5,45 @@ use http::StatusCode;
 use marquetry_app::integration_secrets::{CredentialInput, SecretsInput};
 use marquetry_app::integrations::{self, IntegrationInput};
 use marquetry_app::{Ctx, push_hooks};
-use marquetry_model::IntegrationId;
+use marquetry_model::{Error, FieldError, IntegrationId};
 use marquetry_wire::v2::{
     ErrorMessage, Integration, IntegrationChange, IntegrationCreate, OneOrMany, PushHook,
 };
 
 use super::Answer;
 use super::paths::IntegrationPath;
-use crate::extract::{Caller, Checked, Json, Write, json_body, list_query, params};
+use crate::extract::{Caller, Checked, Json, Refused, Write, json_body, list_query, params};
 use crate::once::{self, once};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
 
-json_body!(IntegrationCreate, IntegrationChange);
+json_body!(IntegrationCreate as IntegrationChange => judge_new);
+json_body!(IntegrationChange as IntegrationChange => judge_change);
 list_query! {
     /// What the list of integrations takes.
-    IntegrationsQuery {
+    IntegrationsQuery of marquetry_app::lists::INTEGRATIONS {
         /// Whether to list archived ones instead.
-        #[param(default = false)]
+        #[param(default = false, nullable)]
         archived: bool,
     }
+}
+
+async fn judge_new(
+    known: IntegrationChange,
+    asked: &Refused<'_>,
+) -> Result<Vec<FieldError>, Error> {
+    let ctx = asked.ctx().await?;
+    integrations::integration_faults(&ctx, None, input_of_change(known)).await
+}
+
+async fn judge_change(
+    known: IntegrationChange,
+    asked: &Refused<'_>,
+) -> Result<Vec<FieldError>, Error> {
+    let ctx = asked.ctx().await?;
+    let id = asked.id("integration_id").map(IntegrationId::new);
+    integrations::integration_faults(&ctx, id, input_of_change(known)).await
 }
 
 /// How an integration is archived.

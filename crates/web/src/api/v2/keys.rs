@@ -3,21 +3,36 @@
 use axum::extract::State;
 use http::StatusCode;
 use marquetry_app::keys::{self, KeyCreate};
-use marquetry_model::{ApiKeyId, Error};
+use marquetry_model::{ApiKeyId, Error, FieldError, Scope, Timestamp};
 use marquetry_wire::v2::{CreateKey, CreatedKey, Key};
+use serde::Deserialize;
 
 use super::Answer;
 use super::paths::KeyPath;
-use crate::extract::{Admin, Caller, Checked, Json, json_body, list_query};
-use crate::once::{ShownOnce, once};
+use crate::extract::{Admin, Caller, Checked, Json, Refused, json_body, list_query};
+use crate::once::{once, shown_once};
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
 
-json_body!(CreateKey);
+json_body!(CreateKey as KnownOfKey => judge);
 list_query! {
     /// What the list of keys takes.
-    KeysQuery {}
+    KeysQuery of marquetry_app::lists::KEYS {}
+}
+
+/// What can be read of a wish for a key.
+#[derive(Deserialize)]
+struct KnownOfKey {
+    name: Option<String>,
+    scopes: Option<Vec<Scope>>,
+    expires_date: Option<Timestamp>,
+}
+
+async fn judge(known: KnownOfKey, asked: &Refused<'_>) -> Result<Vec<FieldError>, Error> {
+    let (name, scopes) = (known.name.as_deref(), known.scopes.as_deref());
+    let ctx = asked.ctx().await?;
+    Ok(keys::key_faults(&ctx, name, scopes, known.expires_date))
 }
 
 /// The keys that are not revoked.
@@ -50,9 +65,8 @@ pub(crate) async fn create(
     };
     let act = |ctx| async move {
         let made = keys::key_create(&ctx, wanted).await?;
-        let mut response = reply::json(StatusCode::CREATED, &CreatedKey::from(made));
-        response.extensions_mut().insert(ShownOnce);
-        Ok(response)
+        let answer = reply::json(StatusCode::CREATED, &CreatedKey::from(made));
+        Ok(shown_once(answer))
     };
     let again = |_, id| async move {
         let message = format!(

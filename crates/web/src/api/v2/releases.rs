@@ -16,7 +16,7 @@ use crate::state::Web;
 json_body!(SetDefaultRelease);
 list_query! {
     /// What the list of releases takes.
-    ReleasesQuery {}
+    ReleasesQuery of marquetry_app::lists::RELEASES {}
 }
 
 /// The releases of an integration.

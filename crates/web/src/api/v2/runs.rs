@@ -22,7 +22,7 @@ use crate::state::Web;
 
 list_query! {
     /// What the list of runs takes.
-    RunsQuery {
+    RunsQuery of marquetry_app::lists::RUNS {
         /// For one tenant; 0: for all.
         tenant_id: i64,
         /// Of one integration; 0: of all.
@@ -46,7 +46,7 @@ list_query! {
 }
 list_query! {
     /// What the list of a tenant's runs takes.
-    TenantRunsQuery {}
+    TenantRunsQuery of marquetry_app::lists::RUNS {}
 }
 
 /// The runs, newest first.

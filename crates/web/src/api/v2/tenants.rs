@@ -5,7 +5,7 @@ use marquetry_app::Ctx;
 use marquetry_app::runs::{RunView, TriggerHead};
 use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, TenantView};
 use marquetry_app::triggers::trigger_payloads;
-use marquetry_model::{IntegrationId, ReleaseId, TenantId, TenantSource};
+use marquetry_model::{Error, FieldError, IntegrationId, ReleaseId, TenantId, TenantSource};
 use marquetry_wire::v2::{
     ConfigsProblem, ConnectorStatus, CreateTenant, ReplaceTenant, Tenant, TenantAuthStatus,
     TenantStatus, UpdateTenant,
@@ -14,26 +14,37 @@ use marquetry_wire::v2::{
 use super::Answer;
 use super::paths::TenantPath;
 use super::runs::{Payloads, render as render_run};
-use crate::extract::{Caller, Checked, Json, Write, json_body, list_query};
+use crate::extract::{Caller, Checked, Json, Refused, Write, json_body, list_query};
 use crate::once::once;
 use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
 use crate::state::Web;
 
-json_body!(CreateTenant, UpdateTenant, ReplaceTenant);
+json_body!(CreateTenant as UpdateTenant => judge_new);
+json_body!(UpdateTenant as UpdateTenant => judge_change);
+json_body!(ReplaceTenant as UpdateTenant => judge_change);
 list_query! {
     /// What the list of tenants takes.
-    TenantsQuery {
+    TenantsQuery of marquetry_app::lists::TENANTS {
         /// Of one integration; 0: of all.
-        #[param(default = 0)]
+        #[param(default = 0, nullable)]
         integration_id: i64,
         /// Of one user of the host product; empty: of all.
-        #[param(default = "")]
+        #[param(default = "", nullable)]
         user_name: String,
         /// Whether to list archived ones instead.
-        #[param(default = false)]
+        #[param(default = false, nullable)]
         archived: bool,
     }
+}
+
+async fn judge_new(known: UpdateTenant, asked: &Refused<'_>) -> Result<Vec<FieldError>, Error> {
+    tenants::tenant_faults(&asked.ctx().await?, None, &patch(known, true)).await
+}
+
+async fn judge_change(known: UpdateTenant, asked: &Refused<'_>) -> Result<Vec<FieldError>, Error> {
+    let id = asked.id("tenant_id").map(TenantId::new);
+    tenants::tenant_faults(&asked.ctx().await?, id, &patch(known, false)).await
 }
 
 /// The tenants.
@@ -134,7 +145,13 @@ pub(crate) async fn archive(Caller(ctx, _): Caller<Write>, input: Checked<Tenant
 }
 
 async fn change(ctx: &Ctx, path: TenantPath, body: UpdateTenant, replace: bool) -> Answer {
-    let patch = TenantPatch {
+    let id = TenantId::new(path.tenant_id);
+    let changed = tenants::tenant_update(ctx, id, patch(body, replace)).await?;
+    answer(ctx, changed).await
+}
+
+fn patch(body: UpdateTenant, replace: bool) -> TenantPatch {
+    TenantPatch {
         name: body.name,
         user_name: body.user_name,
         replace_configs: replace && body.configs.is_some(),
@@ -144,10 +161,7 @@ async fn change(ctx: &Ctx, path: TenantPath, body: UpdateTenant, replace: bool) 
         paused: body.paused,
         integration_release_id: super::release(&body.integration_release_id),
         integration_release_channel: body.integration_release_channel,
-    };
-    let id = TenantId::new(path.tenant_id);
-    let changed = tenants::tenant_update(ctx, id, patch).await?;
-    answer(ctx, changed).await
+    }
 }
 
 async fn answer(ctx: &Ctx, view: TenantView) -> Answer {

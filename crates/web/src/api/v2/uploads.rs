@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
 use super::paths::IntegrationPath;
-use crate::extract::{Caller, Streamed, Write, params};
+use crate::extract::{Caller, Refused, Streamed, Write, params};
 use crate::once::once;
 use crate::openapi::Refusals;
 use crate::reply;
@@ -24,7 +24,9 @@ pub(crate) struct UploadQuery {
     tag: Option<String>,
 }
 
-params!(UploadQuery);
+params!(UploadQuery => |known: &UploadQuery, _: &Refused<'_>| {
+    uploads::upload_fault(known.tag.as_deref()).into_iter().collect()
+});
 
 /// The `.tar.gz` of a source folder.
 #[derive(ToSchema)]
@@ -36,8 +38,11 @@ pub(crate) struct SourceArchive(());
     operation_id = "uploadRelease", tag = "extension", params(IntegrationPath, UploadQuery),
     request_body(content = inline(SourceArchive), content_type = "application/gzip"),
     responses((status = 201, description = "The build", body = Build),
-        (status = 413, description = "The archive is too large", body = ErrorMessage),
-        (status = 429, description = "Too many builds wait", body = ErrorMessage), Refusals))]
+        (status = 413, description = "The archive is too large", body = ErrorMessage,
+            example = json!({"message": "the archive is larger than 100 MiB; leave out what a build does not need, or raise limits.upload_mb"})),
+        (status = 429, description = "Too many builds wait", body = ErrorMessage,
+            example = json!({"message": "20 builds of integration 1 wait already; let them end or cancel some"})),
+        Refusals))]
 pub(crate) async fn upload(
     State(web): State<Web>,
     Caller(ctx, _): Caller<Write>,

@@ -9,8 +9,14 @@ use super::{Bounds, Shape, lax};
 
 /// What is sent back of a wrong input, in bytes of JSON at most.
 const ECHO: usize = 1024;
-/// Fields that hold or may hold secrets are not sent back.
-const SECRET: [&str; 4] = ["repository_credential", "build_env", "configs", "values"];
+/// Fields that hold or may hold secrets are not sent back; in an address somebody may have put one.
+const SECRET: [&str; 5] = [
+    "repository_credential",
+    "repository_url",
+    "build_env",
+    "configs",
+    "values",
+];
 
 type Faults = Vec<ValidationError>;
 type Place = Vec<LocPart>;
@@ -81,19 +87,9 @@ impl Shape {
             Self::List(item) => list(item, value, loc, faults),
             Self::Dict(item) => dict(item, value, loc, faults),
             Self::Object(fields) => {
-                if let Value::Object(found) = value {
-                    fields.check(found, None, loc, faults)
-                } else {
-                    let text =
-                        "Input should be a valid dictionary or object to extract fields from";
-                    faults.push(fault(
-                        loc.clone(),
-                        "model_attributes_type",
-                        text,
-                        Some(value),
-                    ));
-                    None
-                }
+                let before = faults.len();
+                let fitting = fields.of_value(value, loc, faults)?;
+                (faults.len() == before).then_some(Value::Object(fitting))
             }
             Self::Text
             | Self::DateTime
@@ -136,7 +132,11 @@ impl Shape {
                 )),
             },
             Self::Integer(bounds) => {
-                let number = lax::integer(value)?;
+                let number = if bounds.is_count() {
+                    lax::count(value)?
+                } else {
+                    lax::integer(value)?
+                };
                 bounds.check(number)?;
                 Ok(number.into())
             }
@@ -161,6 +161,12 @@ impl Shape {
 }
 
 impl Bounds {
+    /// Whether it says how many: none at least, and any number. What such a number is too large for
+    /// is cut to what there is, so it is never too large itself.
+    fn is_count(self) -> bool {
+        self.least == Some(0) && self.most.is_none()
+    }
+
     fn check<N: PartialOrd + Copy + FromI64>(self, number: N) -> Result<(), lax::Wrong> {
         let with = |name: &str, bound: i64| Some(Map::from_iter([(name.to_owned(), json!(bound))]));
         if let Some(least) = self.least

@@ -1,14 +1,13 @@
 //! Objects with known names: bodies, and the parameters of path and query.
 
 use marquetry_wire::v2::{LocPart, ValidationError};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::ParameterIn;
+use utoipa::{IntoParams, ToSchema};
 
 use super::compile::{compile, to_json};
-use super::{Shape, fault, finish};
+use super::{Shape, fault};
 
 /// The fields of an object.
 #[derive(Debug, Default)]
@@ -66,6 +65,18 @@ impl Fields {
         }
     }
 
+    /// Those of a body.
+    ///
+    /// # Panics
+    ///
+    /// The type's schema is no object with known names.
+    pub(crate) fn of_body<T: ToSchema>() -> Self {
+        let Shape::Object(fields) = Shape::of::<T>() else {
+            panic!("a body is an object with known names");
+        };
+        fields
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -79,31 +90,48 @@ impl Fields {
         field.map(|field| &field.shape)
     }
 
-    /// Reads parameters of `part` (`path` or `query`) from texts.
-    pub(crate) fn read<T: DeserializeOwned>(
+    /// Where a field stands among the others; an unknown one behind all.
+    pub(crate) fn place(&self, name: &str) -> usize {
+        let found = self.known.iter().position(|field| field.name == name);
+        found.unwrap_or(self.known.len())
+    }
+
+    /// Those parameters of `part` (`path` or `query`) that fit; the others are faults.
+    pub(crate) fn of_texts(
         &self,
         part: &str,
         found: Map<String, Value>,
         faults: &mut Vec<ValidationError>,
-    ) -> Option<T> {
+    ) -> Map<String, Value> {
         let mut loc = vec![LocPart::Name(part.to_owned())];
-        if self.is_empty() {
-            return finish(Value::Null, loc, faults);
-        }
-        let value = self.check(found, Some(Value::Null), &mut loc, faults)?;
-        finish(value, loc, faults)
+        self.fitting(found, Some(Value::Null), &mut loc, faults)
     }
 
-    /// Checks every field; `absent` is what a missing one says that was sent instead, none: the
-    /// object itself, as pydantic does.
-    pub(super) fn check(
+    /// Those fields of a body that fit; the others are faults. None when it is no object.
+    pub(crate) fn of_value(
+        &self,
+        value: Value,
+        loc: &mut Vec<LocPart>,
+        faults: &mut Vec<ValidationError>,
+    ) -> Option<Map<String, Value>> {
+        let Value::Object(found) = value else {
+            const KIND: &str = "model_attributes_type";
+            let text = "Input should be a valid dictionary or object to extract fields from";
+            faults.push(fault(loc.clone(), KIND, text, Some(value)));
+            return None;
+        };
+        Some(self.fitting(found, None, loc, faults))
+    }
+
+    /// Checks every field, and keeps those that fit; `absent` is what a missing one says that was
+    /// sent instead, none: the object itself, as pydantic does.
+    fn fitting(
         &self,
         mut found: Map<String, Value>,
         absent: Option<Value>,
         loc: &mut Vec<LocPart>,
         faults: &mut Vec<ValidationError>,
-    ) -> Option<Value> {
-        let before = faults.len();
+    ) -> Map<String, Value> {
         let missing = self
             .known
             .iter()
@@ -135,6 +163,6 @@ impl Fields {
                 loc.pop();
             }
         }
-        (faults.len() == before).then_some(Value::Object(fitting))
+        fitting
     }
 }

@@ -2,7 +2,7 @@
 
 use marquetry_wire::v2::LocPart;
 
-use super::Shape;
+use super::{Fields, Shape};
 
 impl Shape {
     /// Whether a value at a place is kept as it is, whatever it is: it is neither read as something
@@ -13,10 +13,18 @@ impl Shape {
             (Self::Nullable(shape), _) => shape.keeps(place),
             (Self::OneOf(shapes), _) => shapes.iter().any(|shape| shape.keeps(place)),
             (Self::List(item) | Self::Dict(item), [_, below @ ..]) => item.keeps(below),
-            (Self::Object(fields), [LocPart::Name(name), below @ ..]) => {
-                fields.shape(name).is_some_and(|shape| shape.keeps(below))
-            }
+            (Self::Object(fields), _) => fields.keeps(place),
             _ => false,
         }
+    }
+}
+
+impl Fields {
+    /// Whether a value at a place in an object with these fields is kept as it is.
+    pub(crate) fn keeps(&self, place: &[LocPart]) -> bool {
+        let [LocPart::Name(name), below @ ..] = place else {
+            return false;
+        };
+        self.shape(name).is_some_and(|shape| shape.keeps(below))
     }
 }

@@ -39,6 +39,16 @@ pub(super) fn integer(value: &Value) -> Result<i64, Wrong> {
     }
 }
 
+/// A number of things, of which there may be any number: a text of more digits than fit is as many as
+/// can be.
+pub(super) fn count(value: &Value) -> Result<i64, Wrong> {
+    integer(value).or_else(|wrong| {
+        let digits = value.as_str().and_then(digits).ok_or(wrong)?;
+        let least = digits.starts_with('-');
+        Ok(if least { i64::MIN } else { i64::MAX })
+    })
+}
+
 /// A float without a fraction, when it is an `i64`.
 #[expect(
     clippy::cast_possible_truncation,
@@ -154,6 +164,24 @@ mod tests {
         ];
         for (value, kind) in bad {
             assert_eq!(integer(&value).unwrap_err().0, kind, "{value}");
+        }
+    }
+
+    #[test]
+    fn counts_have_no_end() {
+        for (value, number) in [
+            (json!("7"), 7),
+            (json!("9223372036854775808"), i64::MAX),
+            (json!("-9223372036854775809"), i64::MIN),
+        ] {
+            assert_eq!(count(&value), Ok(number), "{value}");
+        }
+        for (value, kind) in [
+            (json!("x"), "int_parsing"),
+            (json!(1.5), "int_from_float"),
+            (json!(null), "int_type"),
+        ] {
+            assert_eq!(count(&value).unwrap_err().0, kind, "{value}");
         }
     }
 

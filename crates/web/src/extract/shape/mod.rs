@@ -48,18 +48,3 @@ pub(crate) struct Bounds {
     least: Option<i64>,
     most: Option<i64>,
 }
-
-/// Makes structs that derive `Deserialize` and `ToSchema` usable as `Json`.
-macro_rules! json_body {
-    ($($name:ty),+ $(,)?) => {$(
-        impl $crate::extract::JsonBody for $name {
-            fn shape() -> &'static $crate::extract::Shape {
-                static SHAPE: std::sync::LazyLock<$crate::extract::Shape> =
-                    std::sync::LazyLock::new($crate::extract::Shape::of::<$name>);
-                &SHAPE
-            }
-        }
-    )+};
-}
-
-pub(crate) use json_body;

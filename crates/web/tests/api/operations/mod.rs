@@ -20,7 +20,12 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 
 /// Operations that nothing can be wrong with.
-const TAKE_NOTHING: [&str; 3] = ["getHealth", "getReadiness", "getOpenApi"];
+const TAKE_NOTHING: [&str; 4] = [
+    "getHealth",
+    "getReadiness",
+    "getOpenApi",
+    "getManifestSchema",
+];
 /// Operations that name something in their body or query.
 const NAME_IN_BODY: [&str; 5] = [
     "createBuild",
@@ -133,8 +138,9 @@ struct Walk {
     hook: String,
     hook_secret: String,
     transcript: String,
-    /// The first success of each operation.
+    /// The first success of each operation, and the first of each of its refusals.
     examples: BTreeMap<String, Value>,
+    refusals: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 impl Walk {
@@ -150,6 +156,7 @@ impl Walk {
             hook_secret: String::new(),
             transcript: String::new(),
             examples: BTreeMap::new(),
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -233,8 +240,49 @@ impl Walk {
         self.write(&request, &answer);
         if request.kind == Kind::Happy {
             self.keep(&request, &answer);
+            self.ask_for_nothing(&request).await;
+        } else {
+            self.keep_refusal(request.operation, &answer);
         }
         answer.status.as_u16()
+    }
+
+    /// Sends the same with an id of nothing, where there is one.
+    async fn ask_for_nothing(&mut self, request: &Request) {
+        let operation = &self.operations[request.operation];
+        let ids = operation.ids().len();
+        if ids == 0 || operation.is_open() {
+            return;
+        }
+        let path = with_id(&operation.path, request.path, ids - 1, "999");
+        let answer = self.send(request.method, &path, request.body).await;
+        answer.expect(404);
+        self.keep_refusal(request.operation, &answer);
+    }
+
+    /// Keeps a refusal as the example of its status.
+    fn keep_refusal(&mut self, operation: &str, answer: &Answer) {
+        let text = redact(
+            &answer
+                .text()
+                .replace(&self.repositories(), "https://git.example.com"),
+        );
+        let shown = serde_json::from_str(&text).unwrap();
+        let of_operation = self.refusals.entry(operation.to_owned()).or_default();
+        let status = answer.status.as_str().to_owned();
+        of_operation.entry(status).or_insert(shown);
+    }
+
+    /// All examples of the document, by operation.
+    fn shown(&self) -> BTreeMap<&str, Value> {
+        let all = self.examples.iter().map(|(operation, example)| {
+            let mut example = example.clone();
+            if let Some(refusals) = self.refusals.get(operation) {
+                example["refusals"] = json!(refusals);
+            }
+            (operation.as_str(), example)
+        });
+        all.collect()
     }
 
     /// Keeps a request and its answer as the example of the document.
@@ -247,6 +295,7 @@ impl Walk {
         };
         let shown = match request.path {
             "/openapi.json" => json!({"openapi": "3.1.0", "info": {"title": "Marquetry"}}),
+            "/schemas/pandium.json" => json!({"title": "PANDIUM.yaml", "type": "object"}),
             _ => clean(&answer.text()),
         };
         let sent = (!request.body.is_empty()).then(|| clean(request.body));
@@ -294,7 +343,7 @@ impl Walk {
             .text()
             .replace(&self.repositories(), "{repositories}");
         let text = match *path {
-            "/openapi.json" => "(the document)".to_owned(),
+            "/openapi.json" | "/schemas/pandium.json" => "(the document)".to_owned(),
             _ => redact(&text),
         };
         writeln!(self.transcript, "\n{}\n", text.trim_end()).unwrap();
@@ -304,7 +353,14 @@ impl Walk {
 /// What differs from run to run: keys, secrets, and the signature of links.
 fn redact(text: &str) -> String {
     let mut shown = text.to_owned();
-    for start in ["mq_", "whsec_", "/hooks/git/1/", "signature=", "cursor="] {
+    for start in [
+        "mq_",
+        "whsec_",
+        "/hooks/git/1/",
+        "/hooks/git/2/",
+        "signature=",
+        "cursor=",
+    ] {
         let mut from = 0;
         while let Some(found) = shown[from..].find(start) {
             let begin = from + found + start.len();
@@ -356,7 +412,7 @@ both_databases! {
             insta::assert_snapshot!("walk", walk.transcript);
         });
         let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi/examples.json");
-        let mut examples = serde_json::to_string_pretty(&walk.examples).unwrap();
+        let mut examples = serde_json::to_string_pretty(&walk.shown()).unwrap();
         examples.push('\n');
         if bless() {
             std::fs::write(kept, &examples).unwrap();
