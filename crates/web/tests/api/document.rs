@@ -192,6 +192,8 @@ fn names(document: &Value, operation: &Value, loc: &[Value]) -> bool {
         });
     }
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    // One that may be absent is the shape, or null.
+    let schema = schema.pointer("/oneOf/0").unwrap_or(schema);
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(&reference[1..]).unwrap(),
         None => schema,

@@ -90,6 +90,10 @@ both_databases! {
                 if other == needed || open || request.kind != Kind::Happy {
                     continue;
                 }
+                // What a body asks for may take a scope more than the route.
+                if request.body.is_empty() && other.iter().all(|scope| needed.contains(scope)) {
+                    continue;
+                }
                 let path = walk.path(&request);
                 let refused = walk.send_with(&keys[other], request.method, &path, request.body).await;
                 assert_eq!(refused.expect(403), json!({"detail": "Not authorized"}), "{other:?} {request:?}");
