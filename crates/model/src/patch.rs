@@ -33,6 +33,17 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The value that the body gives, if it gives one.
+    pub fn given(&self) -> Option<&T::Target>
+    where
+        T: std::ops::Deref,
+    {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+
     /// Whether the body mentions it.
     pub fn is_mentioned(&self) -> bool {
         !matches!(self, Self::Keep)

@@ -4,6 +4,7 @@ mod due;
 mod pattern;
 mod randomize;
 mod shape;
+mod zones;
 
 use jiff::tz::TimeZone;
 
@@ -30,8 +31,8 @@ impl Schedule {
         let pattern = Pattern::new(shape::fields(text)?);
         let zone = match timezone {
             None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name)
-                .map_err(|_| format!("the time zone {name} is not known here"))?,
+            Some(name) => zones::find(name)
+                .ok_or_else(|| format!("the time zone {name} is not known here"))?,
         };
         Ok(Self { pattern, zone })
     }
@@ -54,9 +55,9 @@ pub fn check_schedule(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether the name is an IANA time zone.
+/// Whether the name is an IANA time zone; every node answers the same.
 pub fn is_time_zone(name: &str) -> bool {
-    TimeZone::get(name).is_ok()
+    zones::find(name).is_some()
 }
 
 #[cfg(test)]
@@ -152,6 +153,38 @@ mod tests {
     fn a_leap_day_on_a_weekday_is_found_over_a_year_without_one() {
         let times = next("0 0 29 2 */7", "UTC", "2072-01-01T00:00:00Z", 2);
         assert_eq!(times, ["2088-02-29T00:00", "2128-02-29T00:00"]);
+    }
+
+    #[test]
+    fn names_of_time_zones_are_those_of_iana() {
+        for name in [
+            "Europe/Berlin",
+            "UTC",
+            "Etc/GMT+5",
+            "US/Eastern",
+            "America/Argentina/Ushuaia",
+        ] {
+            assert!(is_time_zone(name), "{name}");
+        }
+        let others = [
+            "localtime",
+            "posixrules",
+            "Factory",
+            "factory",
+            "right/Europe/Berlin",
+            "posix/UTC",
+            "Etc/Unknown",
+            "EST5EDT4",
+            "../UTC",
+            "/usr/share/zoneinfo/UTC",
+            "Europe",
+            "tzdata.zi",
+            "",
+        ];
+        for name in others {
+            assert!(!is_time_zone(name), "{name}");
+            assert!(Schedule::parse("@daily", Some(name)).is_err(), "{name}");
+        }
     }
 
     #[test]
