@@ -14,6 +14,7 @@ mod keys;
 mod lists;
 mod logs;
 mod operations;
+mod paging;
 mod polls;
 mod push_hooks;
 mod repeated;
