@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod manifests;
 mod metadata;
+mod narrowing;
 mod private;
 mod pushes;
 mod readers;
