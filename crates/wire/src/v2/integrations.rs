@@ -146,6 +146,7 @@ bodies! {
     /// What a new integration shall be.
     IntegrationCreate {
         /// Lower-case letters, digits and `-`; unique.
+        #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
         name: String,
         /// For people.
         long_name: String
@@ -153,6 +154,7 @@ bodies! {
     /// What a change of an integration mentions.
     IntegrationChange {
         /// Lower-case letters, digits and `-`; unique.
+        #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
         name: Option<String>,
         /// For people.
         long_name: Option<String>
