@@ -81,7 +81,7 @@ macro_rules! bodies {
             pub repository_url: Patch<String>,
             /// The branch whose builds are `Latest`.
             pub repository_tracking_branch: Option<String>,
-            /// The manifest's place; several give a release each.
+            /// The manifest's place; several give a release each, of which the first counts as `Latest`.
             pub repository_path: Option<OneOrMany>,
             /// Systems it talks to.
             pub connectors: Option<Vec<NewConnector>>,
