@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use marquetry_model::{
-    Channel, Error, FieldError, Integration, IntegrationId, ReleaseId, Result, Schedule, Scope,
-    Tenant, TenantId, Timestamp, check_schedule, is_time_zone, randomize,
+    Channel, Error, Integration, IntegrationId, ReleaseId, Result, Schedule, Scope, Tenant,
+    TenantId, Timestamp, randomize,
 };
 use marquetry_store::schedules::{DueSchedule, Ticked};
 use marquetry_store::{Tx, integrations, schedules, tenants};
@@ -24,20 +24,6 @@ pub struct SchedulesFired {
     pub fired: usize,
     /// When the next schedule is due; none: only after a hint.
     pub next: Option<Timestamp>,
-}
-
-/// What is wrong with a tenant's schedule and its time zone, as they are asked for. It needs no
-/// transaction, so that none waits for it.
-pub(crate) fn check(user_schedule: Option<&str>, timezone: Option<&str>) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    if let Some(Err(why)) = user_schedule.map(check_schedule) {
-        faults.push(FieldError::body("user_schedule", why));
-    }
-    if timezone.is_some_and(|zone| !is_time_zone(zone)) {
-        let message = "must be an IANA time zone, as Europe/Berlin";
-        faults.push(FieldError::body("timezone", message));
-    }
-    faults
 }
 
 /// The schedule as a tenant of the integration runs it.

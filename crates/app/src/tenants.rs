@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use marquetry_manifest::LONGEST_NAME;
 use marquetry_model::{
     Channel, Error, FieldError, Integration, IntegrationId, Loc, Page, PageRequest, Patch,
-    ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource, check_slug,
+    ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource, check_schedule, check_slug,
 };
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
@@ -130,8 +130,6 @@ pub async fn tenant_create(ctx: &Ctx, wanted: TenantCreate) -> Result<TenantView
         modified_at: now,
     };
     let mut faults = check(ctx, &tenant, &Map::new());
-    let (schedule, zone) = (tenant.user_schedule.as_deref(), tenant.timezone.as_deref());
-    faults.extend(schedules::check(schedule, zone));
     let mut tx = ctx.write().await?;
     let integration = find_live(&mut tx, tenant.integration_id).await?;
     match &integration {
@@ -230,8 +228,6 @@ pub async fn tenant_list(
 pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Result<TenantView> {
     ctx.require(Scope::Write)?;
     let now = ctx.now();
-    // What stands there already may be older than a rule, and is no fault of another change.
-    let mut faults = schedules::check(patch.user_schedule.given(), patch.timezone.given());
     let mut tx = ctx.write().await?;
     let mut tenant = lock_live(&mut tx, id).await?;
     let was_paused = tenant.paused;
@@ -251,7 +247,7 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
         Some(fault) => vec![fault],
         None => settle(ctx, &mut tx, &integration, &mut tenant, &change).await?,
     };
-    faults.extend(check(ctx, &tenant, &change.before));
+    let mut faults = check(ctx, &tenant, &change.before);
     faults.extend(settings);
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
@@ -390,6 +386,19 @@ pub(crate) fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> 
         .is_some_and(|name| name.len() > 500)
     {
         fault("user_name", "must have at most 500 bytes".into());
+    }
+    if let Some(Err(why)) = tenant.user_schedule.as_deref().map(check_schedule) {
+        fault("user_schedule", why);
+    }
+    if tenant
+        .timezone
+        .as_deref()
+        .is_some_and(|zone| !marquetry_model::is_time_zone(zone))
+    {
+        fault(
+            "timezone",
+            "must be an IANA time zone, as Europe/Berlin".into(),
+        );
     }
     if tenant.integration_release_id.is_some() && tenant.integration_release_channel.is_some() {
         let message = "give integration_release_id or integration_release_channel, not both";

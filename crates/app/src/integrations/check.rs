@@ -11,60 +11,56 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::repository;
 
-/// What is wrong with single fields, found before there is a transaction that would have to wait.
-pub(super) struct Faults(Vec<Fault>);
-
-/// One fault, and whether a change touches its field.
-struct Fault {
-    error: FieldError,
-    touched: fn(&Integration, &Integration) -> bool,
+/// The faults of one integration.
+struct Faults<'a> {
+    before: Option<&'a Integration>,
+    now: &'a Integration,
+    found: Vec<FieldError>,
 }
 
-/// Adds a fault of a field.
+/// Adds a fault of a field. One that the change does not touch is none: the operator may have
+/// tightened a limit since, which must not hold up the change of something else.
 macro_rules! fault {
     ($faults:expr, $field:ident, $message:expr) => {
         fault!($faults, $field, stringify!($field), $message)
     };
     ($faults:expr, $field:ident, $name:expr, $message:expr) => {
-        $faults.0.push(Fault {
-            error: FieldError::body($name, $message),
-            touched: |before, after| before.$field != after.$field,
-        });
+        let now = $faults.now;
+        if $faults
+            .before
+            .is_none_or(|before| before.$field != now.$field)
+        {
+            $faults.found.push(FieldError::body($name, $message));
+        }
     };
 }
 
-/// Judges what was asked for by itself: fields that it does not mention may hold anything.
-pub(super) fn judge(ctx: &Ctx, asked: &Integration) -> Faults {
-    let mut faults = Faults(Vec::new());
-    names(&mut faults, asked);
-    source(ctx, &mut faults, asked);
-    schedules(&mut faults, asked);
-    limits(ctx, &mut faults, asked);
-    faults
-}
-
-/// All faults at once: those that were `found` already, the judged ones, and those that only the
-/// database shows. One of a field that the change does not touch is none: the operator may have
-/// tightened a limit since, which must not hold up the change of something else.
+/// All faults at once of what is new, or differs from `before`; after those that were `found` already.
 pub(super) async fn check(
+    ctx: &Ctx,
     tx: &mut WriteTx,
     before: Option<&Integration>,
     integration: &Integration,
-    mut judged: Faults,
-    mut found: Vec<FieldError>,
+    found: Vec<FieldError>,
 ) -> Result<()> {
-    default_release(tx, &mut judged, before, integration).await?;
-    let touched = |fault: &Fault| before.is_none_or(|it| (fault.touched)(it, integration));
-    let judged = judged.0.into_iter().filter(touched);
-    found.extend(judged.map(|fault| fault.error));
-    if found.is_empty() {
+    let mut faults = Faults {
+        before,
+        now: integration,
+        found,
+    };
+    names(&mut faults, integration);
+    source(ctx, &mut faults, integration);
+    schedules(&mut faults, integration);
+    limits(ctx, &mut faults, integration);
+    default_release(tx, &mut faults, integration).await?;
+    if faults.found.is_empty() {
         Ok(())
     } else {
-        Err(Error::Invalid(found))
+        Err(Error::Invalid(faults.found))
     }
 }
 
-fn names(faults: &mut Faults, i: &Integration) {
+fn names(faults: &mut Faults<'_>, i: &Integration) {
     if let Err(why) = check_slug(&i.name) {
         fault!(faults, name, why.to_string());
     }
@@ -87,7 +83,7 @@ fn names(faults: &mut Faults, i: &Integration) {
     }
 }
 
-fn source(ctx: &Ctx, faults: &mut Faults, i: &Integration) {
+fn source(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
     if let Some(url) = &i.repository_url
         && let Err(why) = repository::locate(url, &ctx.app.settings.local_repositories)
     {
@@ -124,7 +120,7 @@ fn source(ctx: &Ctx, faults: &mut Faults, i: &Integration) {
     }
 }
 
-fn schedules(faults: &mut Faults, i: &Integration) {
+fn schedules(faults: &mut Faults<'_>, i: &Integration) {
     if let Some(Err(why)) = i.default_schedule.as_deref().map(check_schedule) {
         fault!(faults, default_schedule, why);
     }
@@ -136,7 +132,7 @@ fn schedules(faults: &mut Faults, i: &Integration) {
     }
 }
 
-fn limits(ctx: &Ctx, faults: &mut Faults, i: &Integration) {
+fn limits(ctx: &Ctx, faults: &mut Faults<'_>, i: &Integration) {
     let limits = &ctx.app.settings.limits;
     let range = |value: i64, least: i64, most: i64| {
         (value < least || value > most).then(|| format!("must be from {least} to {most}"))
@@ -163,17 +159,15 @@ fn limits(ctx: &Ctx, faults: &mut Faults, i: &Integration) {
     }
 }
 
-async fn default_release(
-    tx: &mut WriteTx,
-    faults: &mut Faults,
-    before: Option<&Integration>,
-    i: &Integration,
-) -> Result<()> {
+async fn default_release(tx: &mut WriteTx, faults: &mut Faults<'_>, i: &Integration) -> Result<()> {
     if i.default_release_id.is_some() && i.default_release_channel.is_some() {
         let message = "give default_release_id or a channel, not both";
         // It is the two together: either may be the one that is new.
         fault!(faults, default_release_channel, message);
-        if before.is_some_and(|it| it.default_release_channel == i.default_release_channel) {
+        if faults
+            .before
+            .is_some_and(|before| before.default_release_channel == i.default_release_channel)
+        {
             fault!(
                 faults,
                 default_release_id,

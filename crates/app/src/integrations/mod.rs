@@ -16,8 +16,8 @@ use crate::hints::Topic;
 use crate::integration_secrets::{self as secrets, SecretsInput};
 use crate::polls;
 
+use self::check::check;
 pub(crate) use self::check::check_git_name;
-use self::check::{check, judge};
 
 /// What a create or change mentions.
 #[derive(Debug, Clone, Default)]
@@ -86,9 +86,8 @@ pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Resul
         after: integration.repository_url.as_deref(),
     };
     let hidden = secrets::check(hidden, &addresses, false, &mut faults);
-    let judged = judge(ctx, &integration);
     let mut tx = ctx.write().await?;
-    check(&mut tx, None, &integration, judged, faults).await?;
+    check(ctx, &mut tx, None, &integration, faults).await?;
     let id = integrations::insert(&mut tx, &integration)
         .await
         .map_err(store_error)?;
@@ -132,9 +131,6 @@ pub async fn integration_update(
     let now = ctx.now();
     let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
-    let mut asked = Integration::new(String::new(), String::new(), now);
-    apply(&mut asked, input.clone());
-    let judged = judge(ctx, &asked);
     let mut tx = ctx.write().await?;
     let mut integration = lock_live(&mut tx, id).await?;
     let before = integration.clone();
@@ -146,7 +142,7 @@ pub async fn integration_update(
     };
     let kept = secrets::has_credential(&mut tx, id).await?;
     let hidden = secrets::check(hidden, &addresses, kept, &mut faults);
-    check(&mut tx, Some(&before), &integration, judged, faults).await?;
+    check(ctx, &mut tx, Some(&before), &integration, faults).await?;
     if integration.name != before.name
         && integrations::find_by_name(&mut tx, &integration.name)
             .await
