@@ -1,128 +1,34 @@
 //! Schedules against an oracle that looks at every minute.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::collections::BTreeSet;
+#[path = "cron_oracle/asked.rs"]
+mod asked;
+#[path = "cron_oracle/minutes.rs"]
+mod minutes;
 
-use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{ToSpan as _, Zoned};
+use jiff::civil::Date;
+use jiff::{SignedDuration, ToSpan as _};
 use marquetry_model::{Schedule, Timestamp};
 use proptest::prelude::*;
 
-/// One field as it is written, and what it means.
-#[derive(Debug, Clone)]
-struct Field {
-    text: String,
-    values: BTreeSet<i8>,
-    any: bool,
-}
+use asked::{Asked, asked, of_one_day};
+use minutes::{Minutes, Zone, year};
 
-impl Field {
-    fn has(&self, value: i8) -> bool {
-        self.any || self.values.contains(&value)
-    }
-}
-
-/// `*`, a number, a list, a range, a range with a step, or an interval.
-fn field(least: i8, most: i8) -> impl Strategy<Value = Field> {
-    let any = Just(Field {
-        text: "*".to_owned(),
-        values: BTreeSet::new(),
-        any: true,
-    });
-    let list = prop::collection::btree_set(least..=most, 1..4).prop_map(|values| {
-        let words: Vec<String> = values.iter().map(ToString::to_string).collect();
-        Field {
-            text: words.join(","),
-            values,
-            any: false,
-        }
-    });
-    let range = (least..=most, least..=most, 1_i8..5).prop_map(move |(a, b, step)| {
-        let (from, to) = (a.min(b), a.max(b));
-        let text = match step {
-            1 => format!("{from}-{to}"),
-            _ => format!("{from}-{to}/{step}"),
-        };
-        let values = (from..=to)
-            .step_by(usize::try_from(step).unwrap())
-            .collect();
-        Field {
-            text,
-            values,
-            any: false,
-        }
-    });
-    prop_oneof![any, list, range]
-}
-
-/// A schedule as it is written, and its fields.
-#[derive(Debug, Clone)]
-struct Asked {
-    minute: Field,
-    hour: Field,
-    day: Field,
-    month: Field,
-    weekday: Field,
-}
-
-impl Asked {
-    fn text(&self) -> String {
-        let all = [
-            &self.minute,
-            &self.hour,
-            &self.day,
-            &self.month,
-            &self.weekday,
-        ];
-        all.map(|field| field.text.as_str()).join(" ")
-    }
-
-    /// Cron's rule: where both the day and the weekday are named, either will do.
-    fn names(&self, at: DateTime) -> bool {
-        let day = self.day.has(at.day());
-        let weekday = self.weekday.has(at.weekday().to_sunday_zero_offset());
-        let date = if self.day.any || self.weekday.any {
-            day && weekday
-        } else {
-            day || weekday
-        };
-        date && self.minute.has(at.minute())
-            && self.hour.has(at.hour())
-            && self.month.has(at.month())
-    }
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    // Months far apart would make the oracle look at too many minutes.
-    let month = prop_oneof![Just((1, 12)), Just((3, 4))];
-    let fields = month.prop_flat_map(|(from, to)| {
-        (
-            field(0, 59),
-            field(0, 23),
-            field(1, 28),
-            field(from, to),
-            field(0, 6),
-        )
-    });
-    fields.prop_map(|(minute, hour, day, month, weekday)| Asked {
-        minute,
-        hour,
-        day,
-        month,
-        weekday,
-    })
-}
-
-fn instant(at: &Zoned) -> Timestamp {
-    Timestamp::from_millis(at.timestamp().as_millisecond())
-}
+/// The zones, and days on which each changes its clocks: by an hour, and by half of one.
+const CHANGES: [(Zone, &str); 6] = [
+    (Zone::Berlin, "2027-03-28"),
+    (Zone::Berlin, "2027-10-31"),
+    (Zone::NewYork, "2027-03-14"),
+    (Zone::NewYork, "2027-11-07"),
+    (Zone::LordHowe, "2027-04-04"),
+    (Zone::LordHowe, "2027-10-03"),
+];
 
 /// All times from one instant to another, the first left out.
-fn all(schedule: &Schedule, from: &Zoned, to: &Zoned) -> Vec<Timestamp> {
+fn all(schedule: &Schedule, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let mut times = Vec::new();
-    let mut at = instant(from);
-    while let Some(next) = schedule.next_after(at).filter(|next| *next <= instant(to)) {
+    let mut at = from;
+    while let Some(next) = schedule.next_after(at).filter(|next| *next <= to) {
         assert!(next > at);
         times.push(next);
         at = next;
@@ -130,77 +36,128 @@ fn all(schedule: &Schedule, from: &Zoned, to: &Zoned) -> Vec<Timestamp> {
     times
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
-    /// Five weeks in which no clock is changed, in three zones.
-    #[test]
-    fn every_minute_that_is_named_and_no_other(
-        asked in asked(),
-        zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York"]),
-        day in 0_i32..20,
-    ) {
-        let schedule = Schedule::parse(&asked.text(), Some(zone)).unwrap();
-        let zone = TimeZone::get(zone).unwrap();
-        // Both change their clocks in March, before the 31st, and in autumn.
-        let start: DateTime = "2026-04-01T00:00".parse().unwrap();
-        let from = (start + day.days()).to_zoned(zone.clone()).unwrap();
-        let to = &from + 840.hours();
-        let mut expected = Vec::new();
-        let mut at = &from + 1.minute();
-        while at <= to {
-            if asked.names(at.datetime()) {
-                expected.push(instant(&at));
-            }
-            at += 1.minute();
-        }
-        prop_assert_eq!(all(&schedule, &from, &to), expected, "{}", asked.text());
+/// Compares all times of these minutes, and what follows an instant anywhere in them: a node that
+/// starts there must lose none and double none.
+fn compare(asked: &Asked, minutes: &Minutes, starts: &[u64]) -> Result<(), TestCaseError> {
+    let schedule = Schedule::parse(&asked.text(), Some(minutes.zone.name())).unwrap();
+    let expected = minutes.due(asked);
+    let (first, last) = (minutes.first(), minutes.last());
+    let before = Timestamp::from_millis(first.as_millis() - 1);
+    let found = all(&schedule, before, last);
+    let differs = found
+        .iter()
+        .zip(&expected)
+        .find(|(found, expected)| found != expected);
+    prop_assert_eq!(differs, None, "{} in {:?}", asked, minutes.zone);
+    prop_assert_eq!(
+        found.len(),
+        expected.len(),
+        "{} in {:?}",
+        asked,
+        minutes.zone
+    );
+    let length = u64::try_from(last.as_millis() - first.as_millis()).unwrap();
+    for start in starts {
+        let start = i64::try_from(start % length).unwrap();
+        let start = Timestamp::from_millis(first.as_millis() + start);
+        let wanted = expected.iter().find(|at| **at > start).copied();
+        let next = schedule.next_after(start).filter(|next| *next <= last);
+        prop_assert_eq!(next, wanted, "{} after {}", asked, start);
     }
+    Ok(())
+}
 
-    /// A time of day over a change of clocks: one that is left out is due at the next valid minute,
-    /// one that exists twice is due the first time.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A year with both its changes of clocks.
     #[test]
-    fn a_time_of_day_is_due_once_a_day(
-        minute in 0_i8..60,
-        hour in 0_i8..24,
-        (zone, day) in prop::sample::select(vec![
-            ("Europe/Berlin", "2026-03-28"),
-            ("Europe/Berlin", "2026-10-24"),
-            ("America/New_York", "2026-03-07"),
-            ("America/New_York", "2026-10-31"),
-            ("Australia/Lord_Howe", "2026-04-04"),
-            ("Australia/Lord_Howe", "2026-10-03"),
-        ]),
+    fn a_year_of_ticks(
+        asked in asked(),
+        zone in prop::sample::select(vec![Zone::Utc, Zone::Berlin, Zone::NewYork, Zone::LordHowe]),
+        starts in prop::collection::vec(any::<u64>(), 20),
     ) {
-        let schedule = Schedule::parse(&format!("{minute} {hour} * * *"), Some(zone)).unwrap();
-        let zone = TimeZone::get(zone).unwrap();
-        let first: jiff::civil::Date = day.parse().unwrap();
-        let from = first.to_zoned(zone.clone()).unwrap();
-        let expected: Vec<Timestamp> = (0..3)
-            .map(|n| {
-                let at = (first + n.days()).at(hour, minute, 0, 0);
-                let ambiguous = zone.to_ambiguous_zoned(at);
-                let due = match ambiguous.offset() {
-                    // The first minute after the gap.
-                    AmbiguousOffset::Gap { .. } => {
-                        let mut at = at;
-                        while matches!(
-                            zone.to_ambiguous_zoned(at).offset(),
-                            AmbiguousOffset::Gap { .. }
-                        ) {
-                            at += 1.minute();
-                        }
-                        at.to_zoned(zone.clone()).unwrap()
-                    }
-                    AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => {
-                        ambiguous.earlier().unwrap()
-                    }
-                };
-                instant(&due)
-            })
+        compare(&asked, year(zone), &starts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Lists, ranges and steps of one day's hours, about the hours in which clocks are changed.
+    #[test]
+    fn three_days_about_a_change_of_clocks(
+        (asked, zone, day) in prop::sample::select(CHANGES.to_vec()).prop_flat_map(|(zone, day)| {
+            let day: Date = day.parse().unwrap();
+            (of_one_day(day), Just(zone), Just(day))
+        }),
+        starts in prop::collection::vec(any::<u64>(), 20),
+    ) {
+        let from = day - 1.day();
+        let minutes = Minutes::new(zone, from, from + 3.days());
+        compare(&asked, &minutes, &starts)?;
+    }
+}
+
+/// What is promised, as a reader of the documents would try it.
+#[test]
+fn lists_and_ranges_over_a_change_of_clocks() {
+    let table = [
+        // 02:00 to 03:00 does not exist: what it holds is due at 03:00 (+02:00), once.
+        ("30 2,14 28 3 *", "2027-03-28T01:00 2027-03-28T12:30"),
+        ("15,45 2 28 3 *", "2027-03-28T01:00"),
+        (
+            "30 1-3 28 3 *",
+            "2027-03-28T00:30 2027-03-28T01:00 2027-03-28T01:30",
+        ),
+        ("0 2,3 28 3 *", "2027-03-28T01:00"),
+        // 02:00 to 03:00 exists twice: the first is meant.
+        ("30 2,14 31 10 *", "2027-10-31T00:30 2027-10-31T13:30"),
+        ("15,45 2 31 10 *", "2027-10-31T00:15 2027-10-31T00:45"),
+        ("0 2,3 31 10 *", "2027-10-31T00:00 2027-10-31T02:00"),
+        // An interval follows the clock on the wall: not in the hour that is missing, and through both.
+        ("*/30 1-2 28 3 *", "2027-03-28T00:00 2027-03-28T00:30"),
+        (
+            "*/30 2 31 10 *",
+            "2027-10-31T00:00 2027-10-31T00:30 2027-10-31T01:00 2027-10-31T01:30",
+        ),
+    ];
+    for (text, expected) in table {
+        let schedule = Schedule::parse(text, Some("Europe/Berlin")).unwrap();
+        let from = Timestamp::parse("2027-01-01T00:00:00Z").unwrap();
+        let year = SignedDuration::from_hours(365 * 24).as_millis();
+        let to = Timestamp::from_millis(from.as_millis() + i64::try_from(year).unwrap());
+        let found = all(&schedule, from, to)
+            .iter()
+            .copied()
+            .map(minute)
+            .collect::<Vec<_>>();
+        assert_eq!(found.join(" "), expected, "{text}");
+    }
+}
+
+fn minute(at: Timestamp) -> String {
+    at.to_string().replace(":00.000Z", "")
+}
+
+/// Cron's rule, as its most used program has it: day and weekday are joined by "or" unless one of the
+/// fields begins with `*`.
+#[test]
+fn a_field_of_days_that_begins_with_a_star_narrows_the_other() {
+    let table = [
+        ("0 0 13 * 5", "2026-02-06 2026-02-13 2026-02-20"),
+        ("0 0 */2 * 1", "2026-02-09 2026-02-23 2026-03-09"),
+        ("0 0 13 * */5", "2026-02-13 2026-03-13 2026-09-13"),
+        ("0 0 ? * 1", "2026-02-02 2026-02-09 2026-02-16"),
+        ("0 0 1-31 * 1", "2026-02-02 2026-02-03 2026-02-04"),
+    ];
+    for (text, expected) in table {
+        let schedule = Schedule::parse(text, None).unwrap();
+        let first = schedule.next_after(Timestamp::parse("2026-02-01T00:00:00Z").unwrap());
+        let times = std::iter::successors(first, |at| schedule.next_after(*at)).take(3);
+        let found: Vec<String> = times
+            .map(|at| at.to_string().replace("T00:00:00.000Z", ""))
             .collect();
-        let before = &from - 1.minute();
-        let to = (first + 3.days()).to_zoned(zone.clone()).unwrap() - 1.minute();
-        prop_assert_eq!(all(&schedule, &before, &to), expected);
+        assert_eq!(found.join(" "), expected, "{text}");
     }
 }

@@ -251,12 +251,16 @@ impl Inside {
 
     /// Gives a tenant settings that no door would take: those of an older version.
     pub async fn set_configs(&self, tenant: i64, configs: serde_json::Map<String, Value>) {
+        self.set_tenant(tenant, |tenant| tenant.configs = configs)
+            .await;
+    }
+
+    /// Makes of a tenant what no door would take: one of an older version.
+    pub async fn set_tenant(&self, tenant: i64, change: impl FnOnce(&mut Tenant)) {
         let mut tx = self.app.store.write().await.unwrap();
         let found = tenants::lock(&mut tx, TenantId::new(tenant)).await;
-        let changed = Tenant {
-            configs,
-            ..found.unwrap()
-        };
+        let mut changed = found.unwrap();
+        change(&mut changed);
         tenants::update(&mut tx, &changed).await.unwrap();
         tx.commit().await.unwrap();
     }

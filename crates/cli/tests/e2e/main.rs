@@ -13,6 +13,7 @@ mod idle;
 mod limits;
 mod manifests;
 mod metadata;
+mod narrowing;
 mod nodes;
 mod private;
 mod pushes;

@@ -56,6 +56,36 @@ both_databases! {
 }
 
 both_databases! {
+    async fn latest_is_the_first_of_several(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", saying("root")), ("crm/PANDIUM.yaml", saying("crm"))];
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        let scenario = Scenario::new(&server, "first", &files, json!({})).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("t").await;
+        let path = format!("/v2/integrations/{}", scenario.integration);
+        // A second path adds a release, and moves nobody to it.
+        let both = json!({"repository_path": ["PANDIUM.yaml", "crm"]});
+        server.patch(&path, both).await.expect(200);
+        let build = scenario.release("v2").await;
+        let [first, second] = [0, 1].map(|n| build["release_ids"][n].clone());
+        for asked in [format!("/v2/tenants/{tenant}/release"), format!("{path}/releases/latest"), format!("{path}/releases/default")] {
+            let found = server.get(&asked).await.expect(200);
+            assert_eq!((&found["id"], &found["manifest_path"]), (&first, &json!("PANDIUM.yaml")), "{asked}");
+        }
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["std_out"], "{\"root\": 1}");
+        let other = server.get(&format!("{path}/releases/{second}")).await.expect(200);
+        assert_eq!(other["counts_as_latest"], false);
+        // Who wants the second one names it, or puts it first.
+        let turned = json!({"repository_path": ["crm", "PANDIUM.yaml"]});
+        server.patch(&path, turned).await.expect(200);
+        scenario.release("v3").await;
+        assert_eq!(scenario.run(tenant).await["std_out"], "{\"crm\": 1}");
+    }
+}
+
+both_databases! {
     async fn releases_that_would_have_one_name_are_counted(database) {
         let server = server(database).await;
         let one = saying("one");

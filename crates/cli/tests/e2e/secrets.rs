@@ -110,3 +110,29 @@ both_databases! {
         assert!(answer["message"].as_str().unwrap().contains("release"), "{answer}");
     }
 }
+
+both_databases! {
+    async fn what_a_build_left_in_its_artifact_is_masked_in_runs(database) {
+        let server = server(database).await;
+        let manifest = json!({
+            "version": "1.0", "base": "python",
+            "build": "printf '%s' \"$LICENCE\" > licence",
+            "run": "cat licence >&2; echo \"{\\\"bytes\\\": $(wc -c < licence)}\"",
+        });
+        let files = [("PANDIUM.yaml", manifest.to_string())];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let hidden = json!({"build_env": {"LICENCE": "licence-5e1d77c0"}});
+        let scenario = Scenario::new(&server, "left", &files, hidden).await;
+        scenario.release("v1").await;
+        let tenant = scenario.tenant("acme").await;
+        let run = scenario.run(tenant).await;
+        assert_eq!(run["std_out"], "{\"bytes\": 16}");
+        let log = scenario.log(&run).await;
+        assert!(log.contains("********") && !log.contains("5e1d77c0"), "{log}");
+        let none = json!({"build_env": null});
+        let path = format!("/v2/integrations/{}", scenario.integration);
+        server.patch(&path, none).await.expect(200);
+        let forgotten = scenario.log(&scenario.run(tenant).await).await;
+        assert!(forgotten.contains("licence-5e1d77c0"), "nobody knows it any more: {forgotten}");
+    }
+}

@@ -8,7 +8,13 @@ use crate::{pushes, server};
 
 const PACKAGE: &str = r#"{"name": "pokemon-of-the-day", "version": "1.0.0", "main": "index.js"}"#;
 
-/// Step 6: nothing to configure.
+/// Step 6: nothing to configure, in both forms that the tutorial allows.
+const BARE_MANIFEST: &str = "
+version: 0.4
+base: node:20.9.0
+build: node --check index.js
+run: node .
+";
 const FIRST_MANIFEST: &str = "
 version: 0.4
 base: node:20.9.0
@@ -120,10 +126,15 @@ async fn get(server: &TestServer, path: String) -> Value {
 }
 
 /// Asks for a run in a mode and waits for its end.
-async fn run(scenario: &Scenario<'_>, tenant: i64, mode: &str) -> Value {
+async fn end(scenario: &Scenario<'_>, tenant: i64, mode: &str) -> Value {
     let path = format!("/v2/tenants/{tenant}/sync?mode={mode}");
     let accepted = scenario.server.post(&path, Value::Null).await.expect(202);
-    let run = scenario.end(accepted["trigger_id"].as_str().unwrap()).await;
+    scenario.end(accepted["trigger_id"].as_str().unwrap()).await
+}
+
+/// The same; it has to succeed.
+async fn run(scenario: &Scenario<'_>, tenant: i64, mode: &str) -> Value {
+    let run = end(scenario, tenant, mode).await;
     let log = scenario.log(&run).await;
     assert_eq!(run["status"]["phase"], "Succeeded", "{run}\n{log}");
     run
@@ -138,24 +149,68 @@ both_databases! {
             ("lib.js", LIB),
             ("index.js", FIRST_CODE),
         ];
-        let scenario = Scenario::new(&server, "pokemon", &files, json!({})).await;
+        let settings = json!({"default_schedule": "0 9 * * *"});
+        let scenario = Scenario::new(&server, "pokemon", &files, settings).await;
         scenario.release("part-1").await;
         let tenant = scenario.tenant("academy").await;
+        nothing_to_configure(&scenario, tenant).await;
         part_one(&scenario, tenant).await;
+        scheduled(&scenario, tenant).await;
+        too_far(&scenario, tenant).await;
         part_two(&scenario, tenant).await;
     }
 }
 
-async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
+/// Steps 2, 3, 6 and 7: what the installation shows, and a form without controls.
+async fn nothing_to_configure(scenario: &Scenario<'_>, tenant: i64) {
     let server = scenario.server;
     let path = format!("/v2/integrations/{}/releases", scenario.integration);
     let releases = get(server, path).await;
     assert_eq!(releases.as_array().unwrap().len(), 1);
     let path = format!("/v2/tenants?integration_id={}", scenario.integration);
-    let listed = get(server, path).await;
-    assert_eq!(listed[0]["integration_release_channel"], "Latest");
-    assert_eq!(listed[0]["status"]["auth"]["connected"], true);
+    let listed = &get(server, path).await[0];
+    assert_eq!(listed["integration_release_channel"], "Latest");
+    assert_eq!(listed["status"]["auth"]["connected"], true);
+    assert_eq!(listed["user_schedule"], Value::Null);
+    daily(listed);
 
+    let form = format!("/v2/tenants/{tenant}/integration_release");
+    let one_section = json!({
+        "schema": {"type": "object", "properties": {}},
+        "uischema": {
+            "type": "VerticalLayout",
+            "elements": [{
+                "type": "Section",
+                "label": "Pokémon of the Day",
+                "hintText": "No Configuration required.",
+            }],
+        },
+    });
+    let shown = get(server, form.clone()).await;
+    assert_eq!(shown["config_schema"], one_section);
+    let bare = [("PANDIUM.yaml", BARE_MANIFEST)];
+    scenario.repository.commit(&bare);
+    scenario.release("part-1-bare").await;
+    let shown = get(server, form).await;
+    assert_eq!(shown["tag"], "part-1-bare");
+    assert_eq!(shown["config_schema"], Value::Null);
+    let path = format!("/v2/tenants/{tenant}");
+    let clean = get(server, path).await;
+    assert_eq!(
+        (&clean["configs"], &clean["configs_problems"]),
+        (&json!({}), &json!([]))
+    );
+}
+
+/// At nine, at a minute of the tenant's own.
+fn daily(tenant: &Value) {
+    let schedule = tenant["schedule"].as_str().unwrap();
+    let minute: u32 = schedule.strip_suffix(" 9 * * *").unwrap().parse().unwrap();
+    assert!(minute < 60, "{schedule}");
+}
+
+/// Steps 9 and 10.
+async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
     let silent = run(scenario, tenant, "init").await;
     assert_eq!(
         silent["std_out"],
@@ -176,7 +231,11 @@ async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
     let second = run(scenario, tenant, "normal").await;
     assert_eq!(second["std_out"], r#"{"last_pokemon_id":2}"#);
     assert!(scenario.log(&second).await.contains("to U1: ivysaur"));
+}
 
+/// Step 11.
+async fn scheduled(scenario: &Scenario<'_>, tenant: i64) {
+    let server = scenario.server;
     let path = format!("/v2/tenants/{tenant}");
     let schedule = async |asked: &str| {
         let changed = server
@@ -184,11 +243,9 @@ async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
             .await;
         let changed = changed.expect(200);
         assert_eq!(changed["user_schedule"], asked);
-        changed["schedule"].as_str().unwrap().to_owned()
+        changed
     };
-    let daily = schedule("0 9 * * *").await;
-    let minute: u32 = daily.strip_suffix(" 9 * * *").unwrap().parse().unwrap();
-    assert!(minute < 60, "{daily}");
+    daily(&schedule("0 9 * * *").await);
     // A day is long: the next whole minute shows the same.
     schedule("* * * * *").await;
     let fired = eventually("a run whose trigger is cron's", || async {
@@ -201,6 +258,18 @@ async fn part_one(scenario: &Scenario<'_>, tenant: i64) {
     assert_eq!(fired["std_out"], r#"{"last_pokemon_id":3}"#);
     let never = json!({"user_schedule": null});
     server.patch(&path, never).await.expect(200);
+}
+
+/// A promise that is rejected ends the run badly, and what was there before stays the state.
+async fn too_far(scenario: &Scenario<'_>, tenant: i64) {
+    for _ in 0..2 {
+        let run = end(scenario, tenant, "normal").await;
+        let log = scenario.log(&run).await;
+        let phase = &run["status"]["phase"];
+        assert_eq!(*phase, "Failed (Integration Issue)", "{log}");
+        assert_eq!(run["exit_code"], 1);
+        assert!(log.contains("there is no number 4"), "{log}");
+    }
 }
 
 async fn part_two(scenario: &Scenario<'_>, tenant: i64) {
@@ -251,15 +320,28 @@ async fn part_two(scenario: &Scenario<'_>, tenant: i64) {
     let wrong = json!({"configs": {"pokemon_type": "placeholder", "slack_user": "U9"}});
     let refused = server.patch(&path, wrong).await.expect(422);
     assert_eq!(refused["detail"].as_array().unwrap().len(), 2, "{refused}");
-    let chosen = json!({"pokemon_type": "rock", "slack_user": "U2"});
-    let saved = server
-        .patch(&path, json!({"configs": chosen}))
-        .await
-        .expect(200);
-    assert_eq!(saved["configs"], chosen);
 
-    // The init run's output replaced the last one, so the counter begins again.
-    for (id, name) in [("74", "geodude"), ("95", "onix")] {
+    // The init run's output replaced the last one, number 3: the counter begins again at 0.
+    posts(
+        scenario,
+        tenant,
+        "grass",
+        &[(1, "bulbasaur"), (2, "ivysaur")],
+    )
+    .await;
+    posts(scenario, tenant, "rock", &[(74, "geodude"), (95, "onix")]).await;
+    let none_left = run(scenario, tenant, "normal").await;
+    assert_eq!(none_left["std_out"], r#"{"last_pokemon_id":"95"}"#);
+}
+
+/// Steps 16 and 18: a type is chosen, and each run posts the next of it.
+async fn posts(scenario: &Scenario<'_>, tenant: i64, kind: &str, expected: &[(u32, &str)]) {
+    let chosen = json!({"pokemon_type": kind, "slack_user": "U2"});
+    let path = format!("/v2/tenants/{tenant}");
+    let body = json!({"configs": chosen});
+    let saved = scenario.server.patch(&path, body).await.expect(200);
+    assert_eq!(saved["configs"], chosen);
+    for (id, name) in expected {
         let posted = run(scenario, tenant, "normal").await;
         assert_eq!(
             posted["std_out"],
@@ -271,6 +353,4 @@ async fn part_two(scenario: &Scenario<'_>, tenant: i64) {
             assert!(log.contains(name), "{log}");
         }
     }
-    let none_left = run(scenario, tenant, "normal").await;
-    assert_eq!(none_left["std_out"], r#"{"last_pokemon_id":"95"}"#);
 }

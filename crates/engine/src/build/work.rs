@@ -216,7 +216,11 @@ async fn steps(
     let releases = found
         .into_iter()
         .map(|one| release(site, build, &checkout, one, &tag, &artifact));
-    let releases = releases.collect();
+    let mut releases: Vec<Release> = releases.collect();
+    // Who follows `Latest` follows one manifest, however many are added behind it.
+    for other in releases.iter_mut().skip(1) {
+        other.counts_as_latest = false;
+    }
     let message = (!warnings.is_empty()).then(|| warnings.join("; "));
     Ok(Built {
         tag,

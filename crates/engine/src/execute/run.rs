@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::environment::{Facts, secrets, too_large, variables};
+use marquetry_app::integration_secrets::build_secrets;
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::log_archive;
 use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
@@ -156,6 +157,8 @@ enum StartError {
         #[source]
         cause: marquetry_model::Error,
     },
+    #[error("the secrets of the integration's builds could not be opened")]
+    BuildSecrets(#[source] marquetry_model::Error),
     #[error("the release could not be fetched")]
     Release(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the run's folder could not be made")]
@@ -299,7 +302,11 @@ async fn spec(
     if let Some(message) = too_large(&given) {
         return Err(StartError::Refused(message));
     }
-    log.mask(&secrets(&facts, &given));
+    let mut hidden = secrets(&facts, &given);
+    // A build may have written its variables into the artifact. No address: the credential is not ours.
+    let of_builds = build_secrets(&inner.ctx, job.integration.id, None).await;
+    hidden.extend(of_builds.map_err(StartError::BuildSecrets)?.texts());
+    log.mask(&hidden);
     let folder = Path::new(&job.release.manifest_path)
         .parent()
         .unwrap_or(Path::new(""));

@@ -13,9 +13,10 @@ pub fn randomize(asked: &str, how: Randomization, tenant: TenantId) -> String {
     if how == Randomization::Off {
         return as_typed();
     }
-    let Ok([minute, hour, rest @ ..]) = fields(asked) else {
+    let Ok(fields) = fields(asked) else {
         return as_typed();
     };
+    let [minute, hour, rest @ ..] = fields.map(|field| field.text);
     let chance = spread(tenant);
     let new_minute = randomize_minute(minute, chance);
     let single = minute.bytes().all(|b| b.is_ascii_digit());

@@ -25,9 +25,30 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
+/// One field: as it was typed, and what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Field<'a> {
+    /// As typed.
+    pub(super) text: &'a str,
+    /// Bit n is set when it names n.
+    pub(super) named: u64,
+}
+
+impl Field<'_> {
+    /// Whether it begins with `*`: cron's rule for days asks no more, so `*/2` does too.
+    pub(super) fn begins_with_a_star(&self) -> bool {
+        self.text.starts_with(['*', '?'])
+    }
+
+    /// Whether it names an interval rather than single times.
+    pub(super) fn is_interval(&self) -> bool {
+        self.text.contains(['*', '/'])
+    }
+}
+
 /// The five fields of an expression, short names spelt out. The fault names the field and the
 /// remedy.
-pub(super) fn fields(text: &str) -> Result<[&str; 5], String> {
+pub(super) fn fields(text: &str) -> Result<[Field<'_>; 5], String> {
     let text = text.trim();
     let spelt = match NAMED
         .iter()
@@ -43,58 +64,66 @@ pub(super) fn fields(text: &str) -> Result<[&str; 5], String> {
         }
         None => text,
     };
-    let found: Vec<&str> = spelt.split_ascii_whitespace().collect();
-    let count = found.len();
-    let fields: [&str; 5] = found.try_into().map_err(|_| {
-        format!("must have five fields (minute hour day month weekday), not {count}")
-    })?;
-    for (field, (name, least, most)) in fields.iter().zip(FIELDS) {
-        for part in field.split(',') {
-            check_part(part, name, least, most)?;
+    let mut fields = [Field { text: "", named: 0 }; 5];
+    let mut count = 0;
+    for text in spelt.split_ascii_whitespace() {
+        if let Some(field) = fields.get_mut(count) {
+            field.text = text;
+        }
+        count += 1;
+    }
+    if count != fields.len() {
+        return Err(format!(
+            "must have five fields (minute hour day month weekday), not {count}"
+        ));
+    }
+    for (field, (name, least, most)) in fields.iter_mut().zip(FIELDS) {
+        for part in field.text.split(',') {
+            field.named |= named_by(part, name, least, most)?;
         }
     }
     Ok(fields)
 }
 
-/// One member of a field's list: `*`, `5`, `1-5`, each with an optional `/step`.
-fn check_part(part: &str, name: &str, least: u32, most: u32) -> Result<(), String> {
+/// What one member of a field's list names: `*`, `5`, `1-5`, each with an optional `/step`.
+fn named_by(part: &str, name: &str, least: u32, most: u32) -> Result<u64, String> {
     let wrong = || format!("the {name} ({part}) must be from {least} to {most}, or *, a-b, */n");
     let (span, step) = match part.split_once('/') {
-        Some((span, step)) => (span, Some(step)),
-        None => (part, None),
+        Some((span, step)) => (span, number(step).ok_or_else(wrong)?),
+        None => (part, 1),
     };
-    if let Some(step) = step {
-        let step: u32 = number(step).ok_or_else(wrong)?;
-        if step == 0 || step > most {
-            return Err(format!(
-                "the step of the {name} ({part}) must be from 1 to {most}"
-            ));
-        }
+    if step == 0 || step > most {
+        return Err(format!(
+            "the step of the {name} ({part}) must be from 1 to {most}"
+        ));
+    }
+    let value = |text: &str| {
+        by_name(text, name)
+            .or_else(|| number(text))
+            .filter(|n| (least..=most).contains(n))
+    };
+    let (from, to) = if span == "*" || (span == "?" && name.starts_with("day")) {
+        (least, most)
+    } else if let Some((from, to)) = span.split_once('-') {
+        value(from).zip(value(to)).ok_or_else(wrong)?
+    } else {
         // Cron gives `5/10` no meaning that all programs share.
-        if !span.contains('-') && span != "*" {
+        if part.contains('/') {
             return Err(format!(
                 "the {name} ({part}) has a step without a range: write {span}-{most}/{step}"
             ));
         }
-    }
-    if span == "*" || (span == "?" && name.starts_with("day")) {
-        return Ok(());
-    }
-    let value = |text: &str| {
-        named(text, name)
-            .or_else(|| number(text))
-            .filter(|n| (least..=most).contains(n))
+        let only = value(span).ok_or_else(wrong)?;
+        (only, only)
     };
-    match span.split_once('-') {
-        None => value(span).map(|_| ()).ok_or_else(wrong),
-        Some((from, to)) => {
-            let (from, to) = value(from).zip(value(to)).ok_or_else(wrong)?;
-            if from > to {
-                return Err(format!("the {name} ({part}) begins after its end"));
-            }
-            Ok(())
-        }
+    if from > to {
+        return Err(format!("the {name} ({part}) begins after its end"));
     }
+    let mut named = 0;
+    for value in (from..=to).step_by(step as usize) {
+        named |= 1 << value;
+    }
+    Ok(named)
 }
 
 /// Digits only: no sign, no more than any field needs.
@@ -103,7 +132,7 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| digits)
 }
 
-fn named(text: &str, field: &str) -> Option<u32> {
+fn by_name(text: &str, field: &str) -> Option<u32> {
     let (names, first): (&[&str], usize) = match field {
         "month" => (&MONTHS, 1),
         "day of the week" => (&WEEKDAYS, 0),
@@ -132,7 +161,24 @@ mod tests {
         for text in good {
             assert!(fields(text).is_ok(), "{text}: {:?}", fields(text));
         }
-        assert_eq!(fields("@Weekly").unwrap(), ["0", "0", "*", "*", "0"]);
+        let weekly = fields("@Weekly").unwrap().map(|field| field.text);
+        assert_eq!(weekly, ["0", "0", "*", "*", "0"]);
+    }
+
+    #[test]
+    fn what_a_field_names() {
+        let table: [(&str, &[u32]); 5] = [
+            ("0 0 * FEB-apr,12 *", &[2, 3, 4, 12]),
+            ("0 0 * */5 *", &[1, 6, 11]),
+            ("0 0 * 2-11/4 *", &[2, 6, 10]),
+            ("0 0 * 7,7 *", &[7]),
+            ("0 0 * */12 *", &[1]),
+        ];
+        for (text, expected) in table {
+            let month = fields(text).unwrap()[3];
+            let named: Vec<u32> = (0..64).filter(|n| month.named >> n & 1 == 1).collect();
+            assert_eq!(named, expected, "{text}");
+        }
     }
 
     #[test]

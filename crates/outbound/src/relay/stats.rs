@@ -104,7 +104,7 @@ impl fmt::Display for Reason {
                 write!(f, "{kind}; the operator opens it with --outbound-allow")
             }
             Self::NotListed => f.write_str(
-                "not a host of this integration's connectors; add it to the integration's egress hosts",
+                "not a host of this integration's connectors; others need egress public, in the integration and in its manifest",
             ),
             Self::TooManyConnections(limit) => {
                 write!(f, "the run has {limit} connections open; close some first")
@@ -204,6 +204,7 @@ mod tests {
     fn a_refusal_is_a_line_for_the_log() {
         let stats = Stats::default();
         stats.note(address(5), Reason::Address(AddressKind::Private));
+        stats.note(address(6), Reason::NotListed);
         stats.note(Target::Name("db.test".to_owned()), Reason::NameService);
         let lines: Vec<_> = stats
             .snapshot()
@@ -216,6 +217,8 @@ mod tests {
             [
                 "connection to 10.0.0.5:5432 was refused: private address; \
                  the operator opens it with --outbound-allow",
+                "connection to 10.0.0.6:5432 was refused: not a host of this integration's connectors; \
+                 others need egress public, in the integration and in its manifest",
                 "look-up of db.test failed: the server's name service failed",
             ]
         );

@@ -12,7 +12,7 @@ macro_rules! list_query {
         pub(crate) struct $name {
             $($(#[$field_doc])* $field: Option<$kind>,)*
             /// `{field}__ASC` or `{field}__DESC`, with any scalar field of the objects.
-            #[param(nullable)]
+            #[param(nullable, pattern = "^([a-z_]+__(ASC|DESC))?$")]
             sort_by: Option<String>,
             /// At most this many; over 500 means 500.
             #[param(default = 100, minimum = 0, nullable)]

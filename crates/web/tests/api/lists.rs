@@ -22,7 +22,8 @@ async fn walk(client: &Client, first: &str) -> Vec<Vec<i64>> {
     pages
 }
 
-fn next_page(answer: &Answer) -> Option<String> {
+/// The link to the page that follows.
+pub(crate) fn next_page(answer: &Answer) -> Option<String> {
     answer.headers.get("link").map(|link| {
         let link = link.to_str().unwrap();
         let path = link.strip_prefix('<').unwrap();
@@ -165,14 +166,9 @@ async fn every_scalar_field_sorts() {
         "/v2/runs",
         "/v2/tenants/1/runs",
     ];
-    // Lists and objects are no scalars; they are what a field of the answer shows.
     for list in lists {
         let found = client.get(list).await.expect(200);
-        let object = found[0].as_object().unwrap();
-        for (field, value) in object {
-            if value.is_object() || value.is_array() || NOT_SORTED.contains(&field.as_str()) {
-                continue;
-            }
+        for field in scalar_fields(&found[0]) {
             for direction in ["ASC", "DESC"] {
                 let path = format!("{list}?sort_by={field}__{direction}");
                 let answer = client.get(&path).await;
@@ -180,6 +176,18 @@ async fn every_scalar_field_sorts() {
             }
         }
     }
+}
+
+/// What a list of such objects is sorted by. Lists and objects are no scalars; they are what a field
+/// of the answer shows.
+pub(crate) fn scalar_fields(object: &Value) -> Vec<String> {
+    let fields = object.as_object().unwrap().iter();
+    fields
+        .filter(|(field, value)| {
+            !(value.is_object() || value.is_array() || NOT_SORTED.contains(&field.as_str()))
+        })
+        .map(|(field, _)| field.clone())
+        .collect()
 }
 
 /// Constants of this version, and nulls that will be objects.

@@ -18,6 +18,7 @@ mod lists;
 mod logs;
 mod operations;
 mod outputs;
+mod paging;
 mod polls;
 mod push_hooks;
 mod races;

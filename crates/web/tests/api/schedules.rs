@@ -42,9 +42,9 @@ async fn scheduled(client: &Client, settings: Value, body: Value) -> Value {
     client.post("/v2/tenants", wanted).await.expect(200)
 }
 
-#[tokio::test]
-async fn what_is_asked_for_is_spread_and_stays() {
-    let client = Client::new().await;
+both_databases! {
+async fn what_is_asked_for_is_spread_and_stays(database) {
+    let client = Client::served(database).await;
     let made = scheduled(&client, json!({}), json!({"user_schedule": "0 6 * * *"})).await;
     assert_eq!(made["user_schedule"], "0 6 * * *");
     let schedule = made["schedule"].as_str().unwrap();
@@ -89,14 +89,16 @@ async fn what_is_asked_for_is_spread_and_stays() {
         (&Value::Null, &Value::Null)
     );
 }
+}
 
-#[tokio::test]
-async fn the_integration_gives_the_default_and_the_randomization() {
-    let client = Client::new().await;
+both_databases! {
+async fn the_integration_gives_the_default_and_the_randomization(database) {
+    let client = Client::served(database).await;
     let settings = json!({"default_schedule": "0 * * * *", "schedule_randomization": "off"});
     let made = scheduled(&client, settings, json!({})).await;
     assert_eq!(made["user_schedule"], Value::Null);
     assert_eq!(made["schedule"], "0 * * * *");
+}
 }
 
 #[tokio::test]
@@ -127,14 +129,39 @@ async fn nonsense_is_refused_and_says_where() {
             "{wrong}: {answer}"
         );
     }
-    let body = json!({"name": "acme", "integration_id": 1, "timezone": "Mars/Olympus"});
-    let answer = client.post("/v2/tenants", body).await.expect(422);
-    assert_eq!(answer["detail"][0]["loc"], json!(["body", "timezone"]));
+    let tenant = client.tenant(1, "acme").await;
+    for wrong in ["Mars/Olympus", "localtime", "posixrules", "Factory", ""] {
+        let body = json!({"timezone": wrong});
+        let path = format!("/v2/tenants/{tenant}");
+        let answer = client.patch(&path, body).await.expect(422);
+        let loc = &answer["detail"][0]["loc"];
+        assert_eq!(*loc, json!(["body", "timezone"]), "{wrong}");
+    }
 }
 
+/// What an older version took must not hold up the change of something else.
 #[tokio::test]
-async fn a_schedule_fires_when_it_is_due_and_what_piles_up_goes_together() {
+async fn a_schedule_from_before_a_rule_is_no_fault_of_another_change() {
     let client = Client::new().await;
+    let tenant = client.runnable().await;
+    let old = |tenant: &mut marquetry_model::Tenant| {
+        tenant.user_schedule = Some("0 0 30 2 *".to_owned());
+        tenant.timezone = Some("localtime".to_owned());
+    };
+    client.inside.set_tenant(tenant, old).await;
+    let path = format!("/v2/tenants/{tenant}");
+    let named = client
+        .patch(&path, json!({"name": "other"}))
+        .await
+        .expect(200);
+    assert_eq!(named["timezone"], "localtime");
+    let mended = json!({"timezone": "Europe/Berlin", "user_schedule": "@daily"});
+    client.patch(&path, mended).await.expect(200);
+}
+
+both_databases! {
+async fn a_schedule_fires_when_it_is_due_and_what_piles_up_goes_together(database) {
+    let client = Client::served(database).await;
     let asked = json!({"user_schedule": "* * * * *", "paused": false});
     let tenant = scheduled(&client, json!({}), asked).await["id"]
         .as_i64()
@@ -147,10 +174,11 @@ async fn a_schedule_fires_when_it_is_due_and_what_piles_up_goes_together() {
     assert_eq!(client.inside.fire_schedules().await, 1);
     assert_eq!(trigger_count(&client, tenant).await, 2);
 }
+}
 
-#[tokio::test]
-async fn cron_runs_first_and_alone() {
-    let client = Client::new().await;
+both_databases! {
+async fn cron_runs_first_and_alone(database) {
+    let client = Client::served(database).await;
     let asked = json!({"user_schedule": "* * * * *", "paused": false});
     let tenant = scheduled(&client, json!({}), asked).await["id"]
         .as_i64()
@@ -167,20 +195,22 @@ async fn cron_runs_first_and_alone() {
         .expect(200);
     assert_eq!(run["triggers"][0]["source"], "api");
 }
+}
 
-#[tokio::test]
-async fn after_downtime_it_fires_once() {
-    let client = Client::new().await;
+both_databases! {
+async fn after_downtime_it_fires_once(database) {
+    let client = Client::served(database).await;
     let asked = json!({"user_schedule": "* * * * *", "paused": false});
     scheduled(&client, json!({}), asked).await;
     client.inside.clock.advance(100 * MINUTE);
     assert_eq!(client.inside.fire_schedules().await, 1);
     assert_eq!(client.inside.fire_schedules().await, 0);
 }
+}
 
-#[tokio::test]
-async fn what_is_paused_stands_still() {
-    let client = Client::new().await;
+both_databases! {
+async fn what_is_paused_stands_still(database) {
+    let client = Client::served(database).await;
     let asked = json!({"user_schedule": "* * * * *"});
     let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
     let path = format!("/v2/tenants/{tenant}");
@@ -221,10 +251,11 @@ async fn what_is_paused_stands_still() {
     client.inside.clock.advance(MINUTE);
     assert_eq!(client.inside.fire_schedules().await, 0, "archived");
 }
+}
 
-#[tokio::test]
-async fn without_a_release_a_tick_is_passed_over() {
-    let client = Client::new().await;
+both_databases! {
+async fn without_a_release_a_tick_is_passed_over(database) {
+    let client = Client::served(database).await;
     client.integration("shop").await;
     let body =
         json!({"name": "acme", "integration_id": 1, "user_schedule": "* * * * *", "paused": false});
@@ -235,10 +266,11 @@ async fn without_a_release_a_tick_is_passed_over() {
     client.inside.clock.advance(MINUTE);
     assert_eq!(client.inside.fire_schedules().await, 1);
 }
+}
 
-#[tokio::test]
-async fn a_time_zone_decides_what_the_hour_means() {
-    let client = Client::new().await;
+both_databases! {
+async fn a_time_zone_decides_what_the_hour_means(database) {
+    let client = Client::served(database).await;
     // It is 20:00 in London and 05:00 of the next day in Tokyo.
     let asked = json!({"user_schedule": "30 5 * * *", "timezone": "Asia/Tokyo", "paused": false});
     scheduled(&client, json!({}), asked).await;
@@ -247,10 +279,11 @@ async fn a_time_zone_decides_what_the_hour_means() {
     client.inside.clock.advance(MINUTE);
     assert_eq!(client.inside.fire_schedules().await, 1);
 }
+}
 
-#[tokio::test]
-async fn another_change_does_not_lose_a_tick_that_is_due() {
-    let client = Client::new().await;
+both_databases! {
+async fn another_change_does_not_lose_a_tick_that_is_due(database) {
+    let client = Client::served(database).await;
     let asked = json!({"user_schedule": "* * * * *", "paused": false});
     let tenant = scheduled(&client, json!({}), asked).await["id"].clone();
     client.inside.clock.advance(MINUTE);
@@ -260,6 +293,7 @@ async fn another_change_does_not_lose_a_tick_that_is_due() {
         .await
         .expect(200);
     assert_eq!(client.inside.fire_schedules().await, 1);
+}
 }
 
 /// A tenant's preview and the instants in it.
@@ -298,9 +332,9 @@ async fn the_next_times_are_those_that_fire(database) {
 }
 }
 
-#[tokio::test]
-async fn a_preview_crosses_a_change_of_clocks_and_is_bounded() {
-    let client = Client::new().await;
+both_databases! {
+async fn a_preview_crosses_a_change_of_clocks_and_is_bounded(database) {
+    let client = Client::served(database).await;
     client
         .inside
         .clock
@@ -329,4 +363,5 @@ async fn a_preview_crosses_a_change_of_clocks_and_is_bounded() {
     client.delete(&path).await.expect(200);
     let gone = client.get(&format!("{path}/schedule/preview")).await;
     gone.expect(404);
+}
 }

@@ -81,7 +81,7 @@ macro_rules! bodies {
             pub repository_url: Patch<String>,
             /// The branch whose builds are `Latest`.
             pub repository_tracking_branch: Option<String>,
-            /// The manifest's place; several give a release each.
+            /// The manifest's place; several give a release each, of which the first counts as `Latest`.
             pub repository_path: Option<OneOrMany>,
             /// Systems it talks to.
             pub connectors: Option<Vec<NewConnector>>,
@@ -153,6 +153,7 @@ bodies! {
     /// What a new integration shall be.
     IntegrationCreate {
         /// Lower-case letters, digits and `-`; unique.
+        #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
         name: String,
         /// For people.
         long_name: String
@@ -160,6 +161,7 @@ bodies! {
     /// What a change of an integration mentions.
     IntegrationChange {
         /// Lower-case letters, digits and `-`; unique.
+        #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
         name: Option<String>,
         /// For people.
         long_name: Option<String>

@@ -13,6 +13,7 @@ use super::{Run, words};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct CreateTenant {
     /// Lower-case letters, digits and `-`; unique in the integration.
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     pub name: String,
     /// Of what.
     pub integration_id: i64,
@@ -52,6 +53,7 @@ macro_rules! changes {
             /// Whether its schedule stands still.
             pub paused: Option<bool>,
             /// Lower-case letters, digits and `-`; unique in the integration.
+            #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
             pub name: Option<String>,
             /// The user of the host product.
             #[serde(default)]
