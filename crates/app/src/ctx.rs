@@ -44,6 +44,14 @@ impl Ctx {
         }
     }
 
+    /// The same caller, whose further work is not noted for a repetition.
+    pub(crate) fn without_intent(&self) -> Self {
+        Self {
+            intent: None,
+            ..self.clone()
+        }
+    }
+
     /// Refuses a caller who may not do what `scope` stands for.
     pub fn require(&self, scope: Scope) -> Result<()> {
         match &self.principal {

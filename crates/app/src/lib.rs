@@ -19,6 +19,7 @@ mod secret_texts;
 mod vault;
 
 pub mod builds;
+pub mod bulk;
 pub mod dispatch;
 pub mod environment;
 pub mod explain;

@@ -267,6 +267,7 @@ pub async fn tenant_list(
         integration: wanted.integration,
         user_name: wanted.user_name,
         archived: wanted.archived,
+        ..TenantFilter::default()
     };
     let mut tx = ctx.read().await?;
     let found = tenant_views::list(&mut tx, &filter, page)
@@ -284,19 +285,33 @@ pub async fn tenant_list(
 /// Changes what the patch mentions.
 pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Result<TenantView> {
     ctx.require(Scope::Write)?;
-    let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let mut tenant = lock_live(&mut tx, id).await?;
+    let view = change(ctx, &mut tx, id, patch).await?;
+    tx.commit().await.map_err(store_error)?;
+    ctx.app.hints.give(Topic::Dispatch);
+    ctx.app.hints.give(Topic::Schedules);
+    Ok(view)
+}
+
+/// The change in a transaction of the caller's, who gives the hints when it is durable.
+pub(crate) async fn change(
+    ctx: &Ctx,
+    tx: &mut WriteTx,
+    id: TenantId,
+    patch: TenantPatch,
+) -> Result<TenantView> {
+    let now = ctx.now();
+    let mut tenant = lock_live(tx, id).await?;
     let was_paused = tenant.paused;
     let old_times = times(&tenant);
     let old_name = tenant.name.clone();
     let were_secret = tenant.secret_configs.clone();
-    let integration = integrations::get(&mut tx, tenant.integration_id)
+    let integration = integrations::get(tx, tenant.integration_id)
         .await
         .map_err(store_error)?;
     let is_open = patch.configs.is_some();
     if patch.builds_on_secrets() {
-        tenant_secrets::open(ctx, &mut tx, &mut tenant).await?;
+        tenant_secrets::open(ctx, tx, &mut tenant).await?;
     }
     let named = patch.configs.as_ref();
     let change = Change {
@@ -305,10 +320,10 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     };
     let otherwise = choice_of(&tenant);
     apply(&mut tenant, patch, &integration);
-    let settings = settle_all(ctx, &mut tx, &integration, &mut tenant, &change, otherwise).await?;
+    let settings = settle_all(ctx, tx, &integration, &mut tenant, &change, otherwise).await?;
     let mut faults = check(ctx, &tenant, &change.before);
     faults.extend(settings);
-    if tenant.name != old_name && is_name_taken(&mut tx, &tenant).await? {
+    if tenant.name != old_name && is_name_taken(tx, &tenant).await? {
         faults.push(taken(&tenant.name));
     }
     if !faults.is_empty() {
@@ -316,29 +331,25 @@ pub async fn tenant_update(ctx: &Ctx, id: TenantId, patch: TenantPatch) -> Resul
     }
     tenant.modified_at = now;
     if tenant.configs != change.before {
-        keep_configs(&mut tx, id, change.before, &were_secret, &tenant).await?;
+        keep_configs(tx, id, change.before, &were_secret, &tenant).await?;
     }
     let secrets = &were_secret;
     let before = tenant_secrets::Before { secrets, is_open };
-    tenant_secrets::seal(ctx, &mut tx, &mut tenant, before, now).await?;
-    tenants::update(&mut tx, &tenant)
+    tenant_secrets::seal(ctx, tx, &mut tenant, before, now).await?;
+    tenants::update(tx, &tenant)
         .await
         .map_err(|error| rename_error(error, || name_taken(&tenant.name)))?;
     // A tick that is due now and not yet made shall not be lost by another change.
     let new_times = times(&tenant);
     if new_times != old_times {
-        schedules::plan(&mut tx, &tenant, now).await?;
+        schedules::plan(tx, &tenant, now).await?;
     }
     if was_paused && !tenant.paused {
-        tenant_states::update_resumed(&mut tx, tenant.integration_id, Some(id), now)
+        tenant_states::update_resumed(tx, tenant.integration_id, Some(id), now)
             .await
             .map_err(store_error)?;
     }
-    let view = view(ctx, &mut tx, id).await?;
-    tx.commit().await.map_err(store_error)?;
-    ctx.app.hints.give(Topic::Dispatch);
-    ctx.app.hints.give(Topic::Schedules);
-    Ok(view)
+    view(ctx, tx, id).await
 }
 
 /// Keeps the settings before a change, for reruns of the runs that had them. Secrets are always the
@@ -368,19 +379,22 @@ fn times(tenant: &Tenant) -> (Option<String>, Option<String>, bool) {
 /// Archives it: what waits is cancelled, a live run ends by itself.
 pub async fn tenant_archive(ctx: &Ctx, id: TenantId) -> Result<TenantView> {
     ctx.require(Scope::Write)?;
-    let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let mut tenant = lock_live(&mut tx, id).await?;
-    cancel_waiting(&mut tx, id, now).await?;
-    tenant.archived_at = Some(now);
-    tenant.modified_at = now;
-    tenants::update(&mut tx, &tenant)
-        .await
-        .map_err(store_error)?;
-    let view = view(ctx, &mut tx, id).await?;
+    let view = archive(ctx, &mut tx, id).await?;
     tx.commit().await.map_err(store_error)?;
     ctx.app.hints.give(Topic::Tenant(id));
     Ok(view)
+}
+
+/// The same in a transaction of the caller's, who gives the hint when it is durable.
+pub(crate) async fn archive(ctx: &Ctx, tx: &mut WriteTx, id: TenantId) -> Result<TenantView> {
+    let now = ctx.now();
+    let mut tenant = lock_live(tx, id).await?;
+    cancel_waiting(tx, id, now).await?;
+    tenant.archived_at = Some(now);
+    tenant.modified_at = now;
+    tenants::update(tx, &tenant).await.map_err(store_error)?;
+    view(ctx, tx, id).await
 }
 
 fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {

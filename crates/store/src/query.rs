@@ -2,6 +2,7 @@
 
 use marquetry_model::{Direction, Page, PageRequest, Position, Sort, SortKey};
 
+use crate::dialect::Dialect;
 use crate::value::{Reader, Row, Value};
 use crate::{Error, Result, Tx};
 
@@ -28,6 +29,27 @@ impl Filter {
         self.values.push(value.into());
         self.clauses
             .push(clause.replace('?', &format!("${}", self.values.len())));
+    }
+
+    /// A condition that a column is one of the integers of a JSON array.
+    pub(crate) fn among(&mut self, column: &str, dialect: Dialect, list: impl Into<Value>) {
+        self.values.push(list.into());
+        let members = dialect.id_list(self.values.len());
+        self.clauses.push(format!("{column} IN {members}"));
+    }
+
+    /// A statement with these conditions, in an order, of at most so many rows.
+    pub(crate) fn statement(
+        mut self,
+        select: &str,
+        order: &str,
+        most: i64,
+    ) -> (String, Vec<Value>) {
+        let conditions = self.text();
+        self.values.push(Value::I64(most));
+        let limit = self.values.len();
+        let sql = format!("{select}{conditions} ORDER BY {order} LIMIT ${limit}");
+        (sql, self.values)
     }
 
     fn text(&self) -> String {

@@ -1,6 +1,8 @@
 //! Tenants, and the release that each would run now.
 
-use marquetry_model::{IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, Timestamp};
+use marquetry_model::{
+    Channel, IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, Timestamp,
+};
 use serde::de::DeserializeOwned;
 
 use crate::query::{Filter, List, Selected, json, read_all, read_one};
@@ -145,6 +147,14 @@ pub struct TenantFilter {
     pub user_name: Option<String>,
     /// Only archived ones, or only others.
     pub archived: bool,
+    /// These.
+    pub ids: Option<Vec<TenantId>>,
+    /// Paused ones, or others.
+    pub paused: Option<bool>,
+    /// With this release.
+    pub release: Option<ReleaseId>,
+    /// Following this channel.
+    pub channel: Option<Channel>,
 }
 
 /// The page of those that fit.
@@ -153,6 +163,11 @@ pub(crate) async fn selected(
     wanted: &TenantFilter,
     request: &PageRequest,
 ) -> Result<Selected> {
+    let filter = filter_of(tx, wanted);
+    LIST.select(tx, filter, request).await
+}
+
+fn filter_of(tx: &Tx, wanted: &TenantFilter) -> Filter {
     let mut filter = Filter::new();
     filter.when(if wanted.archived {
         "archived_at IS NOT NULL"
@@ -165,7 +180,28 @@ pub(crate) async fn selected(
     if let Some(user_name) = &wanted.user_name {
         filter.equal("user_name = ?", user_name.as_str());
     }
-    LIST.select(tx, filter, request).await
+    if let Some(ids) = &wanted.ids {
+        filter.among("id", tx.dialect(), json(ids));
+    }
+    if let Some(paused) = wanted.paused {
+        filter.equal("paused = ?", paused);
+    }
+    if let Some(release) = wanted.release {
+        filter.equal("integration_release_id = ?", release);
+    }
+    if let Some(channel) = wanted.channel {
+        filter.equal("integration_release_channel = ?", channel.as_str());
+    }
+    filter
+}
+
+/// The ids of those that fit, in their order, at most `most`.
+pub async fn list_ids(tx: &mut Tx, wanted: &TenantFilter, most: i64) -> Result<Vec<TenantId>> {
+    let filter = filter_of(tx, wanted);
+    let (sql, values) = filter.statement("SELECT id FROM tenants", "id", most);
+    read_all(tx.rows(&sql, &values).await?, |row| {
+        row.i64().map(TenantId::new)
+    })
 }
 
 /// Replaces the options that init runs found.

@@ -161,7 +161,38 @@ on_both! {
             let names: Vec<_> = page.items.iter().map(|row| row.tenant.name.as_str()).collect();
             assert_eq!(names, expected, "{filter:?}");
             assert_eq!(page.total, i64::try_from(expected.len()).ok());
+            let ids = tenants::list_ids(&mut tx, &filter, 99).await.unwrap();
+            let listed: Vec<_> = page.items.iter().map(|row| row.tenant.id).collect();
+            assert_eq!(ids, listed, "{filter:?}");
         }
+    }
+
+    async fn ids_are_narrowed_by_what_bulk_acts_ask_for(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 3).await;
+        let [one, two, three] = world.tenants[..] else { panic!() };
+        let mut changed = tenants::get(&mut tx, two).await.unwrap();
+        changed.paused = true;
+        changed.integration_release_id = Some(world.release);
+        changed.integration_release_channel = None;
+        tenants::update(&mut tx, &changed).await.unwrap();
+        let mut changed = tenants::get(&mut tx, three).await.unwrap();
+        changed.integration_release_id = None;
+        changed.integration_release_channel = Some(Channel::Latest);
+        tenants::update(&mut tx, &changed).await.unwrap();
+        let all = TenantFilter::default;
+        for (filter, expected) in [
+            (all(), vec![one, two, three]),
+            (TenantFilter { ids: Some(vec![three, one, TenantId::new(99)]), ..all() }, vec![one, three]),
+            (TenantFilter { ids: Some(Vec::new()), ..all() }, vec![]),
+            (TenantFilter { paused: Some(true), ..all() }, vec![two]),
+            (TenantFilter { paused: Some(true), release: Some(world.release), ids: Some(vec![two]), ..all() }, vec![two]),
+            (TenantFilter { channel: Some(Channel::Latest), ..all() }, vec![three]),
+            (TenantFilter { release: Some(world.release), channel: Some(Channel::Latest), ..all() }, vec![]),
+        ] {
+            assert_eq!(tenants::list_ids(&mut tx, &filter, 9).await.unwrap(), expected, "{filter:?}");
+        }
+        assert_eq!(tenants::list_ids(&mut tx, &all(), 2).await.unwrap(), [one, two]);
     }
 
     async fn tenants_of_an_integration_come_in_steps(db) {

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, environment, explanations, integrations, keys, logs, metadata, releases, reruns, runs,
-    schedules, tenants, triggers, uploads,
+    builds, bulk, environment, explanations, integrations, keys, logs, metadata, releases, reruns,
+    runs, schedules, tenants, triggers, uploads,
 };
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
@@ -52,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
             tenants::replace,
             tenants::archive
         ))
+        .routes(routes!(bulk::act))
         .routes(routes!(releases::of_tenant))
         .routes(routes!(releases::of_tenant_alias))
         .routes(routes!(metadata::get, metadata::update))

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod builds;
+mod bulk;
 mod config;
 mod demo;
 mod doctor;
@@ -98,6 +99,8 @@ enum Command {
     Releases(releases::ReleasesArgs),
     /// Tenants: customers of an integration.
     Tenants(tenants::TenantsArgs),
+    /// Do the same to many tenants.
+    Bulk(bulk::BulkArgs),
     /// Run an integration for a tenant now.
     Sync(sync::SyncArgs),
     /// Runs so far.
@@ -129,6 +132,7 @@ pub(crate) async fn run(
         Command::Builds(args) => builds::run(args, to).await,
         Command::Releases(args) => releases::run(args, to).await,
         Command::Tenants(args) => tenants::run(args, to).await,
+        Command::Bulk(args) => bulk::run(args, to).await,
         Command::Sync(args) => sync::run(args, to).await,
         Command::Runs(args) => runs::run(args, to).await,
         Command::Explain(args) => explain::run(args, to).await,

@@ -1,6 +1,7 @@
 //! Version 2, one file per resource.
 
 mod builds;
+mod bulk;
 mod errors;
 mod explanations;
 mod integrations;
@@ -15,6 +16,7 @@ mod triggers;
 pub mod words;
 
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
+pub use bulk::{BulkAction, BulkFilter, BulkItem, BulkRequest, BulkResult};
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
 pub use explanations::{Explanation, Sentence};
 pub use integrations::{

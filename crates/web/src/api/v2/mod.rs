@@ -1,6 +1,7 @@
 //! Version 2, one file per resource: read the input, call one use case, render.
 
 pub(crate) mod builds;
+pub(crate) mod bulk;
 pub(crate) mod environment;
 pub(crate) mod explanations;
 pub(crate) mod integrations;

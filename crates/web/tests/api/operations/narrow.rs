@@ -11,7 +11,7 @@ use super::{Walk, operations};
 use crate::client::Client;
 
 /// What each route that changes something takes; the others take `read`.
-const SCOPES: [(&str, &[&str]); 22] = [
+const SCOPES: [(&str, &[&str]); 23] = [
     ("createIntegration", &["write"]),
     ("updateIntegration", &["write"]),
     ("archiveIntegration", &["write"]),
@@ -26,6 +26,7 @@ const SCOPES: [(&str, &[&str]); 22] = [
     ("archiveTenant", &["write"]),
     ("patchTenantMetadata", &["write"]),
     ("setTenantState", &["write"]),
+    ("bulkTenants", &["write"]),
     ("syncTenant", &["sync"]),
     ("runTenant", &["sync"]),
     ("syncByIntegration", &["sync"]),
