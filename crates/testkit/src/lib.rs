@@ -14,6 +14,7 @@ mod inside;
 mod repository;
 mod scenario;
 mod server;
+mod skipped;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
@@ -22,6 +23,7 @@ pub use inside::{BuildClaim, Inside, RunClaim};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};
+pub use skipped::skipped;
 pub use wait::{eventually, never_within};
 
 /// Makes a test for each database out of one body: `name::sqlite` and `name::postgres`. Which of

@@ -1,6 +1,8 @@
 //! Node, Rust, Ruby, PHP and Go.
 
-use super::{Case, outcome, skipped, sysroot};
+use marquetry_testkit::skipped;
+
+use super::{Case, outcome, sysroot};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_with_npm() {
@@ -37,7 +39,7 @@ async fn node_with_npm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rust_from_a_folder_of_versions() {
     let Some(sysroot) = sysroot() else {
-        return skipped("rustc does not say where it lies");
+        return skipped("a test of base rust: rustc does not say where it lies");
     };
     let collection = sysroot.parent().unwrap().display().to_string();
     let case = Case {

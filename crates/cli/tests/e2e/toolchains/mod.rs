@@ -12,7 +12,7 @@ mod virtual_machines;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use marquetry_testkit::{Database, Scenario, TestServer};
+use marquetry_testkit::{Database, Scenario, TestServer, skipped};
 use serde_json::{Value, json};
 
 use crate::options;
@@ -53,7 +53,10 @@ struct Outcome {
 /// Builds and runs it; none where the machine does not have its programs. `./test` lists these.
 async fn outcome(case: Case<'_>) -> Option<Outcome> {
     if let Some(missing) = case.programs.iter().find(|name| !is_there(name)) {
-        skipped(&format!("{missing} is not on this machine"));
+        let base = case.base;
+        skipped(&format!(
+            "a test of base {base}: {missing} is not on this machine"
+        ));
         return None;
     }
     let mut options = options(Database::Sqlite);
@@ -80,13 +83,8 @@ async fn outcome(case: Case<'_>) -> Option<Outcome> {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "the output of tests")]
-fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
-}
-
 /// Whether runs find a program: in the system's folders, not on a developer's `PATH`.
-fn is_there(name: &str) -> bool {
+pub(crate) fn is_there(name: &str) -> bool {
     let folders = ["/usr/local/bin", "/usr/bin", "/bin"];
     folders
         .iter()
@@ -95,7 +93,7 @@ fn is_there(name: &str) -> bool {
 
 /// The toolchain that built this test.
 #[expect(clippy::disallowed_methods, reason = "the developer's compiler")]
-fn sysroot() -> Option<PathBuf> {
+pub(crate) fn sysroot() -> Option<PathBuf> {
     let said = Command::new("rustc")
         .args(["--print", "sysroot"])
         .output()
@@ -124,7 +122,9 @@ async fn what_is_missing_is_named_with_its_remedy() {
     ];
     for (base, program, first, second) in cases {
         if is_there(program) {
-            skipped(&format!("{program} is on this machine"));
+            skipped(&format!(
+                "what is said without {program}: it is on this machine"
+            ));
             continue;
         }
         let manifest =

@@ -1,12 +1,16 @@
 //! Real packages from real registries.
 
-use super::{Case, outcome, skipped, sysroot};
+use marquetry_testkit::skipped;
+
+use super::{Case, outcome, sysroot};
 
 /// The network in which registries are here, if somebody said so.
 #[expect(clippy::disallowed_methods, reason = "what ./test exports is read")]
 fn registries() -> Option<Vec<String>> {
     let Ok(network) = std::env::var("MARQUETRY_TEST_REGISTRIES") else {
-        skipped("MARQUETRY_TEST_REGISTRIES does not name the registries' network");
+        skipped(
+            "tests that fetch packages: MARQUETRY_TEST_REGISTRIES does not name the registries' network",
+        );
         return None;
     };
     Some(vec!["--outbound-allow".to_owned(), network])

@@ -1,42 +1,13 @@
-//! Integrations in the manner of those that were written elsewhere for this runtime: each language
-//! has its own way to read `PAN_*`, and none may have to change.
+//! Languages that run as they are written.
 
-use std::path::Path;
+use super::Manner;
 
-use marquetry_testkit::{Repository, Scenario, TestServer, both_databases, eventually};
-use serde_json::{Value, json};
-
-use crate::server;
-
-/// A folder of a repository, with what its program must print for the settings below.
-struct Manner {
-    /// Also the folder.
-    name: &'static str,
-    /// Without it on the machine the manner cannot be tried.
-    program: &'static str,
-    manifest: &'static str,
-    file: &'static str,
-    code: &'static str,
-}
-
-/// The settings of every tenant.
-fn configs() -> Value {
-    json!({"bool_input": true, "off_input": false, "text_input": "two\nlines", "count": -3, "list": ["a", "b"]})
-}
-
-/// What every program finds in them, and in the context.
-fn expected(name: &str, mode: &str) -> Value {
-    json!({
-        "bool": true, "off": false, "count": -3, "list": ["a", "b"], "fallback": "grey",
-        "unset": null, "mode": mode, "tenant": name, "payload": {"order": 7}, "header": "Nord", "seen": 0,
-    })
-}
-
-const MANNERS: [Manner; 5] = [
+/// Python, Node, the shell, Ruby, PHP.
+pub(super) const MANNERS: [Manner; 5] = [
     // The first library of all: prefixes off, names in lower case, line breaks out of the values.
     Manner {
         name: "python-lib",
-        program: "/usr/bin/python3",
+        programs: &["python3"],
         manifest: r#"
 version: 0.4
 base: python:3.7
@@ -62,8 +33,9 @@ configs:
       - {type: Section, label: Settings, hintText: No Configuration required.}
       - {type: Control, scope: '#/properties/bool_input', admin: true}
 "#,
-        file: "app/main.py",
-        code: r#"
+        files: &[(
+            "app/main.py",
+            r#"
 import json, os, re, sys
 def group(prefix):
     return {k[len(prefix):].lower(): re.sub(r"[\r\n]", "", v) for k, v in os.environ.items() if k.startswith(prefix)}
@@ -83,11 +55,12 @@ print(json.dumps({"bool": yes(cfg["bool_input"]), "off": yes(cfg["off_input"]), 
     "payload": payload, "header": header, "seen": last["seen"] + 1}))
 print()
 "#,
+        )],
     },
     // A class over the environment, typed by hand; the banner of the newest scaffold.
     Manner {
         name: "node-lib",
-        program: "/usr/bin/node",
+        programs: &["node"],
         manifest: r"
 version: 1.0
 base: Node
@@ -109,8 +82,11 @@ metadata_schema:
     properties:
       shades: {type: array, items: {type: string}, default: ['grey']}
 ",
-        file: "src/index.js",
-        code: r"
+        files: &[
+            ("package.json", r#"{"main": "src/index.js"}"#),
+            (
+                "src/index.js",
+                r"
 const fs = require('node:fs');
 class Group {
   constructor(prefix) {
@@ -130,11 +106,13 @@ console.log(JSON.stringify({bool: flag(cfg.bool_input), off: flag(cfg.off_input)
   fallback: cfg.shade, unset: cfg.nothing ?? null, mode: ctx.run_mode, tenant: ctx.tenant_name,
   payload: body ?? null, header: trigger?.payload.headers['x-shop'] ?? null, seen: last.seen + 1}));
 ",
+            ),
+        ],
     },
     // Straight from the environment, with the misspelt name of an older page.
     Manner {
         name: "shell",
-        program: "/usr/bin/python3",
+        programs: &["python3"],
         manifest: r#"
 version: "0.4"
 base: Python
@@ -148,8 +126,9 @@ configs:
     definitions:
       shades: {type: string, enum: [placeholder]}
 "#,
-        file: "sync.sh",
-        code: r#"#!/bin/sh
+        files: &[(
+            "sync.sh",
+            r#"#!/bin/sh
 set -eu
 seen=-1
 if [ -n "${PAN_CTX_LAST_SUCESSFUL_RUN_STDOUT:-}" ]; then
@@ -161,11 +140,12 @@ printf '{"bool":%s,"off":%s,"count":%s,"list":%s,"fallback":"%s","unset":null,"m
   "$PAN_CFG_BOOL_INPUT" "$PAN_CFG_OFF_INPUT" "$PAN_CFG_COUNT" "$PAN_CFG_LIST" "$PAN_CFG_SHADE" \
   "$PAN_CTX_RUN_MODE" "$PAN_CTX_TENANT_NAME" "$(cat "$file")" "$header" "$((seen + 1))"
 "#,
+        )],
     },
     // The language's own dictionary of the environment.
     Manner {
         name: "ruby-lib",
-        program: "/usr/bin/ruby",
+        programs: &["ruby"],
         manifest: r"
 version: 1.0
 base: ruby:2.6
@@ -173,8 +153,9 @@ build: ruby -c main.rb
 run: ruby main.rb
 configs: {schema: {type: object, properties: {shade: {type: string, default: grey}}}}
 ",
-        file: "main.rb",
-        code: r#"
+        files: &[(
+            "main.rb",
+            r#"
 require 'json'
 def group(prefix)
   ENV.select { |name, _| name.start_with?(prefix) }.to_h { |name, value| [name.delete_prefix(prefix).downcase.to_sym, value] }
@@ -186,10 +167,11 @@ puts JSON.generate(bool: cfg[:bool_input] == 'true', off: cfg[:off_input] == 'tr
   fallback: cfg[:shade], unset: cfg[:nothing], mode: ctx[:run_mode], tenant: ctx[:tenant_name],
   payload: JSON.parse(File.read(trigger['payload']['file'])), header: trigger['payload']['headers']['x-shop'], seen: last['seen'] + 1)
 "#,
+        )],
     },
     Manner {
         name: "php-lib",
-        program: "/usr/bin/php",
+        programs: &["php"],
         manifest: r"
 version: 1.0
 base: php:8.0
@@ -201,8 +183,9 @@ configs:
     properties:
       shade: {type: string, default: grey, ref: '#/definitions/shades', enum: [grey, red]}
 ",
-        file: "main.php",
-        code: r#"<?php
+        files: &[(
+            "main.php",
+            r#"<?php
 function group(string $prefix): array {
     $found = [];
     foreach (getenv() as $name => $value) {
@@ -218,81 +201,6 @@ echo json_encode(['bool' => $cfg['bool_input'] === 'true', 'off' => $cfg['off_in
     'fallback' => $cfg['shade'], 'unset' => $cfg['nothing'] ?? null, 'mode' => $ctx['run_mode'], 'tenant' => $ctx['tenant_name'],
     'payload' => json_decode(file_get_contents($trigger['payload']['file']), true), 'header' => $trigger['payload']['headers']['x-shop'], 'seen' => $last['seen'] + 1]), "\n";
 "#,
+        )],
     },
 ];
-
-both_databases! {
-    async fn every_manner_of_reading_the_environment_works(database) {
-        let server = server(database).await;
-        for manner in &MANNERS {
-            if Path::new(manner.program).exists() {
-                reads(&server, manner).await;
-            } else {
-                #[expect(clippy::print_stdout, reason = "a part that is skipped says so")]
-                { println!("skipped: {} needs {}", manner.name, manner.program); }
-            }
-        }
-    }
-}
-
-/// Two runs of one tenant, the second of which sees the output of the first.
-async fn reads(server: &TestServer, manner: &Manner) {
-    let place = format!("{}/src/PANDIUM.yaml", manner.name);
-    let code = format!("{}/src/{}", manner.name, manner.file);
-    let folder = server
-        .data_dir
-        .path()
-        .join("repositories")
-        .join(manner.name);
-    let repository = Repository::create(&folder);
-    repository.commit(&[(&*place, manner.manifest), (&*code, manner.code)]);
-    let package = format!("{}/src/package.json", manner.name);
-    repository.commit(&[(&*package, r#"{"main": "src/index.js"}"#)]);
-    let body = json!({
-        "name": manner.name, "long_name": manner.name, "repository_url": folder,
-        // A folder is as good as the file in it.
-        "repository_path": format!("{}/src", manner.name),
-    });
-    let made = server.post("/v2/integrations", body).await.expect(201);
-    let integration = made["id"].as_i64().unwrap();
-    let scenario = Scenario {
-        server,
-        repository,
-        integration,
-    };
-    scenario.release("v1").await;
-    let tenant = scenario.tenant(manner.name).await;
-    let body = json!({"configs": configs()});
-    server
-        .patch(&format!("/v2/tenants/{tenant}"), body)
-        .await
-        .expect(200);
-    for (seen, mode) in [(0, "normal"), (1, "init")] {
-        let path = format!("/v2/tenants/{tenant}/sync?mode={mode}");
-        let request = server.request(reqwest::Method::POST, &path);
-        let request = request
-            .header("X-API-KEY", server.key())
-            .header("X-Shop", "Nord");
-        let request = request
-            .header("content-type", "application/json")
-            .body(r#"{"order":7}"#);
-        let accepted = TestServer::answer(request).await.expect(202);
-        let run = scenario.end(accepted["trigger_id"].as_str().unwrap()).await;
-        let log = scenario.log(&run).await;
-        assert_eq!(
-            run["status"]["phase"], "Succeeded",
-            "{}: {log}",
-            manner.name
-        );
-        let output: Value = serde_json::from_str(run["std_out"].as_str().unwrap()).unwrap();
-        let mut expected = expected(manner.name, mode);
-        expected["seen"] = seen.into();
-        assert_eq!(output, expected, "{}: {log}", manner.name);
-    }
-    let path = format!("/v2/tenants/{tenant}");
-    eventually("the tenant shows its last run", || async {
-        let tenant = server.get(&path).await.expect(200);
-        (tenant["status"]["last_run"]["mode"] == "init").then_some(())
-    })
-    .await;
-}
