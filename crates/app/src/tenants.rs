@@ -319,9 +319,11 @@ pub(crate) async fn change(
         before: tenant.configs.clone(),
     };
     let otherwise = choice_of(&tenant);
+    // A field that is not mentioned may be older than its rule.
+    let mut faults = Fields::mentioned(&patch).faults(ctx, &change.before);
     apply(&mut tenant, patch, &integration);
     let settings = settle_all(ctx, tx, &integration, &mut tenant, &change, otherwise).await?;
-    let mut faults = check(ctx, &tenant, &change.before);
+    faults.extend(check::together(&tenant, &change.before));
     faults.extend(settings);
     if tenant.name != old_name && is_name_taken(tx, &tenant).await? {
         faults.push(taken(&tenant.name));

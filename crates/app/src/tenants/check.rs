@@ -71,6 +71,13 @@ impl<'a> Fields<'a> {
 /// What is wrong with a tenant: with its fields, and with several of them together.
 pub(crate) fn check(ctx: &Ctx, tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
     let mut faults = Fields::of(tenant).faults(ctx, before);
+    faults.extend(together(tenant, before));
+    faults
+}
+
+/// What is wrong with several fields together.
+pub(super) fn together(tenant: &Tenant, before: &Map<String, Value>) -> Vec<FieldError> {
+    let mut faults = Vec::new();
     if tenant.integration_release_id.is_some() && tenant.integration_release_channel.is_some() {
         let message = "give integration_release_id or integration_release_channel, not both";
         faults.push(FieldError::body("integration_release_channel", message));
