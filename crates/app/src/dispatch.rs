@@ -1,6 +1,6 @@
 //! Dispatch: making runs of what waits, for nodes that have places for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use marquetry_model::{
@@ -106,9 +106,10 @@ pub(crate) async fn take(
             .await
             .map_err(store_error)?;
         held = turns.iter().any(Turn::is_at_limit);
-        for (integration, share) in share(&turns, places) {
-            let turn = turns.iter().find(|it| it.integration_id == integration);
-            let share = within_limit(tx, turn, share).await?;
+        let shares = share(&turns, places);
+        let limited = within_limits(tx, &turns, &shares).await?;
+        for (integration, share) in shares {
+            let share = limited.get(&integration).copied().unwrap_or(share);
             let due = tenant_states::claim_due(tx, integration, now, as_count(share))
                 .await
                 .map_err(store_error)?;
@@ -127,16 +128,29 @@ pub(crate) async fn take(
     })
 }
 
-/// What is left of an integration's share when nobody else can start a run of it. Those without a
-/// limit need not be counted again.
-async fn within_limit(tx: &mut Tx, turn: Option<&Turn>, share: usize) -> Result<usize> {
-    let Some((turn, limit)) = turn.and_then(|turn| Some((turn, turn.concurrency_limit?))) else {
-        return Ok(share);
-    };
-    let live = turns::lock_live(tx, turn.integration_id)
-        .await
-        .map_err(store_error)?;
-    Ok(share.min(limit.saturating_sub(live)))
+/// What is left of the shares of integrations that have a limit when nobody else can start a run of
+/// theirs. One after another in the order of their ids, as every node does it, so that none waits in
+/// a circle.
+async fn within_limits(
+    tx: &mut Tx,
+    turns: &[Turn],
+    shares: &[(IntegrationId, usize)],
+) -> Result<BTreeMap<IntegrationId, usize>> {
+    let mut limited = BTreeMap::new();
+    for (integration, share) in shares {
+        let turn = turns.iter().find(|it| it.integration_id == *integration);
+        if let Some(limit) = turn.and_then(|turn| turn.concurrency_limit) {
+            limited.insert(*integration, (limit, *share));
+        }
+    }
+    let mut left = BTreeMap::new();
+    for (integration, (limit, share)) in limited {
+        let live = turns::lock_live(tx, integration)
+            .await
+            .map_err(store_error)?;
+        left.insert(integration, share.min(limit.saturating_sub(live)));
+    }
+    Ok(left)
 }
 
 fn as_count(count: usize) -> i64 {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use marquetry_manifest::json::is_json;
 use marquetry_manifest::{MASK, secret_names};
 use marquetry_model::{
-    Error, FieldError, Given, Integration, Loc, Release, Rerun, Result, Run, RunId, Scope, Tenant,
-    TenantId, TriggerId,
+    DecisionKind, Error, FieldError, Given, Integration, Loc, Release, Rerun, Result, Run, RunId,
+    Scope, Tenant, TenantId, TriggerId,
 };
 use marquetry_store::{
     Tx, WriteTx, integrations, outputs, releases, reruns, runs, tenant_configs, tenant_states,
@@ -21,7 +21,7 @@ use crate::releases::resolve;
 use crate::settings::{Change, settle};
 use crate::tenant_secrets;
 use crate::tenants::{check, lock_live};
-use crate::triggers::refused;
+use crate::triggers::{NotAccepted, Refusal, note_refusal, refused};
 
 /// An output is as long as the last line of a run may be, in bytes.
 const LONGEST_OUTPUT: usize = 120 << 10;
@@ -63,6 +63,10 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
         // Whoever writes settings could change the tenant's.
         ctx.require(Scope::Write)?;
     }
+    note_refusal(ctx, rerun(ctx, id, input).await).await
+}
+
+async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, NotAccepted> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
     let run = runs::get(&mut tx, id).await.map_err(store_error)?;
@@ -73,7 +77,7 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
             "run {id} is {}; a run is repeated when it is over",
             run.phase
         );
-        return Err(Error::conflict("run_live", message));
+        return Err(Error::conflict("run_live", message).into());
     }
     let integration = integrations::get(&mut tx, tenant.integration_id)
         .await
@@ -112,7 +116,7 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
         faults.push(FieldError::body("std_out", why));
     }
     if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
+        return Err(Error::Invalid(faults).into());
     }
     rerun.given = match input.std_out {
         Choice::Current => None,
@@ -131,10 +135,11 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
         .await
         .map_err(store_error)?
     {
-        return Err(Error::RateLimited {
+        let error = Error::RateLimited {
             retry_after_s: 10,
             message: format!("{most} triggers wait for tenant {}", tenant.id),
-        });
+        };
+        return Err(refusal(&tenant, DecisionKind::RefusedFull, error));
     }
     let trigger = reruns::insert(&mut tx, tenant.id, run.mode, &rerun, now)
         .await
@@ -167,24 +172,39 @@ async fn release(
     tenant: &Tenant,
     run: &Run,
     input: &RerunInput,
-) -> Result<Release> {
+) -> Result<Release, NotAccepted> {
     if integration.paused {
-        return Err(refused(format!(
+        let message = format!(
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
             integration.name, integration.id
-        )));
+        );
+        let error = refused("run_id", message);
+        return Err(refusal(tenant, DecisionKind::RefusedPaused, error));
     }
     if input.has_original_release {
-        return releases::get(tx, run.release_id).await.map_err(store_error);
+        let found = releases::get(tx, run.release_id).await;
+        return found.map_err(|error| store_error(error).into());
     }
     let found = resolve(tx, integration, tenant).await?;
     found.ok_or_else(|| {
-        refused(format!(
+        let message = format!(
             "integration {} has no release that tenant {} could run; repeat it with release \
              original",
             integration.name, tenant.name
-        ))
+        );
+        let error = refused("run_id", message);
+        refusal(tenant, DecisionKind::RefusedNoRelease, error)
     })
+}
+
+fn refusal(tenant: &Tenant, kind: DecisionKind, error: Error) -> NotAccepted {
+    let tenant = tenant.id;
+    Refusal {
+        tenant,
+        kind,
+        error,
+    }
+    .into()
 }
 
 /// How a run that is a rerun itself was asked for.

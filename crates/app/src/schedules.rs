@@ -49,8 +49,8 @@ fn next(schedule: &str, timezone: Option<&str>, now: Timestamp) -> Option<Timest
 
 /// A tick that is later than this was missed: nobody looked when it was due.
 const LATE: Duration = Duration::from_secs(60);
-/// Missed ticks are counted up to so many: a schedule of every minute misses half a million a year.
-const MOST_MISSED: usize = 10_000;
+/// Missed ticks are counted up to so many, because others wait for the writer meanwhile.
+pub(crate) const MOST_MISSED: i64 = 100;
 
 /// Makes triggers of the schedules that are due. After downtime a schedule fires once, not once
 /// for each tick that was missed, or not at all where the integration says so; the tick of a paused
@@ -67,9 +67,7 @@ pub async fn schedules_fire(ctx: &Ctx) -> Result<SchedulesFired> {
     let mut notes = Vec::new();
     for due in &due {
         let most = ctx.app.settings.limits.waiting_per_tenant;
-        let (tick, note) = tick(&mut tx, &mut ready, due, most, now).await?;
-        ticked.push(tick);
-        notes.extend(note);
+        ticked.push(tick(&mut tx, &mut ready, due, most, now, &mut notes).await?);
     }
     if !ticked.is_empty() {
         decisions::insert(&mut tx, &notes)
@@ -140,7 +138,8 @@ async fn tick(
     due: &DueSchedule,
     most: i64,
     now: Timestamp,
-) -> Result<(Ticked, Option<DecisionNote>)> {
+    notes: &mut Vec<DecisionNote>,
+) -> Result<Ticked> {
     let schedule = due.schedule.as_deref().filter(|_| !due.stands_still);
     let schedule = schedule.and_then(|text| Schedule::parse(text, due.timezone.as_deref()).ok());
     let mut ticked = Ticked {
@@ -151,35 +150,42 @@ async fn tick(
     // Only a schedule whose time is known has a time to miss.
     let is_known = due.fire_at > Timestamp::from_millis(0);
     let Some(schedule) = schedule.filter(|_| is_known) else {
-        return Ok((ticked, None));
+        return Ok(ticked);
     };
     let missed = missed(&schedule, due.fire_at, now);
-    let against = if due.missed == Missed::Skip && !is_in_time(&schedule, now) {
-        Some(DecisionKind::TicksSkipped)
-    } else if due.waiting >= most {
+    if missed > 0 {
+        let kind = match due.missed {
+            Missed::Once => DecisionKind::TicksLate,
+            Missed::Skip => DecisionKind::TicksSkipped,
+        };
+        notes.push(DecisionNote {
+            first_at: due.fire_at,
+            count: missed,
+            ..noted(due.tenant_id, kind, now)
+        });
+    }
+    if due.missed == Missed::Skip && !is_in_time(&schedule, now) {
+        return Ok(ticked);
+    }
+    let against = if due.waiting >= most {
         Some(DecisionKind::TickFull)
     } else {
         ready.against(tx, due).await?
     };
     ticked.fired = against.is_none();
-    let late = match due.missed {
-        Missed::Once => DecisionKind::TicksLate,
-        Missed::Skip => DecisionKind::TicksSkipped,
-    };
-    let note = against.or((missed > 0).then_some(late));
-    let note = note.map(|kind| DecisionNote {
-        first_at: due.fire_at,
-        count: missed.max(1),
-        ..noted(due.tenant_id, kind, now)
-    });
-    Ok((ticked, note))
+    notes.extend(against.map(|kind| noted(due.tenant_id, kind, now)));
+    Ok(ticked)
 }
 
-/// How many ticks since the one at `first` are over by more than [`LATE`].
+/// How many ticks since the one at `first` are over by more than [`LATE`], up to [`MOST_MISSED`].
 fn missed(schedule: &Schedule, first: Timestamp, now: Timestamp) -> i64 {
     let all = std::iter::successors(Some(first), |at| schedule.next_after(*at));
     let over = all.take_while(|at| now.since(*at) > LATE);
-    i64::try_from(over.take(MOST_MISSED).count()).unwrap_or(i64::MAX)
+    (0..MOST_MISSED)
+        .zip(over)
+        .map(|(n, _)| n + 1)
+        .last()
+        .unwrap_or(0)
 }
 
 /// Whether there is a tick that is due now and not late.

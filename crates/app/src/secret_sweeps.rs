@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use marquetry_model::{Integration, IntegrationId, Result, Tenant, TenantId, Timestamp};
 use marquetry_store::secret_sweeps::Sweep;
-use marquetry_store::{Tx, integrations, secret_sweeps, tenants};
+use marquetry_store::{Tx, idempotency, integrations, secret_sweeps, tenants};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -148,6 +148,10 @@ async fn seal_one(ctx: &Ctx, id: TenantId) -> Result<bool> {
     };
     seal(ctx, &mut tx, &mut tenant, before, ctx.now()).await?;
     tenants::update(&mut tx, &tenant)
+        .await
+        .map_err(store_error)?;
+    // An answer that is kept for a repetition shows them, too.
+    idempotency::forget_answers(&mut tx, id.get())
         .await
         .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;

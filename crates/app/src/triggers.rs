@@ -40,11 +40,16 @@ pub struct TriggerInput {
 /// That one was refused because of what its tenant is now, is noted for who asks why nothing ran.
 pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerId> {
     ctx.require(Scope::Sync)?;
-    match accept(ctx, id, input).await {
-        Ok(trigger) => Ok(trigger),
+    note_refusal(ctx, accept(ctx, id, input).await).await
+}
+
+/// Notes a refusal that the tenant's explanation tells.
+pub(crate) async fn note_refusal<T>(ctx: &Ctx, done: Result<T, NotAccepted>) -> Result<T> {
+    match done {
+        Ok(done) => Ok(done),
         Err(NotAccepted::Refused(refusal)) => {
             let mut tx = ctx.write().await?;
-            let note = noted(id, refusal.kind, ctx.now());
+            let note = noted(refusal.tenant, refusal.kind, ctx.now());
             decisions::insert(&mut tx, &[note])
                 .await
                 .map_err(store_error)?;
@@ -56,7 +61,7 @@ pub async fn trigger_accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Res
 }
 
 /// Why there is no trigger.
-enum NotAccepted {
+pub(crate) enum NotAccepted {
     /// Because of what the tenant is now.
     Refused(Refusal),
     /// Something else.
@@ -65,7 +70,8 @@ enum NotAccepted {
 
 /// A refusal that an explanation of the tenant tells.
 pub(crate) struct Refusal {
-    kind: DecisionKind,
+    pub(crate) tenant: TenantId,
+    pub(crate) kind: DecisionKind,
     pub(crate) error: Error,
 }
 
@@ -109,8 +115,12 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
             retry_after_s: 10,
             message: format!("{most} triggers wait for tenant {id}"),
         };
-        let kind = DecisionKind::RefusedFull;
-        return Err(Refusal { kind, error }.into());
+        return Err(Refusal {
+            tenant: id,
+            kind: DecisionKind::RefusedFull,
+            error,
+        }
+        .into());
     }
     let trigger = Trigger {
         id: TriggerId::new(0),
@@ -208,25 +218,30 @@ pub(crate) async fn check(tx: &mut Tx, id: TenantId) -> Result<Result<Runnable, 
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
             integration.name, integration.id
         );
-        let kind = DecisionKind::RefusedPaused;
-        let error = refused(message);
-        return Ok(Err(Refusal { kind, error }));
+        return Ok(Err(Refusal {
+            tenant: id,
+            kind: DecisionKind::RefusedPaused,
+            error: refused("tenant_id", message),
+        }));
     }
     let Some(release) = resolve(tx, &integration, &tenant).await? else {
         let message = format!(
             "integration {} has no release that tenant {} could run; build one with POST /v2/sourcecontrol/build",
             integration.name, tenant.name
         );
-        let kind = DecisionKind::RefusedNoRelease;
-        let error = refused(message);
-        return Ok(Err(Refusal { kind, error }));
+        return Ok(Err(Refusal {
+            tenant: id,
+            kind: DecisionKind::RefusedNoRelease,
+            error: refused("tenant_id", message),
+        }));
     };
     Ok(Ok((tenant, integration, release)))
 }
 
-pub(crate) fn refused(message: String) -> Error {
+/// A refusal because of what the thing in the path is now.
+pub(crate) fn refused(parameter: &'static str, message: String) -> Error {
     Error::Invalid(vec![FieldError {
-        loc: vec![Loc::Name("path".into()), Loc::Name("tenant_id".into())],
+        loc: vec![Loc::Name("path".into()), Loc::Name(parameter.into())],
         message,
         kind: "value_error",
         context: None,
@@ -329,7 +344,7 @@ pub async fn trigger_status(ctx: &Ctx, id: TriggerId, wait: Option<Duration>) ->
         if seen.phase.is_some_and(Phase::is_final) || tokio::time::Instant::now() >= end {
             return seen.answer(id);
         }
-        // Another node may have run it, and its hints do not come here.
+        // Another node may have run it, and this one may not hear it.
         let again = end.min(tokio::time::Instant::now() + Duration::from_secs(1));
         // Whichever comes first, the next look tells.
         let _ = tokio::time::timeout_at(again, hint).await;

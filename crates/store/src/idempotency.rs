@@ -90,6 +90,14 @@ pub async fn update_answer(tx: &mut Tx, of: KeyOf<'_>, answer: &Answer) -> Resul
     Ok(())
 }
 
+/// Forgets what was answered about an object, which must not be shown as it was any more: a
+/// repetition is answered anew. An object of another kind with this id is, too.
+pub async fn forget_answers(tx: &mut Tx, effect_id: i64) -> Result<()> {
+    const SQL: &str = "UPDATE idempotency_keys SET status = NULL, body = NULL WHERE effect_id = $1";
+    tx.execute(SQL, &values![effect_id]).await?;
+    Ok(())
+}
+
 /// Removes those whose time is over; answers how many.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute(DELETE_EXPIRED, &values![now]).await

@@ -43,6 +43,22 @@ on_both! {
         assert_eq!(idempotency::delete_expired(&mut tx, at(30)).await.unwrap(), 1);
     }
 
+    async fn what_was_answered_is_forgotten_and_what_was_done_is_not(db) {
+        let mut tx = db.write().await;
+        add_key(&mut tx, b"1").await;
+        let other = KeyOf { key: "other", ..MINE };
+        let answer = Answer::Open { status: 200, body: ODD.to_owned() };
+        for (of, effect) in [(MINE, 7), (other, 8)] {
+            idempotency::insert(&mut tx, of, b"print", effect, at(10), NOW).await.unwrap();
+            idempotency::update_answer(&mut tx, of, &answer).await.unwrap();
+        }
+        idempotency::forget_answers(&mut tx, 7).await.unwrap();
+        let found = idempotency::find(&mut tx, MINE, NOW).await.unwrap().unwrap();
+        assert_eq!((found.effect_id, found.answer), (7, None));
+        let found = idempotency::find(&mut tx, other, NOW).await.unwrap().unwrap();
+        assert_eq!(found.answer, Some(answer));
+    }
+
     async fn of_many_who_take_it_at_once_one_wins(db) {
         let mut tx = db.write().await;
         add_key(&mut tx, b"1").await;

@@ -104,7 +104,28 @@ impl TestServer {
         Self::on(options, self.postgres.clone())
     }
 
+    /// Starts a server on a copy of this one's data folder, as somebody does who tries something.
+    #[must_use]
+    pub fn start_copy(&self, options: ServerOptions) -> Self {
+        let mut copy = Self::prepare(options, None);
+        let from = self.data_dir.path().join(".");
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(from)
+            .arg(copy.data_dir.path())
+            .status();
+        assert!(copied.unwrap().success());
+        copy.launch();
+        copy
+    }
+
     fn on(options: ServerOptions, postgres: Option<Arc<PostgresDatabase>>) -> Self {
+        let mut server = Self::prepare(options, postgres);
+        server.launch();
+        server
+    }
+
+    fn prepare(options: ServerOptions, postgres: Option<Arc<PostgresDatabase>>) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -112,7 +133,7 @@ impl TestServer {
             .unwrap();
         let data_dir = tempfile::tempdir().unwrap();
         let url = String::new();
-        let mut server = Self {
+        Self {
             url,
             data_dir,
             options,
@@ -120,9 +141,7 @@ impl TestServer {
             process: None,
             http,
             log: Arc::default(),
-        };
-        server.launch();
-        server
+        }
     }
 
     fn launch(&mut self) {

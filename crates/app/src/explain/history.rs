@@ -6,6 +6,7 @@ use marquetry_store::run_views::RunView;
 use marquetry_store::triggers::TriggerHead;
 
 use super::{Facts, Sentence, duration, number};
+use crate::schedules::MOST_MISSED;
 
 /// Waits below this are not worth a word, in milliseconds.
 const SHORT: i64 = 1_000;
@@ -169,7 +170,16 @@ fn note(note: &DecisionNote) -> Sentence {
     let many = |what: &str, done: &str, why: &str| {
         let verb = if count == 1 { "was" } else { "were" };
         let since = since(note);
-        format!("{} {verb} {done}{since}: {why}", number(count, what))
+        let is_counted = matches!(
+            note.kind,
+            DecisionKind::TicksLate | DecisionKind::TicksSkipped
+        );
+        let least = if is_counted && note.count >= MOST_MISSED {
+            "at least "
+        } else {
+            ""
+        };
+        format!("{least}{} {verb} {done}{since}: {why}", number(count, what))
     };
     let passed = |why| many("tick", "passed over", why);
     let refused = |why| many("request", "refused", why);
@@ -180,7 +190,7 @@ fn note(note: &DecisionNote) -> Sentence {
         DecisionKind::TicksLate => many(
             "tick",
             "missed while no server looked",
-            "the schedule fired once for all of them (missed: once)",
+            "the schedule is due once for all of them (missed: once)",
         ),
         DecisionKind::TicksSkipped => many(
             "tick",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marquetry_model::{Source, TriggerId, Waiting};
+use marquetry_model::{Source, Timestamp, TriggerId, Waiting};
 
 use super::{Facts, Sentence, number};
 
@@ -98,9 +98,9 @@ fn why(facts: &Facts, trigger: &Waiting) -> String {
             integration.name
         );
     }
-    let debounce = u64::try_from(integration.debounce_ms).unwrap_or(0);
-    let until = trigger.created_at.plus(Duration::from_millis(debounce));
-    if trigger.source != Source::Cron && facts.now < until {
+    if let Some(until) =
+        window(facts).filter(|until| trigger.source != Source::Cron && facts.now < *until)
+    {
         return format!(
             "until {until} for more that could run together (debounce_ms {})",
             integration.debounce_ms
@@ -117,6 +117,18 @@ fn why(facts: &Facts, trigger: &Waiting) -> String {
     "for a place on a node: integrations take turns, and within one the tenant that fell due first \
      comes first"
         .to_owned()
+}
+
+/// Until when an idle tenant waits for more: counted from the first trigger that may run.
+fn window(facts: &Facts) -> Option<Timestamp> {
+    let is_held = |source| facts.tenant.paused && source == Source::Webhook;
+    let mut others = facts
+        .waiting
+        .iter()
+        .filter(|one| one.source != Source::Cron);
+    let first = others.find(|one| !is_held(one.source))?;
+    let debounce = u64::try_from(facts.integration.debounce_ms).unwrap_or(0);
+    Some(first.created_at.plus(Duration::from_millis(debounce)))
 }
 
 fn schedule(facts: &Facts) -> String {

@@ -181,7 +181,9 @@ pub async fn integration_update(
         .await
         .map_err(|error| rename_error(error, || name_taken(&integration.name)))?;
     secrets::keep(&mut tx, id, hidden, key.as_deref(), now).await?;
-    if before.paused && !integration.paused {
+    // What waits is looked at again when what it waits for has changed.
+    let is_resumed = before.paused && !integration.paused;
+    if is_resumed || before.debounce_ms != integration.debounce_ms {
         tenant_states::update_resumed(&mut tx, id, None, now)
             .await
             .map_err(store_error)?;

@@ -14,6 +14,8 @@ pub(super) struct DataFolder {
     pub(super) path: PathBuf,
     /// The node's name: the same after a restart.
     pub(super) node: String,
+    /// What this machine knows it by: a copy of the folder has the same name, and is another one.
+    pub(super) instance: String,
     /// The lock goes with it.
     _lock: File,
 }
@@ -30,9 +32,12 @@ impl DataFolder {
         close(&path)?;
         let lock = lock(&path)?;
         let node = node_name(&path).context("cannot keep the node's name in the data folder")?;
+        let about = path.metadata().context("cannot look at the data folder")?;
+        let instance = format!("{node}-{:x}-{:x}", about.dev(), about.ino());
         Ok(Self {
             path,
             node,
+            instance,
             _lock: lock,
         })
     }
@@ -68,7 +73,7 @@ impl DataFolder {
     }
 
     fn memory_path(&self) -> PathBuf {
-        Path::new("/dev/shm").join(format!("marquetry-{}", self.node))
+        Path::new("/dev/shm").join(format!("marquetry-{}", self.instance))
     }
 
     /// Writes the first owner key where only the owner reads it.

@@ -161,7 +161,7 @@ pub(super) async fn sandbox(
     Sandbox::start(sandbox_config(
         config,
         folder.path.clone(),
-        &folder.node,
+        &folder.instance,
         mode,
         folder.below("sandbox")?,
     ))

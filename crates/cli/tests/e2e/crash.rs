@@ -144,6 +144,49 @@ both_databases! {
 }
 
 /// The newest of a tenant's runs, when there are so many and it is at work.
+/// The copy knows itself by the same name, and must not take what is the live server's.
+#[tokio::test]
+async fn a_copy_of_the_data_folder_beside_it_disturbs_no_run() {
+    let server = server(marquetry_testkit::Database::Sqlite).await;
+    let files = [(
+        "PANDIUM.yaml",
+        manifest("while [ ! -e /nowhere ]; do sleep 0.1; done"),
+    )];
+    let files = [(files[0].0, files[0].1.as_str())];
+    let scenario = Scenario::new(&server, "shop", &files, json!({})).await;
+    scenario.release("v1").await;
+    let tenant = scenario.tenant("t").await;
+    scenario.sync(tenant).await;
+    let live = live_run(&server, tenant, 1).await;
+    let mut copy = server.start_copy(options(marquetry_testkit::Database::Sqlite));
+    let theirs = copy
+        .get(&format!("/v2/runs/{}", live["id"]))
+        .await
+        .expect(200);
+    assert_eq!(
+        theirs["status"]["phase"], "Failed (Platform Issue)",
+        "lost, for the copy"
+    );
+    assert!(copy.stop().success());
+    let ours = server
+        .get(&format!("/v2/runs/{}", live["id"]))
+        .await
+        .expect(200);
+    assert_eq!(ours["status"]["phase"], "Running");
+    server
+        .post(&format!("/v2/runs/{}/cancel", live["id"]), Value::Null)
+        .await
+        .expect(200);
+    // Its scratch is still there for another one.
+    let next = scenario.sync(tenant).await;
+    let next_run = live_run(&server, tenant, 2).await;
+    server
+        .post(&format!("/v2/runs/{}/cancel", next_run["id"]), Value::Null)
+        .await
+        .expect(200);
+    assert_eq!(scenario.end(&next).await["status"]["phase"], "Cancelled");
+}
+
 async fn live_run(server: &TestServer, tenant: i64, count: usize) -> Value {
     eventually("a run is live", || async {
         let runs = server

@@ -19,19 +19,51 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The same where a path is written, as Python's `quote` does.
+const OF_PATHS: AsciiSet = RESERVED.remove(b'/');
+/// What `encodeURIComponent` leaves besides.
+const OF_COMPONENTS: AsciiSet = RESERVED
+    .remove(b'!')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+/// What `encodeURI` leaves: all that has a meaning in an address.
+const OF_ADDRESSES: AsciiSet = OF_COMPONENTS
+    .remove(b';')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b',')
+    .remove(b'#');
+
 /// How a secret may be written, in pieces of at most 4096 bytes.
 pub(super) fn forms(secret: &str) -> Vec<Vec<u8>> {
-    let address = percent_encode(secret.as_bytes(), &RESERVED).to_string();
     let json = inner(&serde_json::Value::from(secret).to_string());
+    let json_ascii = ascii(&json);
     let mut all = vec![
         secret.to_owned(),
-        address.replace("%20", "+"),
-        lower_escapes(&address),
-        address,
         json.replace('/', "\\/"),
-        ascii(&json),
+        json_ascii.replace('/', "\\/"),
+        json_ascii,
         json,
     ];
+    for kept in [&RESERVED, &OF_PATHS, &OF_COMPONENTS, &OF_ADDRESSES] {
+        let address = percent_encode(secret.as_bytes(), kept).to_string();
+        all.extend([
+            address.replace("%20", "+"),
+            lower_escapes(&address),
+            address,
+        ]);
+    }
+    // Most secrets need no escape, and are the same in all of them.
+    all.sort_unstable();
+    all.dedup();
     for engine in [STANDARD, URL_SAFE] {
         all.push(engine.encode(secret));
         all.extend((0..3).map(|before| within(&engine, secret, before)));

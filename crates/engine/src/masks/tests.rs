@@ -43,6 +43,23 @@ fn every_form_is_found() {
 }
 
 #[test]
+fn what_each_language_leaves_in_an_address_is_found() {
+    let secret = "abcd/EFGH+ijkl==(1)?\u{e4} x";
+    for written in [
+        // Python's quote, JavaScript's encodeURIComponent and encodeURI, a form.
+        "abcd/EFGH%2Bijkl%3D%3D%281%29%3F%C3%A4%20x",
+        "abcd%2FEFGH%2Bijkl%3D%3D(1)%3F%C3%A4%20x",
+        "abcd/EFGH+ijkl==(1)?%C3%A4%20x",
+        "abcd/EFGH+ijkl==(1)?%c3%a4%20x",
+        "abcd%2FEFGH%2Bijkl%3D%3D%281%29%3F%C3%A4+x",
+        // PHP's json_encode.
+        "abcd\\/EFGH+ijkl==(1)?\\u00e4 x",
+    ] {
+        assert_eq!(masked(&[secret], &[written]), "********", "{written}");
+    }
+}
+
+#[test]
 fn a_longer_secret_goes_before_a_shorter_one_in_it() {
     let secrets = ["abcdefghij", "cdef"];
     assert_eq!(masked(&secrets, &["abcdef", "ghij!"]), "********!");

@@ -101,6 +101,14 @@ both_databases! {
         client.patch("/v2/integrations/1", json!({"paused": true})).await.expect(200);
         client.post("/v2/tenants/1/sync?mode=normal", json!({})).await.expect(422);
         has(&texts(&client, "").await, "1 request was refused: the integration is paused");
+        client.patch("/v2/integrations/1", json!({"paused": false})).await.expect(200);
+        sync(&client, "normal").await;
+        let (run, claim) = client.inside.take_run().await;
+        client.inside.end_run(&run, &claim, "{}").await;
+        client.patch("/v2/integrations/1", json!({"paused": true})).await.expect(200);
+        let again = client.post("/v2/runs/1/rerun", json!({})).await.expect(422);
+        assert_eq!(again["detail"][0]["loc"], json!(["path", "run_id"]));
+        has(&texts(&client, "").await, "2 requests were refused: the integration is paused");
     }
 }
 
@@ -143,7 +151,7 @@ both_databases! {
         // The ticks of 20:05, :10, :15 and :20 are due at once, and all of them late.
         client.inside.clock.advance(22 * MINUTE);
         assert_eq!(client.inside.fire_schedules().await, 1, "once for all of them");
-        has(&texts(&client, "").await, "4 ticks were missed while no server looked (since 2026-11-23T20:05:00.000Z): the schedule fired once");
+        has(&texts(&client, "").await, "4 ticks were missed while no server looked (since 2026-11-23T20:05:00.000Z): the schedule is due once");
         client.patch("/v2/integrations/1", json!({"missed": "skip"})).await.expect(200);
         client.inside.clock.advance(15 * MINUTE);
         assert_eq!(client.inside.fire_schedules().await, 0);
@@ -204,4 +212,37 @@ async fn what_is_not_there_is_not_explained() {
         &texts(&client, "").await,
         "the tenant is archived: nothing of it runs any more",
     );
+}
+
+both_databases! {
+    async fn a_window_is_the_first_trigger_s_and_ends_with_the_setting(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        client.patch("/v2/integrations/1", json!({"debounce_ms": 600_000})).await.expect(200);
+        for _ in 0..3 {
+            sync(&client, "normal").await;
+            client.inside.clock.advance(MINUTE);
+        }
+        assert!(client.inside.take_none().await);
+        let seen = texts(&client, "").await;
+        has(&seen, "3 triggers wait (1 to 3): until 2026-11-23T20:10:00.000Z for more");
+        client.patch("/v2/integrations/1", json!({"debounce_ms": 0})).await.expect(200);
+        let (run, _) = client.inside.take_run().await;
+        assert_eq!(run.id.get(), 1, "nothing to wait for is left");
+    }
+}
+
+both_databases! {
+    async fn what_was_missed_and_what_stands_against_it_now_are_two_things(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        let schedule = json!({"user_schedule": "* * * * *", "paused": false});
+        client.patch("/v2/tenants/1", schedule).await.expect(200);
+        client.inside.clock.advance(60 * 24 * MINUTE);
+        client.patch("/v2/integrations/1", json!({"paused": true})).await.expect(200);
+        assert_eq!(client.inside.fire_schedules().await, 0);
+        let seen = texts(&client, "").await;
+        has(&seen, "at least 100 ticks were missed while no server looked (since 2026-11-23T20:01:00.000Z)");
+        has(&seen, "1 tick was passed over: the integration is paused");
+    }
 }

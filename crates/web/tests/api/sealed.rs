@@ -218,3 +218,21 @@ both_databases! {
         assert_eq!(inside.stored_secrets(damaged).await, sealed);
     }
 }
+
+both_databases! {
+    async fn a_repetition_does_not_show_what_has_become_a_secret(database) {
+        let client = Client::served(database).await;
+        let shop = client.integration("shop").await;
+        let body = json!({"name": "acme", "integration_id": shop, "configs": {"token": "early"}});
+        let create = async || {
+            let request = client.request(Method::POST, "/v2/tenants").header("Idempotency-Key", "once");
+            client.send(request.body(body.to_string().into()).unwrap()).await
+        };
+        assert_eq!(create().await.expect(200)["configs"]["token"], "early");
+        client.inside.release_with_form(shop, "v1", Some(form(true)), None).await;
+        assert_eq!(client.inside.sweep_secrets().await, 1);
+        let again = create().await;
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.expect(200)["configs"]["token"], "********");
+    }
+}
