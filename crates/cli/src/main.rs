@@ -45,7 +45,13 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(commands::run(line, &environment, &mut printer)) {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => match printer.output_failure() {
+            None => ExitCode::from(code),
+            Some(error) => {
+                printer.error(&format!("cannot write the output: {error}"), &[], None);
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             failure::print(&error, &mut printer);
             ExitCode::FAILURE

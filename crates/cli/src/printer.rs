@@ -55,6 +55,8 @@ struct Stream {
     colours: bool,
     /// Whether nobody reads it any more.
     closed: bool,
+    /// What kept it from being written, besides that.
+    failure: Option<io::Error>,
     /// Whether the last line is one that the next one takes the place of.
     passing: bool,
 }
@@ -73,7 +75,9 @@ impl Stream {
         let written = written.and_then(|()| self.sink.write_all(text.as_bytes()));
         // A reader that has gone (as `| head`) is no fault of the command; whoever writes for a
         // long time asks `is_closed`.
-        self.closed = written.and_then(|()| self.sink.flush()).is_err();
+        let failed = written.and_then(|()| self.sink.flush()).err();
+        self.closed = failed.is_some();
+        self.failure = failed.filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
@@ -92,6 +96,12 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
+    /// Why the output could not be written whole, where somebody wanted it: a full disk, not a reader
+    /// that has seen enough.
+    pub(crate) fn output_failure(&mut self) -> Option<io::Error> {
+        self.out.failure.take()
+    }
+
     /// Writes to the process's own stdout and stderr; `colours_wanted` is false where the
     /// environment says `NO_COLOR` or `TERM=dumb`.
     pub(crate) fn new(colours_wanted: bool) -> Self {
@@ -100,6 +110,7 @@ impl Printer {
             terminal,
             colours: terminal && colours_wanted,
             closed: false,
+            failure: None,
             passing: false,
         };
         Self {
@@ -223,6 +234,7 @@ pub(crate) mod captured {
             terminal,
             colours: terminal,
             closed: false,
+            failure: None,
             passing: false,
         };
         let printer = Printer {

@@ -169,3 +169,27 @@ fn a_manifest_is_checked_without_a_server() {
     let schema: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(schema["required"][0], "version");
 }
+
+/// A disk that is full is no success, and a reader that has seen enough is no failure.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a user types this")]
+fn output_that_cannot_be_written_is_a_failure() {
+    let schema = |to: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_marquetry"));
+        command
+            .args(["manifest", "schema"])
+            .stdout(to)
+            .output()
+            .unwrap()
+    };
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let (code, _, err) = text(&schema(full.into()));
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("cannot write the output"), "{err}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(text(&schema(writer.into())).0, Some(0));
+}
