@@ -11,14 +11,18 @@ routes that answer so. Where any JSON may stand, a whole number beyond 64 bits m
 (int_parsing_size): it would be kept as another one. Whatever else is refused for its shape is a failure.
 """
 
+import re
+
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData
 
 FALSE = [0, "0", "off", "f", "false", "n", "no"]
-RULES = ["value_error", "int_parsing_size"]
-LARGEST = 2**63 - 1
 TRUE = [1, "1", "on", "t", "true", "y", "yes"]
+RULES = ["value_error", "int_parsing_size"]
+# What the server calls the members of a union, in crates/web/src/extract/shape/check.rs.
+WAY = re.compile(r"str|datetime|int|float|bool|enum|model|(list|dict)\[.*\]")
+LARGEST = 2**63 - 1
 
 
 def meanings(schema, root):
@@ -81,7 +85,18 @@ def is_a_rule(response):
     if response.status_code != 422:
         return False
     said = response.json()
-    return "message" in said or all(fault["type"] in RULES for fault in said["detail"])
+    if "message" in said:
+        return True
+    ruled = [fault["loc"] for fault in said["detail"] if fault["type"] in RULES]
+    return all(fault["loc"] in ruled or is_other_way(fault["loc"], ruled) for fault in said["detail"])
+
+
+def is_other_way(loc, ruled):
+    """Whether it is one of several ways to take a value, and a rule refused another one of them."""
+    *place, way = loc
+    under = [found for found in ruled if len(found) > len(place) and found[: len(place)] == place]
+    ways = {str(found[len(place)]) for found in under}
+    return bool(WAY.fullmatch(str(way))) and any(map(WAY.fullmatch, ways - {way}))
 
 
 @schemathesis.hook
