@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use marquetry_model::{
-    Decision, DecisionKind, Integration, IntegrationId, Release, ReleaseId, Result, Run, Tenant,
-    TenantId, Timestamp, Turn, bundle, share,
+    Channel, Decision, DecisionKind, Integration, IntegrationId, Release, ReleaseId, Result, Run,
+    Tenant, TenantId, Timestamp, Turn, bundle, share,
 };
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::{
@@ -162,9 +162,22 @@ fn as_count(count: usize) -> i64 {
 struct Known {
     integrations: HashMap<IntegrationId, Integration>,
     releases: HashMap<ReleaseId, Release>,
+    /// What choices of tenants mean now.
+    chosen: HashMap<Choice, Option<Release>>,
 }
 
+/// What a tenant follows: a release of its own, or a channel of its integration.
+type Choice = (IntegrationId, Option<ReleaseId>, Option<Channel>);
+
 impl Known {
+    /// The caller has just read what the tenant's choice means.
+    fn of(integration: &Integration, tenant: &Tenant, release: Release) -> Self {
+        Self {
+            chosen: HashMap::from([(choice(integration, tenant), Some(release))]),
+            ..Self::default()
+        }
+    }
+
     async fn integration(&mut self, tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
         if let Some(found) = self.integrations.get(&id) {
             return Ok(found.clone());
@@ -182,6 +195,29 @@ impl Known {
         self.releases.insert(id, found.clone());
         Ok(found)
     }
+
+    async fn resolved(
+        &mut self,
+        tx: &mut Tx,
+        integration: &Integration,
+        tenant: &Tenant,
+    ) -> Result<Option<Release>> {
+        let choice = choice(integration, tenant);
+        if let Some(found) = self.chosen.get(&choice) {
+            return Ok(found.clone());
+        }
+        let found = resolve(tx, integration, tenant).await?;
+        self.chosen.insert(choice, found.clone());
+        Ok(found)
+    }
+}
+
+fn choice(integration: &Integration, tenant: &Tenant) -> Choice {
+    (
+        integration.id,
+        tenant.integration_release_id,
+        tenant.integration_release_channel,
+    )
 }
 
 /// Makes the next run of one tenant, or notes when to look again.
@@ -198,7 +234,7 @@ async fn dispatch(
     if integration.paused {
         return hold(tx, id, DecisionKind::HeldPaused, None, now).await;
     }
-    bundle_next(tx, tenant, integration, None, claimer, now, most).await
+    bundle_next(tx, known, (tenant, integration), claimer, now, most).await
 }
 
 /// Makes the next run of a tenant whose row the transaction holds already, and whose integration
@@ -216,15 +252,14 @@ pub(crate) async fn run_take_now(
     if state.current_run_id.is_some() {
         return Ok(None);
     }
-    bundle_next(tx, tenant, integration, Some(release), claimer, now, most).await
+    let mut known = Known::of(&integration, &tenant, release);
+    bundle_next(tx, &mut known, (tenant, integration), claimer, now, most).await
 }
 
-/// `release` is what the tenant's channel means now, where that is known already.
 async fn bundle_next(
     tx: &mut Tx,
-    tenant: Tenant,
-    integration: Integration,
-    release: Option<Release>,
+    known: &mut Known,
+    (tenant, integration): (Tenant, Integration),
     claimer: &Claimer,
     now: Timestamp,
     most: usize,
@@ -244,10 +279,9 @@ async fn bundle_next(
         Some(trigger) if taken.is_rerun => reruns::find(tx, *trigger).await.map_err(store_error)?,
         _ => None,
     };
-    let release = match (rerun.as_ref().and_then(|rerun| rerun.release_id), release) {
-        (Some(id), _) => Some(releases::get(tx, id).await.map_err(store_error)?),
-        (None, Some(release)) => Some(release),
-        (None, None) => resolve(tx, &integration, &tenant).await?,
+    let release = match rerun.as_ref().and_then(|rerun| rerun.release_id) {
+        Some(id) => Some(known.release(tx, id).await?),
+        None => known.resolved(tx, &integration, &tenant).await?,
     };
     let Some(release) = release else {
         let again = Some(now.plus(NO_RELEASE));

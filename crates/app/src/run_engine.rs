@@ -1,6 +1,6 @@
 //! What the engine does to runs once they are made: keeping them, ending them, closing what is lost.
 //!
-//! Each function is one transaction. A run is touched only under its claim (node and attempt), so
+//! Each public function is one transaction. A run is touched only under its claim (node and attempt), so
 //! a node that comes back late changes nothing.
 
 use std::time::Duration;
@@ -202,20 +202,62 @@ pub struct RunEnd<'a> {
     pub log: LogEnd,
 }
 
-/// What ending a run brought.
+/// What ending runs brought.
 #[derive(Debug)]
-pub enum Finished {
-    /// The end is stored, and here is the run that the same place shall execute next, if one was
-    /// asked for and waits.
-    Kept(Option<Box<RunJob>>),
-    /// The claim is lost; nothing was changed.
-    Lost,
+pub struct Finished {
+    /// Of each run, in their order, whether its end is stored. Where the claim is lost, nothing was
+    /// changed.
+    pub kept: Vec<bool>,
+    /// What the places that have become free shall execute next, as far as something waits.
+    pub jobs: Vec<RunJob>,
 }
 
-/// Ends a run: its outcome, the end of its log, what it learned and the tenant's state in one
-/// transaction. With a claimer, the same transaction takes the next run for it: its place has become free.
-pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -> Result<Finished> {
+/// Ends runs: the outcome of each, the end of its log, what it learned and its tenant's state, all
+/// in one transaction. With a claimer, the same transaction takes what waits for as many places.
+///
+/// # Errors
+///
+/// Nothing of any of them is stored then.
+pub async fn runs_finish(
+    ctx: &Ctx,
+    ends: Vec<RunEnd<'_>>,
+    next: Option<(&Claimer, usize)>,
+) -> Result<Finished> {
     let now = ctx.now();
+    let tenants: Vec<TenantId> = ends.iter().map(|end| end.tenant).collect();
+    let mut numbered: Vec<_> = ends.into_iter().enumerate().collect();
+    // As everywhere, so that nobody waits in a circle.
+    numbered.sort_unstable_by_key(|(_, end)| end.tenant);
+    let mut kept = vec![false; numbered.len()];
+    let mut more = false;
+    let mut tx = ctx.write().await?;
+    for (number, end) in numbered {
+        if let Some(waits) = finish(&mut tx, end, now).await? {
+            kept[number] = true;
+            more |= waits;
+        }
+    }
+    let mut jobs = Vec::new();
+    if let Some((claimer, places)) = next {
+        let most = ctx.app.settings.limits.most_in_bundle;
+        // Boxed, or every ending run carries its room.
+        let taken = Box::pin(take(&mut tx, claimer, places, now, most));
+        jobs = taken.await?.jobs;
+    }
+    tx.commit().await.map_err(store_error)?;
+    for (tenant, kept) in tenants.into_iter().zip(&kept) {
+        if *kept {
+            ctx.app.hints.give(Topic::Tenant(tenant));
+        }
+    }
+    if more {
+        ctx.app.hints.give(Topic::Dispatch);
+    }
+    Ok(Finished { kept, jobs })
+}
+
+/// Ends one run; answers whether triggers of its tenant wait, or none where the claim is lost.
+async fn finish(tx: &mut Tx, end: RunEnd<'_>, now: Timestamp) -> Result<Option<bool>> {
     let RunEnd {
         tenant,
         claim,
@@ -223,55 +265,40 @@ pub async fn run_finish(ctx: &Ctx, end: RunEnd<'_>, claimer: Option<&Claimer>) -
         learned,
         mut log,
     } = end;
+    let phase = outcome.phase;
     let mut outcome = outcome.clone();
-    let mut tx = ctx.write().await?;
     // What a rerun that is not saved finds out stays in its own row.
-    let unsaved = !learned.is_empty()
-        && !runs::get(&mut tx, claim.id)
-            .await
-            .map_err(store_error)?
-            .is_saved;
+    let unsaved =
+        !learned.is_empty() && !runs::get(tx, claim.id).await.map_err(store_error)?.is_saved;
     let nothing = Learned::default();
     let learned = if unsaved { &nothing } else { learned };
     // The tenant is locked first, as everywhere, so that nobody waits in a circle.
-    let merged = learned::merge(&mut tx, tenant, learned, &mut outcome).await?;
-    if outcome.phase != end.outcome.phase
+    let merged = learned::merge(tx, tenant, learned, &mut outcome).await?;
+    if outcome.phase != phase
         && let Some(message) = &outcome.message
     {
         let added = log.say(&format!("{}: {message}", outcome.phase));
         outcome.usage.log_bytes += i64::try_from(added).unwrap_or(0);
     }
-    if !runs::finish(&mut tx, claim, &outcome, now)
+    if !runs::finish(tx, claim, &outcome, now)
         .await
         .map_err(store_error)?
     {
-        return Ok(Finished::Lost);
+        return Ok(None);
     }
     if let Some(merged) = merged {
-        learned::keep(&mut tx, tenant, &merged, now).await?;
+        learned::keep(tx, tenant, &merged, now).await?;
     }
     if !log.text.is_empty() {
-        logs::append(&mut tx, LogOf::Run(claim.id), log.number, log.text)
+        logs::append(tx, LogOf::Run(claim.id), log.number, log.text)
             .await
             .map_err(store_error)?;
     }
     let succeeded = outcome.phase == Phase::Succeeded;
-    let more = tenant_states::update_ended(&mut tx, tenant, claim.id, succeeded, now)
+    tenant_states::update_ended(tx, tenant, claim.id, succeeded, now)
         .await
-        .map_err(store_error)?;
-    let mut next = None;
-    if let Some(claimer) = claimer {
-        let most = ctx.app.settings.limits.most_in_bundle;
-        // Boxed, or every ending run carries its room.
-        let taken = Box::pin(take(&mut tx, claimer, 1, now, most));
-        next = taken.await?.jobs.pop();
-    }
-    tx.commit().await.map_err(store_error)?;
-    ctx.app.hints.give(Topic::Tenant(tenant));
-    if more {
-        ctx.app.hints.give(Topic::Dispatch);
-    }
-    Ok(Finished::Kept(next.map(Box::new)))
+        .map(Some)
+        .map_err(store_error)
 }
 
 /// Closes runs whose node is lost; of `node` itself too when it has just started. Answers how

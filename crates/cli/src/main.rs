@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         .collect();
     let mut printer = Printer::new(wants_colours(&environment));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
     {
@@ -78,4 +79,11 @@ fn wants_colours(environment: &config::Environment) -> bool {
             .unwrap_or_default()
     };
     said("NO_COLOR").is_empty() && said("TERM") != "dumb"
+}
+
+/// Half as many threads again as processors: one that commits waits for the disk, and one that
+/// starts a process for the kernel to put the program in place.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors + processors / 2
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::execute::Ends;
 use crate::scratch::Scratch;
 use crate::signals::Signals;
 use crate::slots::Slots;
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) runs: Slots,
     pub(crate) builds: Slots,
     pub(crate) signals: Signals,
+    pub(crate) ends: Ends,
     pub(crate) scratch: Scratch,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -51,6 +53,7 @@ impl Inner {
             runs: Slots::new(config.run_slots),
             builds: Slots::new(config.build_slots),
             signals: Signals::default(),
+            ends: Ends::default(),
             scratch: Scratch::new(
                 config.memory_dir.clone(),
                 config.work_dir.clone(),

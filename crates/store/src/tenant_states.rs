@@ -116,10 +116,18 @@ pub async fn update_resumed(
     only: Option<TenantId>,
     now: Timestamp,
 ) -> Result<()> {
-    const SQL: &str = "UPDATE tenant_states SET due_at = $2 WHERE waiting > 0
-        AND tenant_id IN (SELECT id FROM tenants WHERE integration_id = $1 AND (CAST($3 AS BIGINT) = 0 OR id = $3))";
+    // In the order of their ids, as ends that are stored together do it, so that none waits in a
+    // circle.
+    let sql = format!(
+        "WITH held AS MATERIALIZED (SELECT s.tenant_id FROM tenant_states s WHERE s.waiting > 0
+            AND s.tenant_id IN (SELECT id FROM tenants
+                WHERE integration_id = $1 AND (CAST($3 AS BIGINT) = 0 OR id = $3))
+            ORDER BY s.tenant_id{})
+        UPDATE tenant_states SET due_at = $2 WHERE tenant_id IN (SELECT tenant_id FROM held)",
+        tx.dialect().for_update()
+    );
     let only = only.map_or(0, TenantId::get);
-    tx.execute(SQL, &values![integration, now, only]).await?;
+    tx.execute(&sql, &values![integration, now, only]).await?;
     Ok(())
 }
 

@@ -4,18 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::logs::LogEnd;
 use marquetry_app::retention::{Removed, Retention, retain};
-use marquetry_app::run_engine::{Finished, RunEnd};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_app::{
-    App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, dispatch, learned, polls,
-    releases, run_engine, schedules, secret_sweeps,
+    App, Ctx, Limits, MasterKey, Settings, bootstrap_key, builds, dispatch, polls, run_engine,
+    schedules, secret_sweeps,
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
     ApiKeyId, Build, BuildId, BuildStatus, Given, Integration, IntegrationId, Mode, NewBuild,
-    Outcome, Phase, Release, ReleaseId, Run, RunUsage, SimClock, Tenant, TenantId, Timestamp,
+    Release, ReleaseId, Run, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
@@ -46,8 +44,6 @@ pub struct Inside {
 }
 
 const NODE: &str = "node-of-the-test";
-/// The number of a chunk of a log behind all that a test writes.
-const BEHIND: i64 = 1_000;
 
 impl Inside {
     /// A fresh one.
@@ -318,7 +314,7 @@ impl Inside {
         taken.unwrap().jobs.is_empty()
     }
 
-    fn claimer(&self) -> Claimer {
+    pub(crate) fn claimer(&self) -> Claimer {
         Claimer {
             node: NODE.into(),
             lease_until: self.app.now().plus(Duration::from_secs(60)),
@@ -443,42 +439,6 @@ impl Inside {
     pub async fn sweep_secrets(&self) -> usize {
         let swept = secret_sweeps::secrets_sweep(&self.system()).await;
         swept.unwrap().sealed
-    }
-
-    /// Ends a run that was taken, well.
-    pub async fn end_run(&self, run: &Run, claim: &RunClaim, std_out: &str) {
-        let mut outcome = Outcome {
-            phase: Phase::Succeeded,
-            message: None,
-            exit_code: Some(0),
-            std_out: Some(std_out.into()),
-            usage: RunUsage::default(),
-        };
-        let release = releases::release_get(&self.system(), run.integration_id, run.release_id)
-            .await
-            .unwrap();
-        let (learned, lines) = learned::judge(&release, run.mode, &mut outcome);
-        let fault = outcome.message.as_ref();
-        let fault = fault.map(|message| format!("{}: {message}", outcome.phase));
-        let mut log = LogEnd {
-            number: BEHIND,
-            text: Vec::new(),
-            is_at_line_start: true,
-        };
-        for line in lines.into_iter().chain(fault) {
-            log.say(&line);
-        }
-        let end = RunEnd {
-            tenant: run.tenant_id,
-            claim,
-            outcome: &outcome,
-            learned: &learned,
-            log,
-        };
-        let finished = run_engine::run_finish(&self.system(), end, None)
-            .await
-            .unwrap();
-        assert!(matches!(finished, Finished::Kept(_)), "the claim holds");
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod database;
+mod ends;
 mod http;
 mod inside;
 mod repository;

@@ -1,5 +1,6 @@
 //! Dispatch and execute: makes runs of what waits and executes as many as there are places.
 
+mod ends;
 mod files;
 mod outcome;
 mod run;
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 
 use crate::inner::Inner;
 use crate::slots::Slot;
+
+pub(crate) use ends::Ends;
 
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use marquetry_app::environment::{Facts, secrets, too_large, variables};
 use marquetry_app::integration_secrets::build_secrets;
 use marquetry_app::learned::{Learned, judge as judge_output};
-use marquetry_app::logs::log_archive;
-use marquetry_app::run_engine::{Finished, RunEnd, RunJob, run_finish, run_log};
+use marquetry_app::logs::{LogEnd, log_archive};
+use marquetry_app::run_engine::{RunEnd, RunJob, run_log, runs_finish};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_manifest::{Egress, LastLine};
 use marquetry_model::{Outcome, Phase, TenantId};
@@ -18,6 +18,7 @@ use marquetry_sandbox::{Limits, Spec};
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::RunClaim;
 
+use super::ends::Settled;
 use super::files;
 use super::outcome::{End, judge};
 use crate::inner::Inner;
@@ -33,23 +34,36 @@ const LARGE_LOG: u64 = 8 * 1024;
 /// Executes a run and reports its end; where others wait, the same place goes on with the next
 /// one, which the report has brought. Else the place is free as soon as the process has ended.
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
-    let mut slot = Some(slot);
-    let mut next = Some(Box::new(job));
-    while let Some(job) = next {
-        let ended = run(&inner, &job).await;
-        if inner.runs.free() > 0 || inner.stop.is_cancelled() {
-            slot = None;
-        }
-        next = report(&inner, &job, ended, &mut slot).await;
+    let mut next = Some((Box::new(job), slot));
+    while let Some((job, slot)) = next {
+        let ended = Box::new(run(&inner, &job).await);
+        let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
+        let slot = if is_idle { None } else { Some(slot) };
+        next = report(&inner, ended, slot).await;
     }
 }
 
 /// How a run ended, before anybody knows.
-struct RunEnded {
+pub(super) struct RunEnded {
+    tenant: TenantId,
     claim: RunClaim,
     outcome: Outcome,
     learned: Learned,
-    log: LogBuffer,
+    /// What of its log is not stored.
+    rest: LogEnd,
+    log_bytes: u64,
+}
+
+impl RunEnded {
+    pub(super) fn end(&self) -> RunEnd<'_> {
+        RunEnd {
+            tenant: self.tenant,
+            claim: &self.claim,
+            outcome: &self.outcome,
+            learned: &self.learned,
+            log: self.rest.clone(),
+        }
+    }
 }
 
 async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
@@ -81,12 +95,16 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
     if let Some(message) = &outcome.message {
         log.say(&format!("{}: {message}", outcome.phase));
     }
-    outcome.usage.log_bytes = i64::try_from(log.kept()).unwrap_or(i64::MAX);
+    let rest = log.end();
+    let log_bytes = log.kept();
+    outcome.usage.log_bytes = i64::try_from(log_bytes).unwrap_or(i64::MAX);
     RunEnded {
+        tenant: job.tenant.id,
         claim,
         outcome,
         learned,
-        log,
+        rest,
+        log_bytes,
     }
 }
 
@@ -94,47 +112,36 @@ async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
 /// whether or not somebody notes it. Answers the next run for the place, while there is one.
 async fn report(
     inner: &Arc<Inner>,
-    job: &RunJob,
-    ended: RunEnded,
-    slot: &mut Option<Slot>,
-) -> Option<Box<RunJob>> {
-    let RunEnded {
-        claim,
-        outcome,
-        learned,
-        mut log,
-    } = ended;
-    let rest = log.end();
-    let mut pause = Duration::from_millis(100);
-    let next = loop {
-        let end = RunEnd {
-            tenant: job.tenant.id,
-            claim: &claim,
-            outcome: &outcome,
-            learned: &learned,
-            log: rest.clone(),
-        };
-        let claimer = slot.is_some().then(|| inner.claimer());
-        match run_finish(&inner.ctx, end, claimer.as_ref()).await {
-            Ok(Finished::Kept(next)) => break next,
-            Ok(Finished::Lost) => {
-                tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
-                return None;
-            }
-            Err(error) => {
-                tracing::error!(run = %claim.id, error = &error as &dyn std::error::Error, "an outcome could not be stored");
-                // What is wrong with the next run must not keep this one from ending.
-                *slot = None;
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(10));
-            }
-        }
+    ended: Box<RunEnded>,
+    slot: Option<Slot>,
+) -> Option<(Box<RunJob>, Slot)> {
+    let (claim, log_bytes) = (ended.claim.clone(), ended.log_bytes);
+    let (kept, next) = match inner.ends.settle(inner, ended, slot).await {
+        Settled::Stored { kept, next } => (kept, next),
+        Settled::Failed(ended) => (report_alone(inner, &ended).await, None),
     };
-    if log.kept() > LARGE_LOG {
+    if !kept {
+        tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
+    } else if log_bytes > LARGE_LOG {
         let inner_of_task = Arc::clone(inner);
         inner.tracker.spawn(archive(inner_of_task, claim));
     }
     next
+}
+
+/// Answers whether the claim held.
+async fn report_alone(inner: &Inner, ended: &RunEnded) -> bool {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match runs_finish(&inner.ctx, vec![ended.end()], None).await {
+            Ok(finished) => return finished.kept == [true],
+            Err(error) => {
+                tracing::error!(run = %ended.claim.id, error = &error as &dyn std::error::Error, "an outcome could not be stored");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+        }
+    }
 }
 
 async fn archive(inner: Arc<Inner>, claim: RunClaim) {

@@ -53,3 +53,35 @@ both_databases! {
         assert_eq!(order, [1, 2, 3, 1, 2, 3]);
     }
 }
+
+both_databases! {
+    async fn runs_that_end_together_are_stored_together(database) {
+        let client = Client::served(database).await;
+        let id = client.integration("shop").await;
+        client.inside.release(id, "v1").await;
+        for n in 1..=6 {
+            let body = json!({"name": format!("t{n}"), "integration_id": 1});
+            client.post("/v2/tenants", body).await.expect(200);
+            client.post(&format!("/v2/tenants/{n}/sync?mode=normal"), json!({})).await.expect(202);
+        }
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            taken.push(client.inside.take_run().await);
+        }
+        // Out of the order of their tenants, and one whose claim somebody else has taken.
+        taken.reverse();
+        taken[1].1.attempt += 1;
+        let finished = client.inside.end_runs(&taken, 2).await;
+        assert_eq!(finished.kept, [true, false, true]);
+        let next: Vec<_> = finished.jobs.iter().map(|job| job.run.tenant_id.get()).collect();
+        assert_eq!(next, [4, 5], "no more than there are places");
+        let phase = async |run: i64| {
+            let run = client.get(&format!("/v2/runs/{run}")).await.expect(200);
+            run["status"]["phase"].as_str().unwrap().to_owned()
+        };
+        let ids: Vec<i64> = taken.iter().map(|(run, _)| run.id.get()).collect();
+        assert_eq!(phase(ids[0]).await, "Succeeded");
+        assert_eq!(phase(ids[1]).await, "Running", "a late end changes nothing");
+        assert_eq!(phase(ids[2]).await, "Succeeded");
+    }
+}
