@@ -1,21 +1,20 @@
 //! Dispatch: making runs of what waits, for nodes that have places for them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_model::{
-    Channel, Decision, DecisionKind, Integration, IntegrationId, Release, ReleaseId, Result, Run,
-    Tenant, TenantId, Timestamp, Turn, bundle, share,
+    Decision, DecisionKind, Integration, IntegrationId, Release, Result, Run, Tenant, TenantId,
+    Timestamp, Turn, bundle, share,
 };
 use marquetry_store::runs::{Claimer, NewRun};
-use marquetry_store::{
-    Tx, decisions, integrations, releases, reruns, runs, tenant_states, tenants, triggers, turns,
-};
+use marquetry_store::{Tx, decisions, reruns, runs, tenant_states, tenants, triggers, turns};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::explain::noted;
-use crate::releases::resolve;
+use crate::known::Known;
 use crate::run_engine::{RunJob, job};
 
 /// How many tenants one look at the queue serves.
@@ -157,69 +156,6 @@ fn as_count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What one look has read already: a burst is mostly of few integrations.
-#[derive(Default)]
-struct Known {
-    integrations: HashMap<IntegrationId, Integration>,
-    releases: HashMap<ReleaseId, Release>,
-    /// What choices of tenants mean now.
-    chosen: HashMap<Choice, Option<Release>>,
-}
-
-/// What a tenant follows: a release of its own, or a channel of its integration.
-type Choice = (IntegrationId, Option<ReleaseId>, Option<Channel>);
-
-impl Known {
-    /// The caller has just read what the tenant's choice means.
-    fn of(integration: &Integration, tenant: &Tenant, release: Release) -> Self {
-        Self {
-            chosen: HashMap::from([(choice(integration, tenant), Some(release))]),
-            ..Self::default()
-        }
-    }
-
-    async fn integration(&mut self, tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
-        if let Some(found) = self.integrations.get(&id) {
-            return Ok(found.clone());
-        }
-        let found = integrations::get(tx, id).await.map_err(store_error)?;
-        self.integrations.insert(id, found.clone());
-        Ok(found)
-    }
-
-    async fn release(&mut self, tx: &mut Tx, id: ReleaseId) -> Result<Release> {
-        if let Some(found) = self.releases.get(&id) {
-            return Ok(found.clone());
-        }
-        let found = releases::get(tx, id).await.map_err(store_error)?;
-        self.releases.insert(id, found.clone());
-        Ok(found)
-    }
-
-    async fn resolved(
-        &mut self,
-        tx: &mut Tx,
-        integration: &Integration,
-        tenant: &Tenant,
-    ) -> Result<Option<Release>> {
-        let choice = choice(integration, tenant);
-        if let Some(found) = self.chosen.get(&choice) {
-            return Ok(found.clone());
-        }
-        let found = resolve(tx, integration, tenant).await?;
-        self.chosen.insert(choice, found.clone());
-        Ok(found)
-    }
-}
-
-fn choice(integration: &Integration, tenant: &Tenant) -> Choice {
-    (
-        integration.id,
-        tenant.integration_release_id,
-        tenant.integration_release_channel,
-    )
-}
-
 /// Makes the next run of one tenant, or notes when to look again.
 async fn dispatch(
     tx: &mut Tx,
@@ -253,13 +189,14 @@ pub(crate) async fn run_take_now(
         return Ok(None);
     }
     let mut known = Known::of(&integration, &tenant, release);
+    let integration = Arc::new(integration);
     bundle_next(tx, &mut known, (tenant, integration), claimer, now, most).await
 }
 
 async fn bundle_next(
     tx: &mut Tx,
     known: &mut Known,
-    (tenant, integration): (Tenant, Integration),
+    (tenant, integration): (Tenant, Arc<Integration>),
     claimer: &Claimer,
     now: Timestamp,
     most: usize,
@@ -320,7 +257,8 @@ async fn bundle_next(
     tenant_states::update_dispatched(tx, id, count, due, run.id)
         .await
         .map_err(store_error)?;
-    job(tx, run, tenant, integration, release).await.map(Some)
+    let of = known.of_run(tx, integration, release).await?;
+    job(tx, run, tenant, of).await.map(Some)
 }
 
 /// What waits is held until something changes, or `again`, which is worth a note.
@@ -348,5 +286,6 @@ async fn job_of(tx: &mut Tx, known: &mut Known, run: Run) -> Result<RunJob> {
     let tenant = tenants::get(tx, run.tenant_id).await.map_err(store_error)?;
     let integration = known.integration(tx, run.integration_id).await?;
     let release = known.release(tx, run.release_id).await?;
-    job(tx, run, tenant, integration, release).await
+    let of = known.of_run(tx, integration, release).await?;
+    job(tx, run, tenant, of).await
 }

@@ -7,13 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use marquetry_model::{Error, FieldError, IntegrationId, Patch, Result, Timestamp};
-use marquetry_store::{WriteTx, integration_secrets};
+use marquetry_store::{Tx, WriteTx, integration_secrets};
 use marquetry_vault::{DataKey, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::repository::origin;
+use crate::run_engine::RunJob;
 use crate::secret_texts::with_lines;
 use crate::vault::{data_key, vault_error};
 
@@ -116,6 +117,10 @@ impl BuildSecrets {
         with_lines(all)
     }
 }
+
+/// Secrets of an integration as they lie in the store: names and sealed texts.
+#[derive(Debug, Clone, Default)]
+pub struct Sealed(Vec<(String, String)>);
 
 /// Secrets that may be kept, each as text or to be forgotten.
 pub(crate) struct Checked(Vec<(&'static str, Option<String>)>);
@@ -310,17 +315,38 @@ pub async fn build_secrets(
     address: Option<&str>,
 ) -> Result<BuildSecrets> {
     let mut tx = ctx.read().await?;
-    let sealed = integration_secrets::list(&mut tx, id)
-        .await
-        .map_err(store_error)?;
+    let sealed = sealed(&mut tx, id).await?;
     drop(tx);
+    open(ctx, id, &sealed, address).await
+}
+
+/// What builds of a run's integration have that must not stand in its log either: a build may have
+/// written it into the artifact. There is no address, because the credential is not the run's.
+pub async fn run_build_secrets(ctx: &Ctx, job: &RunJob) -> Result<BuildSecrets> {
+    open(ctx, job.integration.id, &job.build_secrets, None).await
+}
+
+/// Names and sealed texts of one integration.
+pub(crate) async fn sealed(tx: &mut Tx, id: IntegrationId) -> Result<Sealed> {
+    integration_secrets::list(tx, id)
+        .await
+        .map(Sealed)
+        .map_err(store_error)
+}
+
+async fn open(
+    ctx: &Ctx,
+    id: IntegrationId,
+    Sealed(sealed): &Sealed,
+    address: Option<&str>,
+) -> Result<BuildSecrets> {
     let mut secrets = BuildSecrets::default();
     if sealed.is_empty() {
         return Ok(secrets);
     }
     let key = data_key(ctx, KIND).await?;
     for (name, sealed) in sealed {
-        let plain = key.open(place(&name, id), &sealed).map_err(vault_error)?;
+        let plain = key.open(place(name, id), sealed).map_err(vault_error)?;
         let read = match name.as_str() {
             CREDENTIAL => {
                 serde_json::from_slice::<Bound>(&plain).map(|bound| match bound.open(address) {

@@ -29,6 +29,7 @@ pub mod integration_secrets;
 pub mod integrations;
 pub mod json;
 pub mod keys;
+mod known;
 pub mod learned;
 pub mod lists;
 pub mod logs;

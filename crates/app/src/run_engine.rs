@@ -3,6 +3,7 @@
 //! Each public function is one transaction. A run is touched only under its claim (node and attempt), so
 //! a node that comes back late changes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_model::{
@@ -18,6 +19,7 @@ use crate::ctx::Ctx;
 use crate::dispatch::take;
 use crate::errors::store_error;
 use crate::hints::Topic;
+use crate::integration_secrets::Sealed;
 use crate::learned::{self, Learned};
 use crate::logs::{LogEnd, MARK};
 use crate::lost;
@@ -42,9 +44,11 @@ pub struct RunJob {
     /// The values of its secrets, sealed.
     pub sealed: Option<String>,
     /// Of what.
-    pub integration: Integration,
+    pub integration: Arc<Integration>,
+    /// What its builds are given, sealed.
+    pub build_secrets: Arc<Sealed>,
     /// Which code.
-    pub release: Release,
+    pub release: Arc<Release>,
     /// What it took, in order of arrival.
     pub triggers: Vec<Trigger>,
     /// The run that ended last.
@@ -58,14 +62,20 @@ pub struct RunJob {
     pub metadata: Map<String, Value>,
 }
 
+/// What a run is of, which others may have been read for already.
+pub(crate) struct Of {
+    pub(crate) integration: Arc<Integration>,
+    pub(crate) build_secrets: Arc<Sealed>,
+    pub(crate) release: Arc<Release>,
+}
+
 /// All that a node needs for a run that it has taken.
-pub(crate) async fn job(
-    tx: &mut Tx,
-    mut run: Run,
-    mut tenant: Tenant,
-    integration: Integration,
-    release: Release,
-) -> Result<RunJob> {
+pub(crate) async fn job(tx: &mut Tx, mut run: Run, mut tenant: Tenant, of: Of) -> Result<RunJob> {
+    let Of {
+        integration,
+        build_secrets,
+        release,
+    } = of;
     let mut triggers = triggers::list_of_run(tx, run.id)
         .await
         .map_err(store_error)?;
@@ -99,6 +109,7 @@ pub(crate) async fn job(
         tenant,
         sealed,
         integration,
+        build_secrets,
         release,
         triggers,
         last,

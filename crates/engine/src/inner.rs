@@ -53,7 +53,7 @@ impl Inner {
             runs: Slots::new(config.run_slots),
             builds: Slots::new(config.build_slots),
             signals: Signals::default(),
-            ends: Ends::default(),
+            ends: Ends::new(),
             scratch: Scratch::new(
                 config.memory_dir.clone(),
                 config.work_dir.clone(),

@@ -18,14 +18,17 @@ use crate::slots::Slot;
 const LINGER: Duration = Duration::from_millis(4);
 /// The most ends of one transaction, so that none waits long for the others.
 const MOST: usize = 64;
+/// How many live processes for each processor are enough.
+const BUSY: usize = 4;
 const ANSWERED: &str = "whoever takes an end answers it";
 
 /// Ends that are not stored yet. Whoever comes first stores what has come meanwhile.
-#[derive(Default)]
 pub(crate) struct Ends {
     waiting: Mutex<Vec<Waiting>>,
     came: Notify,
     turn: Turn<()>,
+    /// How many live processes keep the processors busy.
+    busy: usize,
 }
 
 /// One end, with the place that the run had.
@@ -50,6 +53,16 @@ pub(super) enum Settled {
 }
 
 impl Ends {
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            waiting: Mutex::default(),
+            came: Notify::new(),
+            turn: Turn::default(),
+            busy: processors * BUSY,
+        }
+    }
+
     /// Stores an end, alone or with others.
     pub(super) async fn settle(
         &self,
@@ -90,14 +103,13 @@ impl Ends {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for others: until half of the places wait for their next run, or nobody is left to
-    /// wait for.
+    /// Waits for others, while enough processes are left to keep the processors busy meanwhile.
     async fn linger(&self, inner: &Inner) {
         let until = Instant::now() + LINGER;
-        let half = (inner.config.run_slots / 2).clamp(1, MOST);
+        let live = (inner.config.run_slots / 2).max(self.busy);
         while {
             let ended = self.lock().len();
-            ended < half && ended < inner.runs.taken() && !inner.stop.is_cancelled()
+            ended < MOST && ended + live < inner.runs.taken() && !inner.stop.is_cancelled()
         } {
             if timeout_at(until, self.came.notified()).await.is_err() {
                 return;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::environment::{Facts, secrets, too_large, variables};
-use marquetry_app::integration_secrets::build_secrets;
+use marquetry_app::integration_secrets::run_build_secrets;
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::{LogEnd, log_archive};
 use marquetry_app::run_engine::{RunEnd, RunJob, run_log, runs_finish};
@@ -310,8 +310,7 @@ async fn spec(
         return Err(StartError::Refused(message));
     }
     let mut hidden = secrets(&facts, &given);
-    // A build may have written its variables into the artifact. No address: the credential is not ours.
-    let of_builds = build_secrets(&inner.ctx, job.integration.id, None).await;
+    let of_builds = run_build_secrets(&inner.ctx, job).await;
     hidden.extend(of_builds.map_err(StartError::BuildSecrets)?.texts());
     log.mask(&hidden);
     let folder = Path::new(&job.release.manifest_path)
