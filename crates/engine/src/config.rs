@@ -66,6 +66,8 @@ pub struct RunSettings {
     pub stdout_bytes: usize,
     /// Bytes of the log that are kept.
     pub log_bytes: u64,
+    /// The most interpreters that stand ready for a next run; 0: none is started ahead.
+    pub prestart: usize,
 }
 
 /// Limits of builds.

@@ -1,5 +1,6 @@
 //! What the loops of a node share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::Ctx;
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Config;
 use crate::execute::Ends;
+use crate::prestart::Prestart;
 use crate::scratch::Scratch;
 use crate::signals::Signals;
 use crate::slots::Slots;
@@ -32,7 +34,8 @@ pub(crate) struct Inner {
     pub(crate) builds: Slots,
     pub(crate) signals: Signals,
     pub(crate) ends: Ends,
-    pub(crate) scratch: Scratch,
+    pub(crate) scratch: Arc<Scratch>,
+    pub(crate) prestart: Prestart,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
     started: Instant,
@@ -54,11 +57,12 @@ impl Inner {
             builds: Slots::new(config.build_slots),
             signals: Signals::default(),
             ends: Ends::new(),
-            scratch: Scratch::new(
+            scratch: Arc::new(Scratch::new(
                 config.memory_dir.clone(),
                 config.work_dir.clone(),
                 !sandbox.has_own_root(),
-            ),
+            )),
+            prestart: Prestart::new(config.run.prestart, &sandbox, &config.work_dir),
             sandbox,
             config,
             tracker,

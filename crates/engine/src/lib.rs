@@ -16,6 +16,7 @@ mod masks;
 mod neighbours;
 mod network;
 mod poll;
+mod prestart;
 mod pump;
 mod reap;
 mod retain;

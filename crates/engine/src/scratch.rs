@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The places of a node.
 pub(crate) struct Scratch {
@@ -26,8 +26,8 @@ struct Free {
 }
 
 /// One place, empty when it is taken.
-pub(crate) struct Place<'a> {
-    scratch: &'a Scratch,
+pub(crate) struct Place {
+    scratch: Arc<Scratch>,
     number: usize,
 }
 
@@ -43,11 +43,11 @@ impl Scratch {
     }
 
     /// Takes an empty place.
-    pub(crate) fn take(&self) -> io::Result<Place<'_>> {
+    pub(crate) fn take(self: &Arc<Self>) -> io::Result<Place> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = free.places.pop_first() {
             return Ok(Place {
-                scratch: self,
+                scratch: Arc::clone(self),
                 number,
             });
         }
@@ -55,7 +55,7 @@ impl Scratch {
         free.made += 1;
         drop(free);
         let place = Place {
-            scratch: self,
+            scratch: Arc::clone(self),
             number,
         };
         std::fs::create_dir_all(place.files())?;
@@ -67,7 +67,7 @@ impl Scratch {
     }
 }
 
-impl Place<'_> {
+impl Place {
     /// Where the platform's files for the run go.
     pub(crate) fn files(&self) -> PathBuf {
         self.below(&self.scratch.memory, "files")
@@ -88,7 +88,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     /// A place that cannot be emptied is not used again; the next start removes it.
     fn drop(&mut self) {
         let mut emptied = empty(&self.files());
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_place_is_empty_when_it_is_taken_again() {
         let folder = tempfile::tempdir().unwrap();
-        let scratch = Scratch::new(None, folder.path().to_owned(), true);
+        let scratch = Arc::new(Scratch::new(None, folder.path().to_owned(), true));
         let place = scratch.take().unwrap();
         let (files, home) = (place.files(), place.home());
         std::fs::write(files.join("triggers.json"), "[]").unwrap();

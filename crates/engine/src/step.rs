@@ -32,7 +32,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The layout of a run in a place of the scratch; nothing is made.
-    pub(crate) fn of_run(inner: &Inner, place: &Place<'_>, source: PathBuf) -> Self {
+    pub(crate) fn of_run(inner: &Inner, place: &Place, source: PathBuf) -> Self {
         let home = place.home();
         let tmp = place.tmp();
         Self::put(inner, place.files(), source, Access::ReadOnly, [home, tmp])

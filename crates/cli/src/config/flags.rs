@@ -37,6 +37,10 @@ pub(crate) struct ServerFlags {
     /// How many builds at the same time [default: half as many as processors].
     #[arg(long, value_name = "N")]
     pub(super) build_slots: Option<String>,
+    /// Interpreters (Node, Python) that are started ahead and wait for the next run of an integration
+    /// that has just run: none sees two runs. Needs the full sandbox; 0 to 256 [default: 0].
+    #[arg(long, value_name = "N")]
+    pub(super) prestart: Option<String>,
     /// `full` refuses to run code where a part of the sandbox is missing, `degraded` runs with what
     /// there is and says so in every log, `off` is for trusted code only [default: full].
     #[arg(long, value_name = "full|degraded|off")]
@@ -100,6 +104,7 @@ impl ServerFlags {
             "roles" => self.roles.clone(),
             "run-slots" => one(&self.run_slots),
             "build-slots" => one(&self.build_slots),
+            "prestart" => one(&self.prestart),
             "sandbox" => one(&self.sandbox),
             "local-repositories" => one(&self.local_repositories),
             "outbound-allow" => self.outbound_allow.clone(),

@@ -124,6 +124,8 @@ pub(crate) struct ServerConfig {
     pub run_slots: usize,
     /// Builds at the same time, 1 to 256.
     pub build_slots: usize,
+    /// The most interpreters that stand ready for a next run.
+    pub prestart: usize,
     /// How much of the sandbox must be there.
     pub sandbox: SandboxMode,
     /// Only below this folder may a repository be a local path.

@@ -13,6 +13,7 @@ use super::{
 
 const MOST_RUN_SLOTS: usize = 4096;
 const MOST_BUILD_SLOTS: usize = 256;
+const MOST_PRESTART: u64 = 256;
 
 /// The whole configuration, or everything that is wrong with it.
 pub(super) fn read(
@@ -69,6 +70,9 @@ impl Reader<'_> {
             }),
             build_slots: self.one("build_slots", processors.div_ceil(2), |text| {
                 values::slots(text, MOST_BUILD_SLOTS)
+            }),
+            prestart: self.one("prestart", 0, |text| {
+                values::number(text, 0, MOST_PRESTART).map(|n| usize::try_from(n).unwrap_or(0))
             }),
             sandbox: self.one("sandbox", SandboxMode::Full, values::sandbox),
             local_repositories: self.one(

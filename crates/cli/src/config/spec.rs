@@ -74,6 +74,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec("roles", "roles", "MARQUETRY_ROLES", Many),
     spec("run_slots", "run-slots", "MARQUETRY_RUN_SLOTS", One),
     spec("build_slots", "build-slots", "MARQUETRY_BUILD_SLOTS", One),
+    spec("prestart", "prestart", "MARQUETRY_PRESTART", One),
     spec("sandbox", "sandbox", "MARQUETRY_SANDBOX", One),
     spec(
         "local_repositories",

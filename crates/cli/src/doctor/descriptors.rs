@@ -14,7 +14,8 @@ const FOR_EACH_RUN: u64 = 64;
 pub(super) fn check(config: &ServerConfig) -> Check {
     let limit = getrlimit(Resource::Nofile);
     let may_have = limit.current.unwrap_or(u64::MAX);
-    let slots = u64::try_from(config.run_slots + config.build_slots).unwrap_or(u64::MAX);
+    let slots =
+        u64::try_from(config.run_slots + config.build_slots + config.prestart).unwrap_or(u64::MAX);
     judge(may_have, slots)
 }
 

@@ -104,7 +104,8 @@ fn size(number: u64) -> usize {
 }
 
 /// Limits of runs.
-fn run(limits: &LimitConfig) -> RunSettings {
+fn run(config: &ServerConfig) -> RunSettings {
+    let limits = &config.limits;
     RunSettings {
         grace: Duration::from_secs(limits.run_grace_s),
         processes: count(limits.run_processes),
@@ -112,6 +113,7 @@ fn run(limits: &LimitConfig) -> RunSettings {
         disk_bytes: limits.run_disk_mb << 20,
         stdout_bytes: size(limits.run_stdout_kb) << 10,
         log_bytes: limits.run_log_mb << 20,
+        prestart: config.prestart,
     }
 }
 
@@ -225,7 +227,7 @@ pub(super) async fn engine(
         lease: LEASE,
         policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),
         resolver: Arc::new(Resolver::system()),
-        run: run(&config.limits),
+        run: run(config),
         build: build(config),
     };
     Ok(Engine::start(app, sandbox, Prepared { artifacts }, settings).await?)

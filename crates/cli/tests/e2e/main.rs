@@ -15,6 +15,7 @@ mod manifests;
 mod metadata;
 mod narrowing;
 mod nodes;
+mod prestart;
 mod private;
 mod pushes;
 mod readers;

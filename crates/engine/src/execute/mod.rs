@@ -18,6 +18,7 @@ use crate::inner::Inner;
 use crate::slots::Slot;
 
 pub(crate) use ends::Ends;
+pub(crate) use run::{reach, reach_of, spec};
 
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);

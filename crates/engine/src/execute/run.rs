@@ -1,6 +1,5 @@
 //! One run, from claim to end.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,11 @@ use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::{LogEnd, log_archive};
 use marquetry_app::run_engine::{RunEnd, RunJob, run_log, runs_finish};
 use marquetry_app::tenant_secrets::run_configs;
+use marquetry_blobs::Unpacked;
 use marquetry_manifest::{Egress, LastLine};
 use marquetry_model::{Outcome, Phase, TenantId};
 use marquetry_outbound::relay::RelayStats;
-use marquetry_sandbox::{Limits, Spec};
+use marquetry_sandbox::{Child, Limits, Spec};
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::RunClaim;
 
@@ -24,7 +24,9 @@ use super::outcome::{End, judge};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
+use crate::prestart::{self, Waiting};
 use crate::pump::{Bounds, Pump, Sink, Stdout, Stored};
+use crate::scratch::Place;
 use crate::slots::Slot;
 use crate::step::Layout;
 
@@ -36,6 +38,7 @@ const LARGE_LOG: u64 = 8 * 1024;
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
     let mut next = Some((Box::new(job), slot));
     while let Some((job, slot)) = next {
+        prestart::prepare(&inner, &job);
         let ended = Box::new(run(&inner, &job).await);
         let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
         let slot = if is_idle { None } else { Some(slot) };
@@ -185,20 +188,25 @@ async fn attempt(
     log: &mut LogBuffer,
 ) -> Result<Outcome, StartError> {
     let registered = inner.signals.register(claim.id, claim.attempt);
-    let artifact = job
-        .release
-        .artifact
-        .parse()
-        .map_err(|e| StartError::Release(Box::new(e)))?;
-    let release = inner
-        .artifacts
-        .ensure(&artifact, &inner.ctx.app.blobs)
-        .await;
-    // Held until the run has ended: it stays unpacked so long.
-    let release = release.map_err(|e| StartError::Release(Box::new(e)))?;
-    let place = inner.scratch.take().map_err(StartError::Folder)?;
+    // Folder and release are held until the run has ended: the release stays unpacked so long.
+    let (release, place, waiting) = match inner.prestart.take(inner, job) {
+        Some(ready) => (ready.release, ready.place, Some(ready.waiting)),
+        None => (release(inner, job).await?, place(inner)?, None),
+    };
     let layout = Layout::of_run(inner, &place, release.path().to_owned());
-    in_layout(inner, job, claim, log, &layout, registered.receiver.clone()).await
+    let signal = registered.receiver.clone();
+    in_layout(inner, job, claim, log, &layout, waiting, signal).await
+}
+
+async fn release(inner: &Inner, job: &RunJob) -> Result<Unpacked, StartError> {
+    let artifact = job.release.artifact.parse();
+    let artifact = artifact.map_err(|e| StartError::Release(Box::new(e)))?;
+    let release = inner.artifacts.ensure(&artifact, &inner.ctx.app.blobs);
+    release.await.map_err(|e| StartError::Release(Box::new(e)))
+}
+
+fn place(inner: &Inner) -> Result<Place, StartError> {
+    inner.scratch.take().map_err(StartError::Folder)
 }
 
 async fn in_layout(
@@ -207,18 +215,28 @@ async fn in_layout(
     claim: &RunClaim,
     log: &mut LogBuffer,
     layout: &Layout,
+    waiting: Option<Waiting>,
     signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
 ) -> Result<Outcome, StartError> {
-    let egress = egress(job);
     // It may have been allowed when the integration was saved.
-    if egress == Egress::Host && !inner.ctx.app.settings.host_network_allowed {
+    if egress(job) == Egress::Host && !inner.ctx.app.settings.host_network_allowed {
         let message = "egress host is not allowed here; change the integration's egress, or the operator opens it with --allow-host-network";
         return Err(StartError::Refused(message.to_owned()));
     }
-    let reach = Reach::new(inner, egress, &job.integration.egress_ports);
+    let reach = reach(inner, job);
     let timeout_s = timeout_s(inner, job);
-    let spec = spec(inner, job, layout, &reach, log).await?;
-    let mut child = inner.sandbox.spawn(spec).await?;
+    let given = given(inner, job, layout, log).await?;
+    let mut child = match waiting {
+        Some(waiting) => waiting.give(&given, lease_left(inner, job)).await,
+        None => None,
+    };
+    if child.is_some() {
+        log.say("a pre-started interpreter is used");
+    }
+    let mut child = match child.take() {
+        Some(child) => child,
+        None => start(inner, job, layout, &reach, given).await?,
+    };
     let relay = reach.relay(child.egress.take())?;
     let mut stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
     let mut sink = RunSink { inner, job, claim };
@@ -274,13 +292,26 @@ fn narrowing<'a>(job: &'a RunJob, key: &str) -> Option<&'a serde_json::Value> {
     job.release.narrowing.as_ref()?.get(key)
 }
 
-async fn spec(
+async fn start(
     inner: &Inner,
     job: &RunJob,
     layout: &Layout,
     reach: &Reach,
+    given: Vec<(String, String)>,
+) -> Result<Child, StartError> {
+    let mut spec = spec(inner, job, layout, reach, lease_left(inner, job));
+    let given = given.into_iter().map(|(n, v)| (n.into(), v.into()));
+    spec.environment.extend(given);
+    Ok(inner.sandbox.spawn(spec).await?)
+}
+
+/// The run's own variables; its files are written, and its log has begun.
+async fn given(
+    inner: &Inner,
+    job: &RunJob,
+    layout: &Layout,
     log: &mut LogBuffer,
-) -> Result<Spec, StartError> {
+) -> Result<Vec<(String, String)>, StartError> {
     let files = layout.files();
     let configs = run_configs(&inner.ctx, job).await;
     let configs = configs.map_err(|cause| StartError::Secrets {
@@ -313,21 +344,26 @@ async fn spec(
     let of_builds = run_build_secrets(&inner.ctx, job).await;
     hidden.extend(of_builds.map_err(StartError::BuildSecrets)?.texts());
     log.mask(&hidden);
+    Ok(given)
+}
+
+/// What every run of a release has in common: nothing here is a tenant's.
+pub(crate) fn spec(
+    inner: &Inner,
+    job: &RunJob,
+    layout: &Layout,
+    reach: &Reach,
+    lease: Duration,
+) -> Spec {
     let folder = Path::new(&job.release.manifest_path)
         .parent()
         .unwrap_or(Path::new(""));
-    let mut environment = layout.run_environment(&job.release.base, folder);
-    environment.extend(
-        given
-            .into_iter()
-            .map(|(n, v)| (OsString::from(n), OsString::from(v))),
-    );
     let limits = &inner.config.run;
-    Ok(Spec {
+    Spec {
         command: ["/bin/sh", "-c", job.release.run_command.as_str()]
             .map(Into::into)
             .to_vec(),
-        environment,
+        environment: layout.run_environment(&job.release.base, folder),
         working_dir: layout.source().join(folder),
         mounts: layout.mounts.clone(),
         limits: Limits {
@@ -337,8 +373,18 @@ async fn spec(
             disk_bytes: limits.disk_bytes,
         },
         network: reach.network.clone(),
-        lease: lease_left(inner, job),
-    })
+        lease,
+    }
+}
+
+/// Where a run may connect to.
+pub(crate) fn reach(inner: &Inner, job: &RunJob) -> Reach {
+    Reach::new(inner, egress(job), &job.integration.egress_ports)
+}
+
+/// What of a run's sandbox may change without another release: egress, and memory in MiB.
+pub(crate) fn reach_of(inner: &Inner, job: &RunJob) -> (Egress, i64) {
+    (egress(job), memory_mb(inner, job))
 }
 
 /// What is left of the lease that the claim took: a process never outlives it.

@@ -1,0 +1,207 @@
+//! Interpreters that stand ready for the next run of a release: started ahead in a sandbox of their
+//! own, each for one run, and given a tenant's data only when that run has come.
+//!
+//! Starting Node takes longer than most runs. A process that waits has loaded its interpreter and a
+//! file of ours, and nothing of the integration or of a tenant; what it waits for comes through a
+//! named pipe in the folder of the run's files. Without the full sandbox another run could read from
+//! that pipe, so there is none then. See `docs/decisions/020-prestarted-interpreters.md`.
+
+mod command;
+mod ready;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use marquetry_app::run_engine::RunJob;
+use marquetry_blobs::Unpacked;
+use marquetry_manifest::Egress;
+use marquetry_model::{IntegrationId, ReleaseId};
+use marquetry_sandbox::{Mode, Sandbox};
+
+use crate::execute::reach_of;
+use crate::inner::Inner;
+use crate::scratch::Place;
+use command::{Language, language};
+pub(crate) use ready::Waiting;
+
+/// How long one stands ready. No integration that runs less often gains by it.
+const LIFE: Duration = Duration::from_secs(30);
+
+/// The interpreters of one node.
+pub(crate) struct Prestart {
+    /// The most that stand ready at one time.
+    most: usize,
+    /// Where the files lie that they load, which are written when the first one is wanted: starting an
+    /// engine empties what is below.
+    folder: PathBuf,
+    written: OnceLock<bool>,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    ready: Vec<Ready>,
+    /// Those that are being started.
+    making: usize,
+    number: u64,
+}
+
+/// One that stands ready.
+pub(crate) struct Ready {
+    number: u64,
+    key: Key,
+    /// The process.
+    pub(crate) waiting: Waiting,
+    /// Its folders.
+    pub(crate) place: Place,
+    /// The code that it sees.
+    pub(crate) release: Unpacked,
+}
+
+/// What a sandbox is made by: a run of another key needs another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    integration: IntegrationId,
+    release: ReleaseId,
+    memory_mb: i64,
+    egress: Egress,
+    egress_ports: Vec<u16>,
+}
+
+impl Key {
+    fn of(inner: &Inner, job: &RunJob) -> Self {
+        let (egress, memory_mb) = reach_of(inner, job);
+        Self {
+            integration: job.integration.id,
+            release: job.release.id,
+            memory_mb,
+            egress,
+            egress_ports: job.integration.egress_ports.clone(),
+        }
+    }
+}
+
+impl Prestart {
+    /// What interpreters load goes below `work_dir`. None stand ready where the sandbox cannot keep
+    /// runs apart.
+    pub(crate) fn new(most: usize, sandbox: &Sandbox, work_dir: &std::path::Path) -> Self {
+        let is_safe = sandbox.mode() == Mode::Full && sandbox.has_own_root();
+        if most > 0 && !is_safe {
+            tracing::warn!("no interpreters are started ahead: that needs the full sandbox");
+        }
+        Self {
+            most: if is_safe { most } else { 0 },
+            folder: work_dir.join("prestart"),
+            written: OnceLock::new(),
+            pool: Mutex::default(),
+        }
+    }
+
+    /// Where the files lie that interpreters load, if they could be written.
+    fn folder(&self) -> Option<PathBuf> {
+        let written = self
+            .written
+            .get_or_init(|| ready::write_files(&self.folder));
+        written.then(|| self.folder.clone())
+    }
+
+    /// One for this run, if there is one.
+    pub(crate) fn take(&self, inner: &Inner, job: &RunJob) -> Option<Ready> {
+        if self.most == 0 {
+            return None;
+        }
+        let key = Key::of(inner, job);
+        let mut pool = self.lock();
+        let place = pool.ready.iter().position(|ready| ready.key == key)?;
+        Some(pool.ready.swap_remove(place))
+    }
+
+    fn remove(&self, number: u64) -> Option<Ready> {
+        let mut pool = self.lock();
+        let place = pool.ready.iter().position(|ready| ready.number == number)?;
+        Some(pool.ready.swap_remove(place))
+    }
+
+    /// A place for one that is being started, if there is one.
+    fn begin(&self, inner: &Arc<Inner>) -> Option<Making> {
+        let mut pool = self.lock();
+        if pool.ready.len() + pool.making >= self.most {
+            return None;
+        }
+        pool.making += 1;
+        Some(Making(Arc::clone(inner)))
+    }
+
+    /// Lets it stand ready; answers its number.
+    fn keep(&self, ready: Ready) -> u64 {
+        let mut pool = self.lock();
+        pool.number += 1;
+        let number = pool.number;
+        pool.ready.push(Ready { number, ..ready });
+        number
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One that is being started.
+struct Making(Arc<Inner>);
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.0.prestart.lock().making -= 1;
+    }
+}
+
+/// Starts one for the next run like this, if that can have one.
+pub(crate) fn prepare(inner: &Arc<Inner>, job: &RunJob) {
+    if inner.prestart.most == 0 || inner.stop.is_cancelled() {
+        return;
+    }
+    let Some(language) = language(&job.release.run_command) else {
+        return;
+    };
+    let Some(making) = inner.prestart.begin(inner) else {
+        return;
+    };
+    let job = job.clone();
+    inner.tracker.spawn(make(making, job, language));
+}
+
+/// Starts one, and ends it when nobody wants it.
+async fn make(making: Making, job: RunJob, language: Language) {
+    let inner = Arc::clone(&making.0);
+    let ready = match ready::start(&inner, &job, language).await {
+        Ok((waiting, place, release)) => Ready {
+            number: 0,
+            key: Key::of(&inner, &job),
+            waiting,
+            place,
+            release,
+        },
+        Err(error) => {
+            // The next run starts its own, and says what is wrong.
+            tracing::debug!(
+                error = &*error as &dyn std::error::Error,
+                "no interpreter was started ahead"
+            );
+            return;
+        }
+    };
+    drop(job);
+    let ended = ready.waiting.ended();
+    let number = inner.prestart.keep(ready);
+    drop(making);
+    tokio::select! {
+        () = tokio::time::sleep(LIFE) => {}
+        () = inner.stop.cancelled() => {}
+        // Of itself, or with the run that it was for.
+        () = ended => {}
+    }
+    if let Some(ready) = inner.prestart.remove(number) {
+        ready.waiting.discard().await;
+    }
+}

@@ -1,0 +1,190 @@
+//! One process that waits for its run.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use marquetry_app::run_engine::RunJob;
+use marquetry_blobs::Unpacked;
+use marquetry_sandbox::{Access, Child};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Map, Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe;
+
+use super::Language;
+use crate::execute::{reach, spec};
+use crate::inner::Inner;
+use crate::scratch::Place;
+use crate::step::Layout;
+
+/// Where a process finds what it loads.
+const TARGET: &str = "/run/marquetry-start";
+/// Where the pipe is among a run's files.
+const PIPE: &str = ".start";
+const NODE: (&str, &str) = ("start.js", include_str!("start.js"));
+const PYTHON: (&str, &str) = ("sitecustomize.py", include_str!("sitecustomize.py"));
+/// Tells a process that it has to wait, and where.
+const START: &str = "MARQUETRY_START";
+/// How long a process lives that nobody wants: longer than it stands ready.
+const LEASE: Duration = Duration::from_secs(60);
+/// An interpreter that does not listen after this long will not.
+const LISTENS_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is asked whether it listens.
+const ASK: Duration = Duration::from_millis(1);
+/// How long it may take to read what it is told.
+const READS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a process is told besides its run's variables.
+type Restored = (Map<String, Value>, Vec<&'static str>);
+
+/// A process that waits for its run.
+pub(crate) struct Waiting {
+    child: Child,
+    pipe: PathBuf,
+    restored: Restored,
+}
+
+/// Writes what interpreters load; answers whether that could be done.
+pub(super) fn write_files(folder: &Path) -> bool {
+    let write = || {
+        std::fs::create_dir_all(folder)?;
+        for (name, text) in [NODE, PYTHON] {
+            std::fs::write(folder.join(name), text)?;
+        }
+        io::Result::Ok(())
+    };
+    match write() {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "what pre-started interpreters load could not be written");
+            false
+        }
+    }
+}
+
+/// Starts one for a run like this.
+pub(super) async fn start(
+    inner: &Inner,
+    job: &RunJob,
+    language: Language,
+) -> Result<(Waiting, Place, Unpacked), Box<dyn std::error::Error + Send + Sync>> {
+    let folder = inner.prestart.folder().ok_or("its files are missing")?;
+    let artifact = job.release.artifact.parse()?;
+    let release = inner.artifacts.ensure(&artifact, &inner.ctx.app.blobs);
+    let release = release.await?;
+    let place = inner.scratch.take()?;
+    let pipe = place.files().join(PIPE);
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0)?;
+    let mut layout = Layout::of_run(inner, &place, release.path().to_owned());
+    let folder = layout.mount(folder, TARGET, Access::ReadOnly);
+    let mut spec = spec(inner, job, &layout, &reach(inner, job), LEASE);
+    let restored = put(&mut spec.environment, language, &folder);
+    spec.environment
+        .push((START.into(), layout.files().join(PIPE).into()));
+    let child = inner.sandbox.spawn(spec).await?;
+    let waiting = Waiting {
+        child,
+        pipe,
+        restored,
+    };
+    Ok((waiting, place, release))
+}
+
+/// Lets the interpreter load our file; answers what undoes that.
+fn put(environment: &mut Vec<(OsString, OsString)>, language: Language, folder: &Path) -> Restored {
+    let (name, mut value, separator) = match language {
+        Language::Node => {
+            let option = format!("--require={}", folder.join(NODE.0).display());
+            ("NODE_OPTIONS", OsString::from(option), " ")
+        }
+        Language::Python => ("PYTHONPATH", folder.as_os_str().to_owned(), ":"),
+    };
+    let mut set = Map::new();
+    let mut unset = vec![START];
+    match environment.iter_mut().find(|(known, _)| known == name) {
+        Some((_, own)) => {
+            set.insert(name.to_owned(), json!(own.to_string_lossy()));
+            value.push(separator);
+            value.push(&*own);
+            *own = value;
+        }
+        None => {
+            unset.push(name);
+            environment.push((name.into(), value));
+        }
+    }
+    (set, unset)
+}
+
+impl Waiting {
+    /// When the process is gone.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let end = self.child.end();
+        async move {
+            end.await;
+        }
+    }
+
+    /// Gives it its run, whose lease ends so long from now; none where it does not take it: it is gone
+    /// then, and its place as it was.
+    pub(crate) async fn give(
+        mut self,
+        given: &[(String, String)],
+        lease: Duration,
+    ) -> Option<Child> {
+        self.child.extend_lease(lease).await;
+        match self.tell(given).await {
+            Ok(()) => Some(self.child),
+            Err(error) => {
+                tracing::warn!(%error, "a pre-started interpreter did not take its run");
+                self.discard().await;
+                None
+            }
+        }
+    }
+
+    async fn tell(&mut self, given: &[(String, String)]) -> io::Result<()> {
+        let (mut set, unset) = self.restored.clone();
+        set.extend(
+            given
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value))),
+        );
+        let told = json!({"set": set, "unset": unset}).to_string();
+        let mut pipe = self.listening().await?;
+        // The run shall not find it among its files.
+        tokio::fs::remove_file(&self.pipe).await?;
+        tokio::time::timeout(READS_WITHIN, pipe.write_all(told.as_bytes())).await?
+    }
+
+    /// The pipe, as soon as the process reads from it.
+    async fn listening(&mut self) -> io::Result<pipe::Sender> {
+        let end = self.child.end();
+        tokio::pin!(end);
+        let until = tokio::time::Instant::now() + LISTENS_WITHIN;
+        loop {
+            match pipe::OpenOptions::new().open_sender(&self.pipe) {
+                Err(error) if error.raw_os_error() == Some(NOBODY_READS) => {}
+                opened => return opened,
+            }
+            tokio::select! {
+                _ = &mut end => return Err(io::ErrorKind::BrokenPipe.into()),
+                () = tokio::time::sleep_until(until) => return Err(io::ErrorKind::TimedOut.into()),
+                () = tokio::time::sleep(ASK) => {}
+            }
+        }
+    }
+
+    /// Ends it.
+    pub(crate) async fn discard(mut self) {
+        self.child.kill();
+        self.child.wait().await;
+        // It is gone already where the process has begun to listen.
+        let _ = tokio::fs::remove_file(&self.pipe).await;
+    }
+}
+
+/// `ENXIO`.
+const NOBODY_READS: i32 = 6;
