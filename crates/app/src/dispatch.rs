@@ -100,6 +100,7 @@ pub(crate) async fn take(
     let mut changed = !jobs.is_empty();
     let mut looked_at = 0;
     let mut held = false;
+    let mut hidden = false;
     if places > 0 {
         let turns = turns::list(tx, now, as_count(places))
             .await
@@ -113,15 +114,18 @@ pub(crate) async fn take(
                 .await
                 .map_err(store_error)?;
             looked_at += due.len();
+            let (is_spent, before) = (due.len() == share, jobs.len());
             for tenant in due {
                 jobs.extend(dispatch(tx, &mut known, tenant, claimer, now, most).await?);
             }
+            // Who could not run after all has used up a part of what others of it may have.
+            hidden |= is_spent && jobs.len() - before < share;
         }
         changed |= looked_at > 0;
     }
     Ok(Look {
         jobs,
-        full: looked_at == places && places > 0,
+        full: hidden || (looked_at == places && places > 0),
         changed,
         held,
     })

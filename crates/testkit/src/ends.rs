@@ -5,6 +5,7 @@ use marquetry_app::logs::LogEnd;
 use marquetry_app::releases;
 use marquetry_app::run_engine::{Finished, RunEnd, runs_finish};
 use marquetry_model::{Outcome, Phase, Run, RunUsage};
+use marquetry_store::runs::Claimer;
 
 use crate::inside::{Inside, RunClaim};
 
@@ -14,41 +15,57 @@ const BEHIND: i64 = 1_000;
 impl Inside {
     /// Ends a run that was taken, well.
     pub async fn end_run(&self, run: &Run, claim: &RunClaim, std_out: &str) {
-        let end = Ended::well(self, run, claim, std_out).await;
-        let finished = runs_finish(&self.system(), vec![end.as_end()], None).await;
-        assert_eq!(finished.unwrap().kept, [true], "the claim holds");
+        let end = (run.clone(), claim.clone(), well(std_out));
+        let finished = self.finish_runs(vec![end], None).await;
+        assert_eq!(finished.kept, [true], "the claim holds");
     }
 
     /// Ends runs at once, well, and takes what waits for this many places.
     pub async fn end_runs(&self, runs: &[(Run, RunClaim)], places: usize) -> Finished {
-        let mut ended = Vec::new();
-        for (run, claim) in runs {
-            ended.push(Ended::well(self, run, claim, "{}").await);
+        let ends = runs.iter().cloned();
+        let ends = ends.map(|(run, claim)| (run, claim, well("{}")));
+        let claimer = self.claimer();
+        self.finish_runs(ends.collect(), Some((&claimer, places)))
+            .await
+    }
+
+    /// Wants to end runs as their node does, which takes what waits for so many places if a claimer is
+    /// given.
+    pub async fn finish_runs(
+        &self,
+        ends: Vec<(Run, RunClaim, Outcome)>,
+        next: Option<(&Claimer, usize)>,
+    ) -> Finished {
+        let mut judged = Vec::new();
+        for (run, claim, outcome) in ends {
+            judged.push(Judged::new(self, run, claim, outcome).await);
         }
-        let ends = ended.iter().map(Ended::as_end).collect();
-        let (ctx, claimer) = (self.system(), self.claimer());
-        let finished = runs_finish(&ctx, ends, Some((&claimer, places)));
-        finished.await.unwrap()
+        let ends = judged.iter().map(Judged::as_end).collect();
+        runs_finish(&self.system(), ends, next).await.unwrap()
     }
 }
 
-struct Ended<'a> {
-    run: &'a Run,
-    claim: &'a RunClaim,
+fn well(std_out: &str) -> Outcome {
+    Outcome {
+        phase: Phase::Succeeded,
+        message: None,
+        exit_code: Some(0),
+        std_out: Some(std_out.into()),
+        usage: RunUsage::default(),
+    }
+}
+
+/// An end as the engine reports it.
+struct Judged {
+    run: Run,
+    claim: RunClaim,
     outcome: Outcome,
     learned: Learned,
     log: LogEnd,
 }
 
-impl<'a> Ended<'a> {
-    async fn well(inside: &Inside, run: &'a Run, claim: &'a RunClaim, std_out: &str) -> Self {
-        let mut outcome = Outcome {
-            phase: Phase::Succeeded,
-            message: None,
-            exit_code: Some(0),
-            std_out: Some(std_out.into()),
-            usage: RunUsage::default(),
-        };
+impl Judged {
+    async fn new(inside: &Inside, run: Run, claim: RunClaim, mut outcome: Outcome) -> Self {
         let release = releases::release_get(&inside.system(), run.integration_id, run.release_id)
             .await
             .unwrap();
@@ -75,7 +92,7 @@ impl<'a> Ended<'a> {
     fn as_end(&self) -> RunEnd<'_> {
         RunEnd {
             tenant: self.run.tenant_id,
-            claim: self.claim,
+            claim: &self.claim,
             outcome: &self.outcome,
             learned: &self.learned,
             log: self.log.clone(),

@@ -61,7 +61,8 @@ impl Inside {
         Self::with(Database::Sqlite, limits).await
     }
 
-    async fn with(database: Database, limits: Limits) -> Self {
+    /// A fresh one on this database with other limits.
+    pub async fn with(database: Database, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimClock::new(
             Timestamp::parse("2026-11-23T20:00:00.000Z").unwrap(),

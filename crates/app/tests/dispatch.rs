@@ -1,0 +1,87 @@
+//! What one look at the queue says about what it left.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::time::Duration;
+
+use marquetry_app::dispatch::{Taken, runs_take};
+use marquetry_app::integrations::{IntegrationInput, integration_create};
+use marquetry_app::tenants::{TenantCreate, tenant_create};
+use marquetry_app::triggers::{TriggerInput, trigger_accept};
+use marquetry_model::{Mode, Patch, Source, TenantId, TenantSource};
+use marquetry_store::runs::Claimer;
+use marquetry_testkit::{Inside, both_databases};
+use serde_json::Map;
+
+/// An integration that has one live run at most, with two tenants, of which the first is paused or not.
+async fn two_tenants(inside: &Inside, name: &str, paused: bool) -> [TenantId; 2] {
+    let ctx = inside.system();
+    let repository = inside.folder.path().join("repositories").join(name);
+    let input = IntegrationInput {
+        name: Some(name.to_owned()),
+        long_name: Some(name.to_owned()),
+        repository_url: Patch::Set(repository.display().to_string()),
+        concurrency_limit: Patch::Set(1),
+        ..IntegrationInput::default()
+    };
+    let integration = integration_create(&ctx, input).await.unwrap().id;
+    inside.release(integration.get(), "v1").await;
+    let mut tenants = Vec::new();
+    for (name, paused) in [("first", paused), ("second", false)] {
+        let wanted = TenantCreate {
+            name: name.to_owned(),
+            integration_id: integration,
+            user_name: None,
+            source: TenantSource::Api,
+            user_schedule: None,
+            timezone: None,
+            integration_release_id: None,
+            integration_release_channel: None,
+            configs: Map::new(),
+            paused: Some(paused),
+        };
+        tenants.push(tenant_create(&ctx, wanted).await.unwrap().tenant.id);
+    }
+    [tenants[0], tenants[1]]
+}
+
+async fn accept(inside: &Inside, tenant: TenantId, source: Source, mode: Mode) {
+    let input = TriggerInput {
+        source,
+        mode,
+        payload: None,
+        headers: None,
+    };
+    trigger_accept(&inside.system(), tenant, input)
+        .await
+        .unwrap();
+    inside.clock.advance(Duration::from_millis(1));
+}
+
+async fn look(inside: &Inside) -> Taken {
+    let claimer = Claimer {
+        node: "a".to_owned(),
+        lease_until: inside.app.now().plus(Duration::from_secs(60)),
+    };
+    runs_take(&inside.system(), &claimer, 3).await.unwrap()
+}
+
+both_databases! {
+    async fn who_cannot_run_does_not_hide_who_can(database) {
+        let inside = Inside::on(database).await;
+        let full = two_tenants(&inside, "full", false).await;
+        for tenant in full {
+            accept(&inside, tenant, Source::Api, Mode::Normal).await;
+        }
+        assert_eq!(look(&inside).await.jobs.len(), 1, "as many as it may have");
+        let [paused, other] = two_tenants(&inside, "free", true).await;
+        accept(&inside, paused, Source::Webhook, Mode::Webhook).await;
+        accept(&inside, other, Source::Api, Mode::Normal).await;
+        // The one place that its integration may have is offered to the tenant that fell due first.
+        let first = look(&inside).await;
+        assert!(first.jobs.is_empty());
+        assert!(first.more, "the next look is at once, or the other waits for a hint");
+        let second = look(&inside).await;
+        assert_eq!(second.jobs.len(), 1);
+        assert_eq!(second.jobs[0].run.tenant_id, other);
+    }
+}
