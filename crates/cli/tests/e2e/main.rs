@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod demo;
 mod environment;
+mod histories;
 mod hostile;
 mod idle;
 mod limits;
