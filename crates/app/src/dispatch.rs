@@ -9,6 +9,7 @@ use marquetry_model::{
     Timestamp, Turn, bundle, share,
 };
 use marquetry_store::runs::{Claimer, NewRun};
+use marquetry_store::tenants::Pauses;
 use marquetry_store::{Tx, decisions, reruns, runs, tenant_states, tenants, triggers, turns};
 
 use crate::ctx::Ctx;
@@ -116,6 +117,12 @@ pub(crate) async fn take(
             looked_at += due.len();
             let (is_spent, before) = (due.len() == share, jobs.len());
             for tenant in due {
+                let still = tenants::hold_still(tx, tenant, None).await;
+                if !still.map_err(store_error)? {
+                    // Once it is changed, its turn has come still.
+                    hidden = true;
+                    continue;
+                }
                 jobs.extend(dispatch(tx, &mut known, tenant, claimer, now, most).await?);
             }
             // Who could not run after all has used up a part of what others of it may have.
@@ -190,6 +197,15 @@ pub(crate) async fn run_take_now(
         .await
         .map_err(store_error)?;
     if state.current_run_id.is_some() {
+        return Ok(None);
+    }
+    let read = Pauses {
+        tenant: tenant.paused,
+        integration: integration.paused,
+    };
+    let still = tenants::hold_still(tx, tenant.id, Some(read)).await;
+    // Somebody changes it, or has changed it since: dispatch sees to what waits.
+    if !still.map_err(store_error)? {
         return Ok(None);
     }
     let mut known = Known::of(&integration, &tenant, release);

@@ -7,9 +7,10 @@ use marquetry_app::dispatch::{Taken, runs_take};
 use marquetry_app::integrations::{IntegrationInput, integration_create};
 use marquetry_app::tenants::{TenantCreate, tenant_create};
 use marquetry_app::triggers::{TriggerInput, trigger_accept};
-use marquetry_model::{Mode, Patch, Source, TenantId, TenantSource};
+use marquetry_model::{IntegrationId, Mode, Patch, Source, TenantId, TenantSource};
+use marquetry_store::integrations;
 use marquetry_store::runs::Claimer;
-use marquetry_testkit::{Inside, both_databases};
+use marquetry_testkit::{Database, Inside, both_databases};
 use serde_json::Map;
 
 /// An integration that has one live run at most, with two tenants, of which the first is paused or not.
@@ -84,4 +85,31 @@ both_databases! {
         assert_eq!(second.jobs.len(), 1);
         assert_eq!(second.jobs[0].run.tenant_id, other);
     }
+}
+
+/// SQLite has one writer, so that nobody changes anything meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_is_under_way_is_not_overtaken() {
+    if !Database::Postgres.is_wanted() {
+        return;
+    }
+    let inside = Inside::on(Database::Postgres).await;
+    let [tenant, _] = two_tenants(&inside, "paused", false).await;
+    accept(&inside, tenant, Source::Api, Mode::Normal).await;
+    let mut pausing = inside.app.store.write().await.unwrap();
+    let mut integration = integrations::lock(&mut pausing, IntegrationId::new(1))
+        .await
+        .unwrap();
+    let taken = look(&inside).await;
+    assert!(
+        taken.jobs.is_empty(),
+        "it may be paused by the time this is stored"
+    );
+    assert!(taken.more, "and is looked at again");
+    integration.paused = true;
+    integrations::update(&mut pausing, &integration)
+        .await
+        .unwrap();
+    pausing.commit().await.unwrap();
+    assert!(look(&inside).await.jobs.is_empty());
 }

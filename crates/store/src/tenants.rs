@@ -5,6 +5,7 @@ use marquetry_model::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::dialect::Dialect;
 use crate::query::{Filter, List, Selected, json, read_all, read_one};
 use crate::value::{Reader, Value, values};
 use crate::{Result, Tx};
@@ -92,6 +93,35 @@ pub async fn lock(tx: &mut Tx, id: TenantId) -> Result<Tenant> {
     let sql = format!("{GET}{}", tx.dialect().for_update());
     let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
     Tx::found(found, TenantId::KIND, id)
+}
+
+/// Whether a tenant is paused, and whether its integration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pauses {
+    /// The tenant.
+    pub tenant: bool,
+    /// Its integration.
+    pub integration: bool,
+}
+
+/// Keeps a tenant and its integration as they are until the end of the transaction, which is about to
+/// make a run: a pause that is answered comes before it or after it. False where somebody is changing
+/// one of them, or they are paused otherwise than `known` says; nobody is waited for, because that one may
+/// be waiting for what this transaction has. SQLite has one writer, so nobody changes them meanwhile.
+pub async fn hold_still(tx: &mut Tx, id: TenantId, known: Option<Pauses>) -> Result<bool> {
+    const SQL: &str = "SELECT t.paused, i.paused
+        FROM tenants t JOIN integrations i ON i.id = t.integration_id
+        WHERE t.id = $1 FOR SHARE OF t, i SKIP LOCKED";
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(true);
+    }
+    let held = read_one(tx.row(SQL, &values![id]).await?, |row| {
+        Ok(Pauses {
+            tenant: row.bool()?,
+            integration: row.bool()?,
+        })
+    })?;
+    Ok(held.is_some_and(|held| known.is_none_or(|known| known == held)))
 }
 
 /// Whether another unarchived tenant of the integration has the name.

@@ -1,14 +1,16 @@
-//! `tenants`: insert, update, get, lock, find_name_taken, find_by_user_name, list_after,
+//! `tenants`: insert, update, get, lock, hold_still, find_name_taken, find_by_user_name, list_after,
 //! update_dynamic_configs.
 
 use marquetry_model::{
     Channel, IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, TenantSource,
 };
-use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{Error, tenant_states, tenant_views, tenants};
+use marquetry_store::tenants::{Pauses, TenantFilter};
+use marquetry_store::{Error, integrations, tenant_states, tenant_views, tenants};
 use serde_json::{Map, Value, json};
 
-use crate::common::{NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant};
+use crate::common::{
+    Kind, NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant,
+};
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -242,5 +244,32 @@ on_both! {
         assert_eq!((row.dynamic_configs, row.modified_at), (found, at(8)));
         let other = tenants::get(&mut tx, world.tenants[1]).await.unwrap();
         assert_eq!((other.dynamic_configs, other.modified_at), (Map::new(), NOW));
+    }
+}
+
+on_both! {
+    async fn who_is_being_changed_does_not_hold_still(db) {
+        let world = World::make(db, 1).await;
+        let id = world.tenants[0];
+        let known = Pauses { tenant: false, integration: false };
+        let mut first = db.write().await;
+        assert!(tenants::hold_still(&mut first, id, None).await.unwrap());
+        if db.kind() == Kind::Sqlite {
+            return;
+        }
+        let mut second = db.write().await;
+        assert!(tenants::hold_still(&mut second, id, Some(known)).await.unwrap(), "both may");
+        let other = Pauses { integration: true, ..known };
+        assert!(!tenants::hold_still(&mut second, id, Some(other)).await.unwrap());
+        drop((first, second));
+        let mut changing = db.write().await;
+        integrations::lock(&mut changing, world.integration).await.unwrap();
+        let mut look = db.write().await;
+        assert!(!tenants::hold_still(&mut look, id, None).await.unwrap(), "and nobody waits");
+        drop((changing, look));
+        let mut changing = db.write().await;
+        tenants::lock(&mut changing, id).await.unwrap();
+        let mut look = db.write().await;
+        assert!(!tenants::hold_still(&mut look, id, None).await.unwrap());
     }
 }
