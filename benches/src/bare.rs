@@ -24,8 +24,16 @@ pub(crate) const BWRAP: &[&str] = &[
     COMMAND,
 ];
 
+/// Node with nothing to do, which it is told on its command line: no file is looked for.
+pub(crate) const NODE: &[&str] = &["node", "-e", "0"];
+
 /// Starts it once, reads its output and waits for its end.
 pub(crate) fn once(command: &[&str]) -> anyhow::Result<Duration> {
+    timed(command, b"hi\n")
+}
+
+/// The same for a command that prints this.
+pub(crate) fn timed(command: &[&str], printed: &[u8]) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let mut child = Command::new(command[0])
         .args(&command[1..])
@@ -39,7 +47,7 @@ pub(crate) fn once(command: &[&str]) -> anyhow::Result<Duration> {
     stdout.read_to_end(&mut output)?;
     let status = child.wait()?;
     ensure!(
-        status.success() && output == b"hi\n",
+        status.success() && output == printed,
         "{command:?} ended with {status}"
     );
     Ok(begun.elapsed())

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use crate::client::Client;
+use crate::process::memory;
 use crate::product::{ProductOptions, Served};
 use crate::report::{Bar, Figure};
 use crate::scenario::Scenario;
@@ -15,7 +16,7 @@ use crate::setup::Setup;
 
 const RUNS: usize = 100_000;
 /// After this long without a request, what is held is held for good.
-const REST: Duration = Duration::from_secs(3);
+pub(crate) const REST: Duration = Duration::from_secs(3);
 
 pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let folder = setup.work.join("footprint");
@@ -68,43 +69,6 @@ fn start(setup: &Setup, stage: &Scenario) -> anyhow::Result<Served> {
         pinned: false,
     }
     .start()
-}
-
-/// Anonymous memory of a process, and of all that come from it, in MB.
-fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
-    let mut others = 0.0;
-    let mut parents = vec![pid];
-    while let Some(parent) = parents.pop() {
-        for child in children(parent)? {
-            others += anonymous(child)?;
-            parents.push(child);
-        }
-    }
-    Ok((anonymous(pid)?, others))
-}
-
-fn children(pid: u32) -> anyhow::Result<Vec<u32>> {
-    let mut found = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let list = std::fs::read_to_string(task?.path().join("children"))?;
-        found.extend(
-            list.split_whitespace()
-                .filter_map(|id| id.parse::<u32>().ok()),
-        );
-    }
-    Ok(found)
-}
-
-fn anonymous(pid: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib: f64 = line
-        .and_then(|line| line.split_whitespace().next())
-        .context("the kernel tells RssAnon")?
-        .parse()?;
-    Ok(kib * 1024.0 / 1e6)
 }
 
 fn stripped_size(setup: &Setup) -> anyhow::Result<f64> {

@@ -1,4 +1,4 @@
-//! R3: one run after another, from the request until status and log are seen.
+//! R3 and R5: one run after another, from the request until status and log are seen.
 
 use std::time::Instant;
 
@@ -8,24 +8,22 @@ use crate::bare;
 use crate::client::Client;
 use crate::product::{ProductOptions, Served};
 use crate::report::{Bar, Figure, median};
-use crate::scenario::{self, Scenario};
-use crate::setup::Setup;
+use crate::scenario::{self, Job, Scenario};
+use crate::setup::{Setup, say};
 
 const COUNT: usize = 300;
+/// A start of Node takes as long as fifty of a shell.
+const NODE_COUNT: usize = 100;
+/// The run does what the peer does.
+const NODE_JOB: Job = Job {
+    base: "node:20",
+    run: "node -e 0",
+};
 
 pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let folder = setup.work.join("latency");
     let stage = Scenario::make(&setup.binary, &folder, None, COUNT)?;
-    let served = ProductOptions {
-        binary: &setup.binary,
-        data_dir: &stage.data_dir,
-        database_url: None,
-        roles: "api,scheduler,builder,runner",
-        sandbox: "off",
-        run_slots: setup.run_slots,
-        pinned: false,
-    }
-    .start()?;
+    let served = start(setup, &stage)?;
     let what = "trigger → visible, p50 minus bare start p50";
     let mut figures = [
         Figure::new("R3", what, "ms", Bar::at_most(1.5, 0.8)),
@@ -39,15 +37,50 @@ pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
         }
         let (accept, whole, log) = visible(&served, &stage)?;
         let (ours, limit) = (median(&whole), median(&limit));
-        figures[0].value(ours - limit);
-        figures[0].ours.push(ours);
-        figures[0].peer.push(limit);
+        figures[0].difference(ours, limit);
         figures[1].value(median(&accept));
         figures[2].value(median(&log));
         Ok(())
     })?;
     served.stop()?;
     Ok(figures.into())
+}
+
+/// R5: the same with a job of Node's, against Node alone.
+pub(crate) fn measure_node(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
+    if bare::timed(bare::NODE, b"").is_err() {
+        say("there is no node: R5 is not measured")?;
+        return Ok(Vec::new());
+    }
+    let folder = setup.work.join("node");
+    let stage = Scenario::make_of(&NODE_JOB, &setup.binary, &folder, None, NODE_COUNT)?;
+    let served = start(setup, &stage)?;
+    let what = "Node job, p50 ÷ p50 of cold node -e 0 (ms)";
+    let mut figures = [Figure::new("R5", what, "×", Bar::at_most(1.05, 0.35))];
+    setup.rounds(&mut figures, |_, figures| {
+        let mut limit = Vec::with_capacity(NODE_COUNT);
+        for _ in 0..NODE_COUNT {
+            limit.push(bare::timed(bare::NODE, b"")?.as_secs_f64() * 1e3);
+        }
+        let (_, whole, _) = visible(&served, &stage)?;
+        figures[0].ratio(median(&whole), median(&limit));
+        Ok(())
+    })?;
+    served.stop()?;
+    Ok(figures.into())
+}
+
+fn start(setup: &Setup, stage: &Scenario) -> anyhow::Result<Served> {
+    ProductOptions {
+        binary: &setup.binary,
+        data_dir: &stage.data_dir,
+        database_url: None,
+        roles: "api,scheduler,builder,runner",
+        sandbox: "off",
+        run_slots: setup.run_slots,
+        pinned: false,
+    }
+    .start()
 }
 
 type Times = (Vec<f64>, Vec<f64>, Vec<f64>);

@@ -89,6 +89,13 @@ impl Figure {
         self.peer.push(peer);
     }
 
+    /// Ours minus the other, of one round.
+    pub(crate) fn difference(&mut self, ours: f64, other: f64) {
+        self.values.push(ours - other);
+        self.ours.push(ours);
+        self.peer.push(other);
+    }
+
     /// A value of one round that stands for itself.
     pub(crate) fn value(&mut self, value: f64) {
         self.values.push(value);
@@ -103,7 +110,11 @@ impl Figure {
             n => format!(" ({n} of {} rounds disturbed)", self.values.len()),
         };
         let low = self.values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = self.values.iter().copied().fold(0.0, f64::max);
+        let high = self
+            .values
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
         let sides = if self.ours.is_empty() {
             "-".to_owned()
         } else {

@@ -14,6 +14,19 @@ use crate::product::ProductOptions;
 /// Connections that prepare at once.
 const PREPARERS: usize = 16;
 
+/// What a run executes.
+pub(crate) struct Job {
+    /// The `base` of its manifest.
+    pub(crate) base: &'static str,
+    /// The command.
+    pub(crate) run: &'static str,
+}
+
+const SHELL_JOB: Job = Job {
+    base: "python:3.11",
+    run: COMMAND,
+};
+
 /// A data folder with a released integration and tenants that have never run.
 pub(crate) struct Scenario {
     pub(crate) data_dir: PathBuf,
@@ -30,11 +43,22 @@ impl Scenario {
         database_url: Option<&str>,
         tenants: usize,
     ) -> anyhow::Result<Self> {
+        Self::make_of(&SHELL_JOB, binary, data_dir, database_url, tenants)
+    }
+
+    /// The same with another job.
+    pub(crate) fn make_of(
+        job: &Job,
+        binary: &Path,
+        data_dir: &Path,
+        database_url: Option<&str>,
+        tenants: usize,
+    ) -> anyhow::Result<Self> {
         if data_dir.exists() {
             std::fs::remove_dir_all(data_dir)?;
         }
         let repository = data_dir.join("repositories").join("bench");
-        commit(&repository)?;
+        commit(&repository, job)?;
         let served = ProductOptions {
             binary,
             data_dir,
@@ -74,9 +98,10 @@ impl Scenario {
     }
 }
 
-fn commit(repository: &Path) -> anyhow::Result<()> {
+fn commit(repository: &Path, job: &Job) -> anyhow::Result<()> {
     std::fs::create_dir_all(repository)?;
-    let manifest = format!("version: 0.4\nbase: python:3.11\nbuild: 'true'\nrun: {COMMAND}\n");
+    let Job { base, run } = job;
+    let manifest = format!("version: 0.4\nbase: {base}\nbuild: 'true'\nrun: {run}\n");
     std::fs::write(repository.join("PANDIUM.yaml"), manifest)?;
     for arguments in [
         &["init", "-q", "-b", "main"][..],

@@ -9,9 +9,20 @@ use clap::Args;
 use serde_json::json;
 
 use crate::report::{Figure, table};
-use crate::{accept, burst, footprint, latency, quiet, reads};
+use crate::{accept, burst, footprint, growth, latency, quiet, reads};
 
-const ALL: &[&str] = &["R1", "R2", "R3", "R6", "A1", "A2", "A3", "A4", "A5"];
+type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
+
+/// The bars, with what measures them.
+const PARTS: &[(&[&str], Part)] = &[
+    (&["R1", "R2"], burst::measure),
+    (&["R3"], latency::measure),
+    (&["R5"], latency::measure_node),
+    (&["R6"], footprint::measure),
+    (&["R7"], growth::measure),
+    (&["A1", "A2", "A3", "A4"], reads::measure),
+    (&["A5"], accept::measure),
+];
 
 /// The options of a measurement.
 #[derive(Debug, Args)]
@@ -33,7 +44,7 @@ pub(crate) struct Setup {
     /// Where data may be written: a real disk, or durability is not measured.
     #[arg(long)]
     pub(crate) work: PathBuf,
-    /// A durable PostgreSQL server, for A1 to A4 on it.
+    /// A durable PostgreSQL server, for A1 to A4 on it and D2.
     #[arg(long, env = "MARQUETRY_TEST_POSTGRES")]
     pub(crate) postgres: Option<String>,
     /// How many runs a burst has.
@@ -42,6 +53,9 @@ pub(crate) struct Setup {
     /// How many runs at the same time.
     #[arg(long, default_value_t = 8)]
     pub(crate) run_slots: usize,
+    /// How many runs memory is compared after.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) runs: usize,
     /// How long each load lasts, in seconds.
     #[arg(long, default_value_t = 2.0)]
     pub(crate) seconds: f64,
@@ -86,30 +100,18 @@ pub(crate) fn say(line: &str) -> anyhow::Result<()> {
 
 /// Measures what is wanted and prints it.
 pub(crate) fn measure(setup: &Setup) -> anyhow::Result<()> {
+    let all: Vec<&str> = PARTS.iter().flat_map(|(bars, _)| *bars).copied().collect();
     for bar in &setup.bars {
-        let known = ALL.iter().any(|one| bar.eq_ignore_ascii_case(one));
-        anyhow::ensure!(
-            known,
-            "there is no benchmark {bar}; there are {}",
-            ALL.join(", ")
-        );
+        let known = all.iter().any(|one| bar.eq_ignore_ascii_case(one));
+        let names = all.join(", ");
+        anyhow::ensure!(known, "there is no benchmark {bar}; there are {names}");
     }
     std::fs::create_dir_all(&setup.work)?;
     let mut figures = Vec::new();
-    if setup.wants("R1") || setup.wants("R2") {
-        figures.extend(burst::measure(setup)?);
-    }
-    if setup.wants("R3") {
-        figures.extend(latency::measure(setup)?);
-    }
-    if setup.wants("R6") {
-        figures.extend(footprint::measure(setup)?);
-    }
-    if ["A1", "A2", "A3", "A4"].iter().any(|bar| setup.wants(bar)) {
-        figures.extend(reads::measure(setup)?);
-    }
-    if setup.wants("A5") {
-        figures.extend(accept::measure(setup)?);
+    for (bars, part) in PARTS {
+        if bars.iter().any(|bar| setup.wants(bar)) {
+            figures.extend(part(setup)?);
+        }
     }
     if let Some(path) = &setup.json {
         let all = json!({"rounds": setup.rounds, "figures": figures});
