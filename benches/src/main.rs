@@ -24,6 +24,7 @@ mod quiet;
 mod reads;
 mod report;
 mod scenario;
+mod schedules;
 mod seed;
 mod setup;
 

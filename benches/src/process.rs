@@ -1,6 +1,9 @@
-//! What the kernel tells of a process: its memory and its children.
+//! What the kernel tells of a process: its memory, its time on a processor, its children.
 
 use anyhow::Context as _;
+
+/// Linux counts the time of processes in hundredths of a second for everybody who asks.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Anonymous memory of a process, and of all that come from it, in MB.
 pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
@@ -9,6 +12,15 @@ pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
         others += anonymous(child)?;
     }
     Ok((anonymous(pid)?, others))
+}
+
+/// Seconds that a process, and all that live and come from it, had a processor.
+pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let mut all = own_cpu_seconds(pid)?;
+    for child in descendants(pid)? {
+        all += own_cpu_seconds(child)?;
+    }
+    Ok(all)
 }
 
 /// All processes that come from this one.
@@ -45,4 +57,17 @@ fn anonymous(pid: u32) -> anyhow::Result<f64> {
         .context("the kernel tells RssAnon")?
         .parse()?;
     Ok(kib * 1024.0 / 1e6)
+}
+
+fn own_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of a program may hold spaces and brackets; what follows it may not.
+    let (_, rest) = stat.rsplit_once(')').context("the kernel tells a name")?;
+    let times: Vec<f64> = rest
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    Ok(times.iter().sum::<f64>() / TICKS_PER_SECOND)
 }

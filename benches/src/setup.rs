@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::report::{Figure, table};
-use crate::{accept, burst, footprint, growth, latency, quiet, reads};
+use crate::{accept, burst, footprint, growth, latency, quiet, reads, schedules};
 
 type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
 
@@ -22,6 +22,8 @@ const PARTS: &[(&[&str], Part)] = &[
     (&["R7"], growth::measure),
     (&["A1", "A2", "A3", "A4"], reads::measure),
     (&["A5"], accept::measure),
+    (&["S1", "S2"], schedules::measure_minute),
+    (&["S3"], schedules::measure_idle),
 ];
 
 /// The options of a measurement.
@@ -56,6 +58,9 @@ pub(crate) struct Setup {
     /// How many runs memory is compared after.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) runs: usize,
+    /// How many tenants have a schedule.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) schedules: usize,
     /// How long each load lasts, in seconds.
     #[arg(long, default_value_t = 2.0)]
     pub(crate) seconds: f64,
