@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bare;
 use crate::client::Client;
-use crate::product::ProductOptions;
+use crate::product::{ProductOptions, Served};
 use crate::report::{Bar, Figure};
 use crate::scenario::{self, Scenario};
 use crate::setup::Setup;
@@ -50,7 +50,22 @@ pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
 /// only accepts takes one trigger for each tenant and is stopped; the one that is started then
 /// finds them all waiting.
 fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> {
-    let options = ProductOptions {
+    let options = options(setup, stage, sandbox);
+    let triggers = accept(options.start()?, stage)?;
+    let roles = "api,scheduler,builder,runner";
+    let served = ProductOptions { roles, ..options }.start()?;
+    let rate = work_off(&served, &triggers)?;
+    served.stop()?;
+    Ok(rate)
+}
+
+/// A server that only accepts.
+pub(crate) fn options<'a>(
+    setup: &'a Setup,
+    stage: &'a Scenario,
+    sandbox: &'a str,
+) -> ProductOptions<'a> {
+    ProductOptions {
         binary: &setup.binary,
         data_dir: &stage.data_dir,
         database_url: None,
@@ -58,8 +73,11 @@ fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> 
         sandbox,
         run_slots: setup.run_slots,
         pinned: false,
-    };
-    let accepting = options.start()?;
+    }
+}
+
+/// One trigger for each tenant, by a server that is stopped then; their ids in order.
+pub(crate) fn accept(accepting: Served, stage: &Scenario) -> anyhow::Result<Vec<u64>> {
     let triggers = scenario::each(&accepting.address, &stage.tenants, |client, tenant| {
         scenario::sync(client, *tenant)
     })?;
@@ -69,19 +87,22 @@ fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> 
         .map(|id| id.parse())
         .collect::<Result<_, _>>()?;
     numbers.sort_unstable();
+    Ok(numbers)
+}
 
-    let roles = "api,scheduler,builder,runner";
-    let served = ProductOptions { roles, ..options }.start()?;
+/// Waits until a server has worked off the triggers that it found, and looks at every run; answers
+/// how many a second.
+pub(crate) fn work_off(served: &Served, triggers: &[u64]) -> anyhow::Result<f64> {
     let mut client = Client::connect(&served.address)?;
-    for trigger in numbers.iter().rev().take(LAST).rev() {
+    for trigger in triggers.iter().rev().take(LAST).rev() {
         scenario::wait_for(&mut client, &trigger.to_string())?;
     }
     let seen = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    for trigger in &numbers {
+    for trigger in triggers {
         scenario::wait_for(&mut client, &trigger.to_string())?;
     }
-    let runs = newest(&mut client, stage.tenants.len())?;
-    let (first, last) = check(&runs, &numbers)?;
+    let runs = newest(&mut client, triggers.len())?;
+    let (first, last) = check(&runs, triggers)?;
     let ids: Vec<i64> = runs.iter().filter_map(|run| run["id"].as_i64()).collect();
     // A fresh look at every log: a run whose log cannot be read is not over.
     scenario::each(&served.address, &ids, |client, run| {
@@ -89,7 +110,6 @@ fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> 
         ensure!(log.contains("variables:"), "run {run} has no log: {log}");
         Ok(())
     })?;
-    served.stop()?;
     let taken = seen.max(last).saturating_sub(first);
     Ok(runs.len() as f64 / taken.as_secs_f64())
 }

@@ -12,12 +12,14 @@
 mod accept;
 mod bare;
 mod burst;
+mod claims;
 mod client;
 mod footprint;
 mod growth;
 mod latency;
 mod load;
 mod peer;
+mod postgres;
 mod process;
 mod product;
 mod quiet;
@@ -27,6 +29,7 @@ mod scenario;
 mod schedules;
 mod seed;
 mod setup;
+mod storage;
 
 use std::path::PathBuf;
 

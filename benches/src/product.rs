@@ -39,8 +39,12 @@ pub(crate) struct ProductOptions<'a> {
 impl ProductOptions<'_> {
     /// Starts it and waits until it listens.
     pub(crate) fn start(&self) -> anyhow::Result<Served> {
+        self.start_by(on_cpu(self.pinned, self.binary))
+    }
+
+    /// The same by a command that becomes the product's program.
+    pub(crate) fn start_by(&self, mut command: Command) -> anyhow::Result<Served> {
         let address = free_address()?;
-        let mut command = on_cpu(self.pinned, self.binary);
         command
             .args(["serve", "--log", "warn", "--listen", &address, "--data-dir"])
             .arg(self.data_dir)
@@ -107,6 +111,13 @@ impl Served {
     /// Ends it as an operator does.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         self.end().context("the server did not end")
+    }
+
+    /// Ends it without asking, where it cannot end what it has begun.
+    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
     }
 
     fn end(&mut self) -> anyhow::Result<()> {

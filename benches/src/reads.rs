@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::client::{Client, KEY, raw};
 use crate::load::{self, Loaded};
 use crate::peer;
+use crate::postgres;
 use crate::product::{ProductOptions, Served, free_address, on_cpu};
 use crate::report::{Bar, Figure};
 use crate::scenario::Scenario;
@@ -282,28 +283,18 @@ fn sqlite_stage(setup: &Setup) -> anyhow::Result<Stage> {
 }
 
 fn postgres_stage(setup: &Setup, server: &str) -> anyhow::Result<Stage> {
-    let url = |name: &str| {
-        let base = server.rsplit_once('/').map_or(server, |(base, _)| base);
-        format!("{base}/{name}")
-    };
-    let (ours, theirs) = (url("bench_product"), url("bench_peer"));
-    for name in ["bench_product", "bench_peer"] {
-        postgres(
-            server,
-            &[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")],
-        )?;
-        postgres(server, &[format!("CREATE DATABASE {name}")])?;
-    }
+    let ours = postgres::database(server, "bench_product", None)?;
+    let theirs = postgres::database(server, "bench_peer", None)?;
     let data_dir = setup.work.join("reads-postgres");
     let stage = Scenario::make(&setup.binary, &data_dir, Some(&ours), QUIET + BUSY)?;
     let mut runs = seed::statements(&stage, &stage.tenants[QUIET..], RUNS);
     for statement in &mut runs {
         *statement = statement.replace("AS BYTES", "AS BYTEA");
     }
-    postgres(&ours, &runs)?;
-    postgres(&theirs, &peer_tables(setup, &stage, Some(&ours))?)?;
+    postgres::execute(&ours, &runs)?;
+    postgres::execute(&theirs, &peer_tables(setup, &stage, Some(&ours))?)?;
     for url in [&ours, &theirs] {
-        postgres(url, &["VACUUM ANALYZE".to_owned()])?;
+        postgres::execute(url, &["VACUUM ANALYZE".to_owned()])?;
     }
     let cases = cases(&stage);
     Ok(Stage {
@@ -345,20 +336,4 @@ fn peer_tables(setup: &Setup, stage: &Scenario, url: Option<&str>) -> anyhow::Re
     let statements = peer::fill(&tenants, &runs)?;
     served.stop()?;
     Ok(statements)
-}
-
-fn postgres(url: &str, statements: &[String]) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-        let driver = tokio::spawn(connection);
-        for statement in statements {
-            client.batch_execute(statement).await?;
-        }
-        drop(client);
-        driver.await??;
-        Ok(())
-    })
 }

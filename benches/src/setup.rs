@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::report::{Figure, table};
-use crate::{accept, burst, footprint, growth, latency, quiet, reads, schedules};
+use crate::{accept, burst, claims, footprint, growth, latency, quiet, reads, schedules, storage};
 
 type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
 
@@ -24,6 +24,8 @@ const PARTS: &[(&[&str], Part)] = &[
     (&["A5"], accept::measure),
     (&["S1", "S2"], schedules::measure_minute),
     (&["S3"], schedules::measure_idle),
+    (&["D1"], storage::measure),
+    (&["D2"], claims::measure),
 ];
 
 /// The options of a measurement.
@@ -43,6 +45,9 @@ pub(crate) struct Setup {
     /// The folder of the FastAPI program.
     #[arg(long)]
     pub(crate) fastapi: Option<PathBuf>,
+    /// The library that counts how often a program waits for a disk, for D1.
+    #[arg(long)]
+    pub(crate) fsyncs: Option<PathBuf>,
     /// Where data may be written: a real disk, or durability is not measured.
     #[arg(long)]
     pub(crate) work: PathBuf,
