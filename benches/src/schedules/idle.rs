@@ -1,15 +1,15 @@
 //! S3: what schedules cost while none is due, and how soon a server that starts fires.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::ROLES;
 use super::clock::{Millis, exactly_now, next_minute, now, sleep_until};
 use super::stage::Stage;
-use super::watch::{Seen, Watch, lateness};
+use super::watch::{Seen, Watch};
 use crate::footprint::REST;
 use crate::process::{cpu_seconds, memory};
 use crate::product::ProductOptions;
@@ -93,19 +93,26 @@ fn restart_overdue(setup: &Setup, stage: &Stage, figures: &mut [Figure]) -> anyh
     if next_minute(0)? - now()? < PATIENCE + SEEDING {
         sleep_until(next_minute(0)?)?;
     }
-    let due = stage.spread(now()? - OVERDUE, OVERDUE)?;
+    let mut due = stage.spread(now()? - OVERDUE, OVERDUE)?;
     let mut watch = Watch::open(&stage.database)?;
     let served = stage.start(setup, ROLES)?;
     let until = now()? + PATIENCE;
     let started = exactly_now()? - served.began.elapsed().as_secs_f64() * 1e3;
-    let mut seen = watch.collect(1, until)?;
-    check_longest_due(&seen, &due)?;
-    let at = |seen: &[Seen]| seen.last().map(|(_, at)| at - started).context("one fired");
-    figures[1].value(at(&seen)?);
-    let rest = stage.count - seen.len();
-    seen.extend(watch.collect(rest, until)?);
-    lateness(&seen, &due)?;
-    figures[2].value(at(&seen)?);
+    let first = watch.first(until)?;
+    check_longest_due(&first, &due)?;
+    figures[1].value(first[0].1 - started);
+    let seen: HashSet<i64> = first.iter().map(|(tenant, _)| *tenant).collect();
+    ensure!(seen.len() == first.len(), "a tenant fired twice");
+    due.retain(|tenant, _| !seen.contains(tenant));
+    let rest = watch.fired(&due, until)?;
+    let in_order = rest.missing == 0 && rest.again == 0;
+    ensure!(
+        in_order,
+        "{} are missing, {} fired twice",
+        rest.missing,
+        rest.again
+    );
+    figures[2].value(exactly_now()? - started);
     drop(watch);
     std::thread::sleep(REST);
     let (server, _) = memory(served.pid())?;

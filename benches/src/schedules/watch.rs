@@ -46,34 +46,59 @@ impl Watch {
         Ok(rows.into_iter().map(|(_, tenant)| (tenant, at)).collect())
     }
 
-    /// Looks until so many were seen, or until a time.
-    pub(super) fn collect(&mut self, count: usize, until: Millis) -> anyhow::Result<Vec<Seen>> {
-        let mut all = Vec::with_capacity(count);
-        while all.len() < count {
+    /// Looks until there is something.
+    pub(super) fn first(&mut self, until: Millis) -> anyhow::Result<Vec<Seen>> {
+        loop {
             let seen = self.look()?;
-            all.extend(seen);
-            ensure!(
-                now()? < until,
-                "only {} of {count} schedules fired in time",
-                all.len()
-            );
+            if !seen.is_empty() {
+                return Ok(seen);
+            }
+            ensure!(now()? < until, "no schedule fired in time");
             std::thread::sleep(PAUSE);
         }
-        Ok(all)
+    }
+
+    /// Looks until every tenant was seen, or until a time.
+    pub(super) fn fired(
+        &mut self,
+        due: &HashMap<i64, Millis>,
+        until: Millis,
+    ) -> anyhow::Result<Fired> {
+        let mut left = due.clone();
+        let (mut late, mut again) = (Vec::with_capacity(due.len()), 0);
+        while !left.is_empty() && now()? < until {
+            for (tenant, at) in self.look()? {
+                match left.remove(&tenant) {
+                    Some(due) => late.push(at - due as f64),
+                    None => again += 1,
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let missing = left.len();
+        late.extend(left.values().map(|due| (until - due) as f64));
+        late.sort_by(f64::total_cmp);
+        ensure!(late.first().is_none_or(|least| *least >= 0.0), "too early");
+        Ok(Fired {
+            late,
+            missing,
+            again,
+        })
     }
 }
 
-/// How late each was, in order; each tenant must have fired once, and none too early.
-pub(super) fn lateness(seen: &[Seen], due: &HashMap<i64, Millis>) -> anyhow::Result<Vec<f64>> {
-    let mut left = due.clone();
-    let mut late = Vec::with_capacity(seen.len());
-    for (tenant, at) in seen {
-        let due = left.remove(tenant);
-        ensure!(due.is_some(), "tenant {tenant} fired twice");
-        late.extend(due.map(|due| at - due as f64));
+/// What became of schedules that were due.
+pub(super) struct Fired {
+    /// How late each was, in milliseconds, in order; one that is missing is as late as it was when
+    /// nobody looked any more.
+    pub(super) late: Vec<f64>,
+    pub(super) missing: usize,
+    /// Triggers of a tenant that had fired, or that was not due.
+    pub(super) again: usize,
+}
+
+impl Fired {
+    pub(super) fn percentile(&self, percent: usize) -> f64 {
+        self.late[(self.late.len() - 1) * percent / 100]
     }
-    ensure!(left.is_empty(), "{} tenants did not fire", left.len());
-    late.sort_by(f64::total_cmp);
-    ensure!(late.first().is_none_or(|least| *least >= 0.0), "too early");
-    Ok(late)
 }
