@@ -48,7 +48,7 @@ pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
 
 /// R5: the same with a job of Node's, against Node alone.
 pub(crate) fn measure_node(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
-    if bare::timed(bare::NODE, b"").is_err() {
+    if bare::node().is_err() {
         say("there is no node: R5 is not measured")?;
         return Ok(Vec::new());
     }
@@ -60,7 +60,7 @@ pub(crate) fn measure_node(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     setup.rounds(&mut figures, |_, figures| {
         let mut limit = Vec::with_capacity(NODE_COUNT);
         for _ in 0..NODE_COUNT {
-            limit.push(bare::timed(bare::NODE, b"")?.as_secs_f64() * 1e3);
+            limit.push(bare::node()?.as_secs_f64() * 1e3);
         }
         let (_, whole, _) = visible(&served, &stage)?;
         figures[0].ratio(median(&whole), median(&limit));
