@@ -14,6 +14,7 @@ use crate::setup::{Setup, say};
 const COUNT: usize = 300;
 /// A start of Node takes as long as fifty of a shell.
 const NODE_COUNT: usize = 100;
+const NODE_TURN: usize = 5;
 /// The run does what the peer does.
 const NODE_JOB: Job = Job {
     base: "node:20",
@@ -35,7 +36,7 @@ pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
         for _ in 0..COUNT {
             limit.push(bare::once(bare::SHELL)?.as_secs_f64() * 1e3);
         }
-        let (accept, whole, log) = visible(&served, &stage)?;
+        let (accept, whole, log) = visible(&served, &stage.tenants)?;
         let (ours, limit) = (median(&whole), median(&limit));
         figures[0].difference(ours, limit);
         figures[1].value(median(&accept));
@@ -58,12 +59,16 @@ pub(crate) fn measure_node(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
     let what = "Node job, p50 ÷ p50 of cold node -e 0 (ms)";
     let mut figures = [Figure::new("R5", what, "×", Bar::at_most(1.05, 0.35))];
     setup.rounds(&mut figures, |_, figures| {
-        let mut limit = Vec::with_capacity(NODE_COUNT);
-        for _ in 0..NODE_COUNT {
-            limit.push(bare::node()?.as_secs_f64() * 1e3);
+        let (mut limit, mut ours) = (Vec::new(), Vec::new());
+        // In small turns: the bar is closer to 1 than a machine is steady for some seconds.
+        for tenants in stage.tenants.chunks(NODE_TURN) {
+            for _ in tenants {
+                limit.push(bare::node()?.as_secs_f64() * 1e3);
+            }
+            let (_, whole, _) = visible(&served, tenants)?;
+            ours.extend(whole);
         }
-        let (_, whole, _) = visible(&served, &stage)?;
-        figures[0].ratio(median(&whole), median(&limit));
+        figures[0].ratio(median(&ours), median(&limit));
         Ok(())
     })?;
     served.stop()?;
@@ -85,11 +90,11 @@ fn start(setup: &Setup, stage: &Scenario) -> anyhow::Result<Served> {
 
 type Times = (Vec<f64>, Vec<f64>, Vec<f64>);
 
-fn visible(served: &Served, stage: &Scenario) -> anyhow::Result<Times> {
+fn visible(served: &Served, tenants: &[i64]) -> anyhow::Result<Times> {
     let mut client = Client::connect(&served.address)?;
     let (mut accepts, mut wholes, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     let first = scenario::last_run(&mut client)? + 1;
-    for (next, tenant) in (first..).zip(&stage.tenants) {
+    for (next, tenant) in (first..).zip(tenants) {
         let begun = Instant::now();
         let ms = || begun.elapsed().as_secs_f64() * 1e3;
         let trigger = scenario::sync(&mut client, *tenant)?;
