@@ -1,6 +1,6 @@
 /* Counts how often a program waits for a disk, in a file of eight bytes that BENCH_FSYNCS names.
  * It is loaded before the C library (LD_PRELOAD). A tracer would count too, but it also stops
- * every process that the program starts, and a burst of runs that is ten times slower commits
+ * every process that the program starts, and a burst of runs that is much slower commits
  * less of them together. */
 #define _GNU_SOURCE
 #include <fcntl.h>
