@@ -41,6 +41,7 @@ class TenantRow(Base):
     connected: Mapped[int]
     user_name: Mapped[str | None]
     timezone: Mapped[str | None]
+    configs_problems: Mapped[str]
 
 
 class RunRow(Base):
@@ -69,6 +70,11 @@ class Auth(BaseModel):
     connectors: list[dict[str, Any]]
 
 
+class ConfigsProblem(BaseModel):
+    name: str
+    message: str
+
+
 class TenantStatus(BaseModel):
     last_run: dict[str, Any]
     current_run: dict[str, Any]
@@ -94,6 +100,7 @@ class Tenant(BaseModel):
     status: TenantStatus
     user_name: str | None
     timezone: str | None
+    configs_problems: list[ConfigsProblem]
 
 
 class RunStatus(BaseModel):
@@ -173,6 +180,7 @@ def tenant_of(row: TenantRow) -> Tenant:
         status=status,
         user_name=row.user_name,
         timezone=row.timezone,
+        configs_problems=json.loads(row.configs_problems),
     )
 
 

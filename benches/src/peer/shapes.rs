@@ -24,6 +24,7 @@ pub(super) struct Tenant {
     status: TenantStatus,
     user_name: Option<String>,
     timezone: Option<String>,
+    configs_problems: Box<RawValue>,
 }
 
 /// An object without fields, which a run that is not there is shown as.
@@ -111,6 +112,7 @@ pub(super) fn tenant(mut row: Row) -> anyhow::Result<Tenant> {
         },
         user_name: opt_text(row)?,
         timezone: opt_text(row)?,
+        configs_problems: json(row)?,
     })
 }
 

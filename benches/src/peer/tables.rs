@@ -27,6 +27,7 @@ pub(crate) const TENANT_COLUMNS: &[(&str, &str)] = &[
     ("connected", "BIGINT"),
     ("user_name", "TEXT"),
     ("timezone", "TEXT"),
+    ("configs_problems", "TEXT"),
 ];
 pub(crate) const RUN_COLUMNS: &[(&str, &str)] = &[
     ("id", "BIGINT PRIMARY KEY"),
