@@ -103,6 +103,8 @@ fn commit(repository: &Path, job: &Job) -> anyhow::Result<()> {
     let Job { base, run } = job;
     let manifest = format!("version: 0.4\nbase: {base}\nbuild: 'true'\nrun: {run}\n");
     std::fs::write(repository.join("PANDIUM.yaml"), manifest)?;
+    // A program that does nothing, for whoever runs a file.
+    std::fs::write(repository.join("main.js"), "0\n")?;
     for arguments in [
         &["init", "-q", "-b", "main"][..],
         &["add", "-A"],
