@@ -38,7 +38,7 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_name = "N")]
     pub(super) build_slots: Option<String>,
     /// Interpreters (Node, Python) that are started ahead and wait for the next run of an integration
-    /// that has just run: none sees two runs. Needs the full sandbox; 0 to 256 [default: 0].
+    /// that runs often: none sees two runs. Needs the full sandbox; 0 to 256 [default: 0].
     #[arg(long, value_name = "N")]
     pub(super) prestart: Option<String>,
     /// `full` refuses to run code where a part of the sandbox is missing, `degraded` runs with what

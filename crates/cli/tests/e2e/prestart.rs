@@ -177,6 +177,7 @@ both_databases! {
             scenario.release("v1").await;
             let tenant = scenario.tenant("t").await;
             scenario.run(tenant).await;
+            scenario.run(tenant).await;
         }
         eventually("one stands ready", || async { waiting(&file).then_some(()) }).await;
         server.kill();

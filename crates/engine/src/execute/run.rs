@@ -38,7 +38,6 @@ const LARGE_LOG: u64 = 8 * 1024;
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
     let mut next = Some((Box::new(job), slot));
     while let Some((job, slot)) = next {
-        prestart::prepare(&inner, &job);
         let ended = Box::new(run(&inner, &job).await);
         let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
         let slot = if is_idle { None } else { Some(slot) };
@@ -69,7 +68,7 @@ impl RunEnded {
     }
 }
 
-async fn run(inner: &Inner, job: &RunJob) -> RunEnded {
+async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
     let claim = RunClaim {
         id: job.run.id,
         attempt: job.run.attempt,
@@ -182,7 +181,7 @@ enum StartError {
 }
 
 async fn attempt(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     job: &RunJob,
     claim: &RunClaim,
     log: &mut LogBuffer,
@@ -210,7 +209,7 @@ fn place(inner: &Inner) -> Result<Place, StartError> {
 }
 
 async fn in_layout(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     job: &RunJob,
     claim: &RunClaim,
     log: &mut LogBuffer,
@@ -226,17 +225,17 @@ async fn in_layout(
     let reach = reach(inner, job);
     let timeout_s = timeout_s(inner, job);
     let given = given(inner, job, layout, log).await?;
-    let mut child = match waiting {
+    let taken = match waiting {
         Some(waiting) => waiting.give(&given, lease_left(inner, job)).await,
         None => None,
     };
-    if child.is_some() {
+    let (mut child, at_once) = if let Some(taken) = taken {
         log.say("a pre-started interpreter is used");
-    }
-    let mut child = match child.take() {
-        Some(child) => child,
-        None => start(inner, job, layout, &reach, given).await?,
+        taken
+    } else {
+        (start(inner, job, layout, &reach, given).await?, false)
     };
+    prestart::prepare(inner, job, at_once);
     let relay = reach.relay(child.egress.take())?;
     let mut stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
     let mut sink = RunSink { inner, job, claim };

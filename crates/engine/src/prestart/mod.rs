@@ -11,7 +11,7 @@ mod ready;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use marquetry_app::run_engine::RunJob;
 use marquetry_blobs::Unpacked;
@@ -44,6 +44,8 @@ struct Pool {
     ready: Vec<Ready>,
     /// Those that are being started.
     making: usize,
+    /// When runs began of which another one may come soon.
+    seen: Vec<(Key, Instant)>,
     number: u64,
 }
 
@@ -123,11 +125,31 @@ impl Prestart {
         Some(pool.ready.swap_remove(place))
     }
 
-    /// A place for one that is being started, if there is one.
-    fn begin(&self, inner: &Arc<Inner>) -> Option<Making> {
+    /// Whether another run like this began as short ago as an interpreter stands ready.
+    fn comes_soon(&self, key: Key) -> bool {
+        let now = Instant::now();
+        let mut pool = self.lock();
+        pool.seen.retain(|(_, at)| now.duration_since(*at) < LIFE);
+        if let Some((_, at)) = pool.seen.iter_mut().find(|(known, _)| *known == key) {
+            *at = now;
+            return true;
+        }
+        pool.seen.push((key, now));
+        false
+    }
+
+    /// A place for one that is being started, if there is one. Who has none yet may end the one that
+    /// others have had for longest.
+    fn begin(&self, inner: &Arc<Inner>, key: &Key) -> Option<Making> {
         let mut pool = self.lock();
         if pool.ready.len() + pool.making >= self.most {
-            return None;
+            if pool.ready.iter().any(|ready| ready.key == *key) {
+                return None;
+            }
+            let oldest = pool.ready.iter().enumerate();
+            let (place, _) = oldest.min_by_key(|(_, ready)| ready.number)?;
+            let oldest = pool.ready.swap_remove(place);
+            inner.tracker.spawn(oldest.waiting.discard(oldest.place));
         }
         pool.making += 1;
         Some(Making(Arc::clone(inner)))
@@ -156,19 +178,26 @@ impl Drop for Making {
     }
 }
 
-/// Starts one for the next run like this, if that can have one.
-pub(crate) fn prepare(inner: &Arc<Inner>, job: &RunJob) {
-    if inner.prestart.most == 0 || inner.stop.is_cancelled() {
+/// Starts one for the next run like this, if that can have one and comes soon, by what came before;
+/// two where this one found none that listened.
+pub(crate) fn prepare(inner: &Arc<Inner>, job: &RunJob, found: bool) {
+    let prestart = &inner.prestart;
+    if prestart.most == 0 || inner.stop.is_cancelled() {
         return;
     }
     let Some(language) = language(&job.release.run_command) else {
         return;
     };
-    let Some(making) = inner.prestart.begin(inner) else {
+    let key = Key::of(inner, job);
+    if !prestart.comes_soon(key.clone()) {
         return;
-    };
-    let job = job.clone();
-    inner.tracker.spawn(make(making, job, language));
+    }
+    for _ in 0..if found { 1 } else { 2 } {
+        let Some(making) = prestart.begin(inner, &key) else {
+            return;
+        };
+        inner.tracker.spawn(make(making, job.clone(), language));
+    }
 }
 
 /// Starts one, and ends it when nobody wants it.
@@ -202,6 +231,6 @@ async fn make(making: Making, job: RunJob, language: Language) {
         () = ended => {}
     }
     if let Some(ready) = inner.prestart.remove(number) {
-        ready.waiting.discard().await;
+        ready.waiting.discard(ready.place).await;
     }
 }

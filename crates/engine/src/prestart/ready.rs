@@ -128,24 +128,24 @@ impl Waiting {
     }
 
     /// Gives it its run, whose lease ends so long from now; none where it does not take it: it is gone
-    /// then, and its place as it was.
+    /// then, and its place as it was. Answers also whether it listened at once.
     pub(crate) async fn give(
         mut self,
         given: &[(String, String)],
         lease: Duration,
-    ) -> Option<Child> {
+    ) -> Option<(Child, bool)> {
         self.child.extend_lease(lease).await;
         match self.tell(given).await {
-            Ok(()) => Some(self.child),
+            Ok(at_once) => Some((self.child, at_once)),
             Err(error) => {
                 tracing::warn!(%error, "a pre-started interpreter did not take its run");
-                self.discard().await;
+                self.end().await;
                 None
             }
         }
     }
 
-    async fn tell(&mut self, given: &[(String, String)]) -> io::Result<()> {
+    async fn tell(&mut self, given: &[(String, String)]) -> io::Result<bool> {
         let (mut set, unset) = self.restored.clone();
         set.extend(
             given
@@ -153,22 +153,25 @@ impl Waiting {
                 .map(|(name, value)| (name.clone(), json!(value))),
         );
         let told = json!({"set": set, "unset": unset}).to_string();
-        let mut pipe = self.listening().await?;
+        let (mut pipe, at_once) = self.listening().await?;
         // The run shall not find it among its files.
         tokio::fs::remove_file(&self.pipe).await?;
-        tokio::time::timeout(READS_WITHIN, pipe.write_all(told.as_bytes())).await?
+        tokio::time::timeout(READS_WITHIN, pipe.write_all(told.as_bytes())).await??;
+        Ok(at_once)
     }
 
-    /// The pipe, as soon as the process reads from it.
-    async fn listening(&mut self) -> io::Result<pipe::Sender> {
+    /// The pipe, as soon as the process reads from it, and whether that is at once.
+    async fn listening(&mut self) -> io::Result<(pipe::Sender, bool)> {
         let end = self.child.end();
         tokio::pin!(end);
         let until = tokio::time::Instant::now() + LISTENS_WITHIN;
+        let mut at_once = true;
         loop {
             match pipe::OpenOptions::new().open_sender(&self.pipe) {
                 Err(error) if error.raw_os_error() == Some(NOBODY_READS) => {}
-                opened => return opened,
+                opened => return opened.map(|pipe| (pipe, at_once)),
             }
+            at_once = false;
             tokio::select! {
                 _ = &mut end => return Err(io::ErrorKind::BrokenPipe.into()),
                 () = tokio::time::sleep_until(until) => return Err(io::ErrorKind::TimedOut.into()),
@@ -177,8 +180,13 @@ impl Waiting {
         }
     }
 
-    /// Ends it.
-    pub(crate) async fn discard(mut self) {
+    /// Ends it, and gives its folders back.
+    pub(super) async fn discard(self, place: Place) {
+        self.end().await;
+        drop(place);
+    }
+
+    async fn end(mut self) {
         self.child.kill();
         self.child.wait().await;
         // It is gone already where the process has begun to listen.
