@@ -1,6 +1,11 @@
 //! Which databases a test runs on.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// By the server's own list of them.
+const TABLES: &str =
+    "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
 
 /// A database under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +63,30 @@ impl PostgresDatabase {
         count
     }
 
+    /// How many rows each table has.
+    pub(crate) async fn rows_of_tables(&self) -> BTreeMap<String, u64> {
+        let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.unwrap();
+        let driver = tokio::spawn(connection);
+        let mut counts = BTreeMap::new();
+        for table in client.query(TABLES, &[]).await.unwrap() {
+            let table: String = table.get(0);
+            let sql = format!("SELECT COUNT(*) FROM \"{table}\"");
+            let count: i64 = client.query_one(&sql, &[]).await.unwrap().get(0);
+            counts.insert(table, u64::try_from(count).unwrap());
+        }
+        drop(client);
+        driver.await.unwrap().unwrap();
+        counts
+    }
+
     /// The rows of all tables as text.
     pub async fn rows(&self) -> String {
         let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
         let (client, connection) = connected.unwrap();
         let driver = tokio::spawn(connection);
-        let tables =
-            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
         let mut all = String::new();
-        for table in client.query(tables, &[]).await.unwrap() {
+        for table in client.query(TABLES, &[]).await.unwrap() {
             let table: String = table.get(0);
             let rows = format!("SELECT row_to_json(t)::text FROM \"{table}\" t");
             for row in client.query(&rows, &[]).await.unwrap() {

@@ -40,7 +40,7 @@ pub struct Inside {
     pub key: String,
     /// Its folder; repositories may lie in `repositories` below it.
     pub folder: TempDir,
-    _postgres: Option<PostgresDatabase>,
+    pub(crate) postgres: Option<PostgresDatabase>,
 }
 
 const NODE: &str = "node-of-the-test";
@@ -63,6 +63,11 @@ impl Inside {
 
     /// A fresh one on this database with other limits.
     pub async fn with(database: Database, limits: Limits) -> Self {
+        Self::keeping(database, limits, Retention::default()).await
+    }
+
+    /// The same, which keeps what is kept for so long.
+    pub async fn keeping(database: Database, limits: Limits, retention: Retention) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimClock::new(
             Timestamp::parse("2026-11-23T20:00:00.000Z").unwrap(),
@@ -100,7 +105,7 @@ impl Inside {
             host_network_allowed: false,
             uploads_dir: uploads,
             limits,
-            retention: Retention::default(),
+            retention,
         };
         let app = App::new(store, blobs, clock.clone(), settings)
             .await
@@ -111,7 +116,7 @@ impl Inside {
             clock,
             key,
             folder,
-            _postgres: postgres,
+            postgres,
         }
     }
 
@@ -184,7 +189,7 @@ impl Inside {
         self.finish_build_with(claim, release).await.release_ids[0]
     }
 
-    async fn finish_build_with(&self, claim: &BuildClaim, release: Release) -> Build {
+    pub(crate) async fn finish_build_with(&self, claim: &BuildClaim, release: Release) -> Build {
         let end = BuildEnd {
             status: BuildStatus::Succeeded,
             message: None,
@@ -443,7 +448,12 @@ impl Inside {
     }
 }
 
-fn release(build: BuildId, integration: IntegrationId, tag: &str, now: Timestamp) -> Release {
+pub(crate) fn release(
+    build: BuildId,
+    integration: IntegrationId,
+    tag: &str,
+    now: Timestamp,
+) -> Release {
     Release {
         id: ReleaseId::new(0),
         integration_id: integration,

@@ -10,6 +10,7 @@
 
 mod database;
 mod ends;
+mod growth;
 mod http;
 mod inside;
 mod nodes;
@@ -21,6 +22,7 @@ mod skipped;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
+pub use growth::Files;
 pub use http::Http;
 pub use inside::{BuildClaim, Inside, RunClaim};
 pub use random::{Random, seed_to_repeat};

@@ -30,6 +30,7 @@ mod schedules;
 mod sealed;
 mod server;
 mod settings;
+mod soak;
 mod tenants;
 mod triggers;
 mod turns;

@@ -91,7 +91,11 @@ const ONE_UNSAFE_CORNER: &str = "only the sandbox talks to the kernel by itself"
 
 /// The reserved foreign crates.
 pub(super) const RESERVED: &[Reserved] = &[
-    reserved("rusqlite", &["marquetry-store", BENCHES], ONE_DATABASE_DOOR),
+    reserved(
+        "rusqlite",
+        &["marquetry-store", TEST_KIT, BENCHES],
+        ONE_DATABASE_DOOR,
+    ),
     reserved("libsqlite3-sys", STORE, ONE_DATABASE_DOOR),
     reserved(
         "tokio-postgres",
