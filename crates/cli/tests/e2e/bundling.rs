@@ -88,7 +88,7 @@ both_databases! {
 }
 
 /// The futures of a test, a few dozen at a time.
-async fn all_at_once<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn all_at_once<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
     let mut done = Vec::new();
     let mut left = futures.into_iter().peekable();
     while left.peek().is_some() {

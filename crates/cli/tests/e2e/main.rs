@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod demo;
 mod environment;
+mod fairness;
 mod histories;
 mod hostile;
 mod idle;
