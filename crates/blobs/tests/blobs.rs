@@ -313,3 +313,44 @@ async fn what_was_not_used_for_longest_leaves_and_never_what_is_in_use() {
     assert_eq!(left.len(), 2);
     assert!(left.contains(&name(3)) && newest.path().join("f").exists());
 }
+
+#[tokio::test]
+async fn what_was_unpacked_long_ago_and_not_used_since_the_start_leaves() {
+    let (temp, blobs) = place();
+    let dir = temp.path().join("cache");
+    let open = async || {
+        ArtifactCache::open(&dir, ExtractLimits::default(), u64::MAX)
+            .await
+            .unwrap()
+    };
+    let cache = open().await;
+    let mut all = Vec::new();
+    for n in 0..4_u8 {
+        all.push(artifact(&temp, &blobs, &[n; 10]).await);
+        cache.ensure(&all[usize::from(n)], &blobs).await.unwrap();
+    }
+    let name = |n: usize| all[n].sha256.to_string();
+    let sorted = |mut names: Vec<String>| {
+        names.sort_unstable();
+        names
+    };
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+    for n in 0..3 {
+        let folder = fs::File::open(dir.join(name(n))).unwrap();
+        folder.set_modified(start).unwrap();
+    }
+    let before = start + Duration::from_secs(1);
+    cache.evict_unused(before).await;
+    assert_eq!(names(&dir).len(), 4, "all were used since the start");
+    let cache = open().await;
+    let held = cache.ensure(&all[0], &blobs).await.unwrap();
+    drop(cache.ensure(&all[1], &blobs).await.unwrap());
+    cache.evict_unused(start).await;
+    assert_eq!(names(&dir).len(), 4, "none is so old");
+    cache.evict_unused(before).await;
+    assert_eq!(names(&dir), sorted(vec![name(0), name(1), name(3)]));
+    // It comes back when it is wanted.
+    let back = cache.ensure(&all[2], &blobs).await.unwrap();
+    assert_eq!(fs::read(back.path().join("f")).unwrap(), [2; 10]);
+    drop(held);
+}

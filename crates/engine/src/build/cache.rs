@@ -27,9 +27,7 @@ pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError
         .cache_dir
         .join(site.integration.id.to_string());
     let most = site.inner.config.build.cache_bytes;
-    if let Some(bytes) = size(folder.clone()).await.filter(|bytes| *bytes > most / 2) {
-        // Nobody else empties it, and a build that finds it full would be killed for it each time.
-        remove_tree(&folder).await;
+    if let Some(bytes) = make_room(&folder, most).await {
         let mib = bytes >> 20;
         site.log
             .say(&format!("the package cache had {mib} MiB and was emptied"));
@@ -44,6 +42,15 @@ pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError
             max_bytes: Some(most),
         },
     ))
+}
+
+/// Removes a cache that is more than half full; answers how much it had. Nobody else empties it, and a
+/// build that finds it full would be killed for it each time.
+async fn make_room(folder: &Path, most: u64) -> Option<u64> {
+    let bytes = size(folder.to_owned()).await;
+    let bytes = bytes.filter(|bytes| *bytes > most / 2)?;
+    remove_tree(folder).await;
+    Some(bytes)
 }
 
 /// A folder's own time says when a build last used it: see `retain`.
@@ -95,5 +102,28 @@ mod tests {
         let bytes = size(folder.path().to_owned()).await.unwrap();
         assert!((1024..1100).contains(&bytes), "{bytes}");
         assert_eq!(size(folder.path().join("none")).await, Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_cache_is_emptied_before_it_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("1");
+        std::fs::create_dir_all(cache.join("npm")).unwrap();
+        std::fs::write(cache.join("npm/one"), [0; 1000]).unwrap();
+        assert_eq!(make_room(&cache, 2_000).await, None, "half is not more");
+        assert!(cache.join("npm/one").exists());
+        assert_eq!(make_room(&cache, 1_999).await, Some(1_000));
+        assert!(!cache.exists());
+        assert_eq!(make_room(&cache, 1_999).await, None, "there is none");
+    }
+
+    #[test]
+    fn a_build_makes_its_cache_young() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("one"), "old").unwrap();
+        note_use(folder.path(), Timestamp::from_millis(4_000_000_000_000));
+        let noted = folder.path().metadata().unwrap().modified().unwrap();
+        let noted = noted.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(noted.as_millis(), 4_000_000_000_000);
     }
 }
