@@ -114,13 +114,31 @@ macro_rules! json_body {
 
 pub(crate) use json_body;
 
+/// Bodies of which the fields that fit are known, and are judged by their shape's rules.
+macro_rules! as_fields {
+    ($shape:ty) => {
+        const HAS_PLACES: bool = true;
+        /// The fields that fit.
+        type Read = Map<String, Value>;
+
+        fn judge(
+            fit: Self::Read,
+            refused: &Refused<'_>,
+        ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
+            <$shape>::judge(fit, refused)
+        }
+
+        fn place(field: &str) -> usize {
+            <$shape>::fields().place(field)
+        }
+    };
+}
+
 /// A body that must be there and have the shape.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: JsonBody> BodyInput for Json<T> {
-    const HAS_PLACES: bool = true;
-    /// The fields that fit.
-    type Read = Map<String, Value>;
+    as_fields!(T);
 
     fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Map<String, Value>> {
         if is_blank(&bytes) {
@@ -135,17 +153,6 @@ impl<T: JsonBody> BodyInput for Json<T> {
 
     fn finish(fit: Map<String, Value>, faults: &mut Vec<ValidationError>) -> Option<Self> {
         shape::finish(Value::Object(fit), vec![name("body")], faults).map(Json)
-    }
-
-    fn judge(
-        fit: Map<String, Value>,
-        refused: &Refused<'_>,
-    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
-        T::judge(fit, refused)
-    }
-
-    fn place(field: &str) -> usize {
-        T::fields().place(field)
     }
 }
 
@@ -164,8 +171,7 @@ macro_rules! as_read {
 pub(crate) struct JsonOrNothing<T>(pub(crate) T);
 
 impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
-    const HAS_PLACES: bool = true;
-    type Read = Map<String, Value>;
+    as_fields!(T);
 
     fn read(bytes: Bytes, faults: &mut Vec<ValidationError>) -> Option<Map<String, Value>> {
         let bytes = match bytes.trim_ascii() {
@@ -177,17 +183,6 @@ impl<T: JsonBody> BodyInput for JsonOrNothing<T> {
 
     fn finish(fit: Map<String, Value>, faults: &mut Vec<ValidationError>) -> Option<Self> {
         Json::finish(fit, faults).map(|Json(body)| Self(body))
-    }
-
-    fn judge(
-        fit: Map<String, Value>,
-        refused: &Refused<'_>,
-    ) -> impl Future<Output = Result<Vec<FieldError>, Error>> + Send {
-        T::judge(fit, refused)
-    }
-
-    fn place(field: &str) -> usize {
-        T::fields().place(field)
     }
 }
 
