@@ -18,18 +18,6 @@ async fn tenant(client: &Client, form: Option<Value>, metadata_schema: Option<Va
     format!("/v2/tenants/{}", made["id"])
 }
 
-/// Runs the tenant in a mode and ends the run with a line of output.
-async fn run(client: &Client, tenant: &str, mode: &str, line: &str) -> Value {
-    let path = format!("{tenant}/sync?mode={mode}");
-    client.post(&path, Value::Null).await.expect(202);
-    let (run, claim) = client.inside.take_run().await;
-    client.inside.end_run(&run, &claim, line).await;
-    client
-        .get(&format!("/v2/runs/{}", run.id))
-        .await
-        .expect(200)
-}
-
 /// The log of a run, by its link.
 async fn log(client: &Client, run: &Value) -> String {
     let link = client.get(&format!("/v2/runs/{}/log", run["id"])).await;
@@ -44,7 +32,7 @@ async fn options_of_metadata_come_from_init_runs_too() {
     let path = tenant(&client, Some(form), None).await;
     let choose = |shade: &str| client.patch(&path, json!({"configs": {"shade": shade}}));
     choose("any").await.expect(200);
-    run(&client, &path, "init", r#"{"shades": ["light"]}"#).await;
+    client.run(&path, "init", r#"{"shades": ["light"]}"#).await;
     let shown = client.get(&path).await.expect(200);
     assert_eq!(shown["status"]["dynamic_configs"]["shades"][0], "light");
     let problem = json!([{"name": "shade", "message": "Input should be 'light'"}]);
@@ -74,7 +62,7 @@ async fn metadata_is_kept_as_it_is_or_not_at_all() {
     let good =
         r#"{"cursor": 18446744073709551615, "name": "half \ud83d", "at": 98.37282740013183}"#;
     for line in [good, "{}"] {
-        let ended = run(&client, &path, "normal", line).await;
+        let ended = client.run(&path, "normal", line).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
         assert_eq!(ended["std_out"], line);
     }
@@ -105,7 +93,7 @@ async fn metadata_is_kept_as_it_is_or_not_at_all() {
                 .to_owned(),
         ),
     ] {
-        let ended = run(&client, &path, "normal", &line).await;
+        let ended = client.run(&path, "normal", &line).await;
         assert_eq!(ended["status"]["phase"], "Failed (Metadata Validation)");
         assert_eq!(ended["message"], why);
         let said = format!("[marquetry] Failed (Metadata Validation): {why}\n");
@@ -122,7 +110,7 @@ async fn metadata_that_grows_too_large_is_said_in_the_log_too() {
     let metadata = format!("{path}/metadata");
     client.patch(&metadata, filler).await.expect(200);
     let line = json!({"cursor": 1, "more": "y".repeat(200)}).to_string();
-    let ended = run(&client, &path, "normal", &line).await;
+    let ended = client.run(&path, "normal", &line).await;
     assert_eq!(ended["status"]["phase"], "Failed (Metadata Validation)");
     let why = ended["message"].as_str().unwrap();
     assert!(why.contains("bytes as JSON; it may have 1048576"), "{why}");
@@ -138,13 +126,13 @@ async fn any_json_is_handed_to_the_next_run() {
     let environment = format!("{path}/environment");
     let deep = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     for line in [r#"{"a":"\ud83d"}"#, &deep, &"9".repeat(401), "1e999"] {
-        let ended = run(&client, &path, "normal", line).await;
+        let ended = client.run(&path, "normal", line).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
         let given = client.get(&environment).await.expect(200);
         assert_eq!(given["PAN_CTX_LAST_SUCCESSFUL_RUN_STD_OUT"], line);
     }
     for line in ["[".repeat(120 << 10), "{\"a\":}".to_owned()] {
-        let ended = run(&client, &path, "init", &line).await;
+        let ended = client.run(&path, "init", &line).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
         let given = client.get(&environment).await.expect(200);
         assert_eq!(

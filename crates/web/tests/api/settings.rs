@@ -235,18 +235,6 @@ async fn a_mask_without_a_secret_is_nothing() {
     assert_eq!(made.await.expect(200)["configs"], json!({"region": "eu"}));
 }
 
-/// Runs the tenant in a mode and ends the run with a line of output.
-async fn run(client: &Client, tenant: &Value, mode: &str, line: &str) -> Value {
-    let path = format!("/v2/tenants/{tenant}/sync?mode={mode}");
-    client.post(&path, Value::Null).await.expect(202);
-    let (run, claim) = client.inside.take_run().await;
-    client.inside.end_run(&run, &claim, line).await;
-    client
-        .get(&format!("/v2/runs/{}", run.id))
-        .await
-        .expect(200)
-}
-
 #[tokio::test]
 async fn an_init_run_fills_the_options() {
     let client = Client::new().await;
@@ -257,7 +245,7 @@ async fn an_init_run_fills_the_options() {
     let path = format!("/v2/tenants/{}", made["id"]);
     let users = json!([{"const": "U1", "title": "ann"}, {"const": "U2", "title": "bob"}]);
     let line = json!({"users": users, "shades": ["light"], "cursor": 5}).to_string();
-    run(&client, &made["id"], "init", &line).await;
+    client.run(&path, "init", &line).await;
     let shown = client.get(&path).await.expect(200);
     assert_eq!(shown["status"]["dynamic_configs"]["users"], users);
     let problem = json!([{"name": "user", "message": "Field required"}]);
@@ -290,7 +278,7 @@ async fn an_init_run_fills_the_options() {
         "a release does not change"
     );
 
-    run(&client, &made["id"], "init", r#"{"users": []}"#).await;
+    client.run(&path, "init", r#"{"users": []}"#).await;
     let shown = client.get(&path).await.expect(200);
     assert_eq!(shown["status"]["dynamic_configs"]["users"], json!([]));
     let none = "Input should be one of the options, and there are none";
@@ -298,7 +286,9 @@ async fn an_init_run_fills_the_options() {
         shown["configs_problems"],
         json!([{"name": "user", "message": none}])
     );
-    run(&client, &made["id"], "normal", r#"{"users": ["x", "y"]}"#).await;
+    client
+        .run(&path, "normal", r#"{"users": ["x", "y"]}"#)
+        .await;
     let shown = client.get(&path).await.expect(200);
     assert_eq!(
         shown["status"]["dynamic_configs"]["users"],
@@ -314,10 +304,10 @@ async fn metadata_is_checked_and_merged() {
     let made = tenant(&client, id, json!({"region": "eu"}))
         .await
         .expect(200);
-    let tenant = &made["id"];
-    let path = format!("/v2/tenants/{tenant}/metadata");
+    let tenant = format!("/v2/tenants/{}", made["id"]);
+    let path = format!("{tenant}/metadata");
     let empty =
-        json!({"tenant_id": tenant, "data": {}, "created_date": null, "modified_date": null});
+        json!({"tenant_id": made["id"], "data": {}, "created_date": null, "modified_date": null});
     assert_eq!(client.get(&path).await.expect(200), empty);
     let body = json!({"shades": ["dark"], "deep": {"a": 1}});
     let changed = client.patch(&path, body).await.expect(200);
@@ -335,10 +325,7 @@ async fn metadata_is_checked_and_merged() {
         merged["data"],
         json!({"shades": ["dark"], "deep": {"b": 2}})
     );
-    let options = client
-        .get(&format!("/v2/tenants/{tenant}"))
-        .await
-        .expect(200);
+    let options = client.get(&tenant).await.expect(200);
     assert_eq!(
         options["status"]["dynamic_configs"],
         json!({"shades": ["dark"]})
@@ -352,13 +339,15 @@ async fn metadata_is_checked_and_merged() {
     for body in ["[]", "null", "7", ""] {
         client.raw(Method::PATCH, &path, body).await.expect(422);
     }
-    let failed = run(&client, tenant, "normal", r#"{"shades": "none"}"#).await;
+    let failed = client.run(&tenant, "normal", r#"{"shades": "none"}"#).await;
     assert_eq!(failed["status"]["phase"], "Failed (Metadata Validation)");
     let message =
         "standard output does not fit the metadata schema: shades: Input should be a valid list";
     assert_eq!(failed["message"], message);
     assert_eq!(client.get(&path).await.expect(200), merged);
-    run(&client, tenant, "normal", r#"{"shades": ["light"]}"#).await;
+    client
+        .run(&tenant, "normal", r#"{"shades": ["light"]}"#)
+        .await;
     let found = client.get(&path).await.expect(200);
     assert_eq!(
         found["data"],
@@ -367,10 +356,7 @@ async fn metadata_is_checked_and_merged() {
 
     let large = json!({"more": "x".repeat(1 << 20)});
     client.patch(&path, large).await.expect(422);
-    client
-        .delete(&format!("/v2/tenants/{tenant}"))
-        .await
-        .expect(200);
+    client.delete(&tenant).await.expect(200);
     assert_eq!(client.get(&path).await.expect(200), found);
     client.patch(&path, json!({})).await.expect(404);
     client.get("/v2/tenants/99/metadata").await.expect(404);
@@ -393,7 +379,7 @@ async fn many_of_many_options_can_be_chosen() {
     let user = |n: usize| json!({"const": format!("U{n}"), "title": format!("user {n}")});
     let users: Vec<Value> = (0..10_000).map(user).collect();
     let line = json!({"users": users}).to_string();
-    run(&client, &made["id"], "init", &line).await;
+    client.run(&path, "init", &line).await;
     let mut chosen: Vec<String> = (0..100).map(|n| format!("U{}", n * 100)).collect();
     let body = json!({"configs": {"users": chosen}});
     let changed = client.patch(&path, body).await.expect(200);
@@ -462,7 +448,8 @@ async fn metadata_may_hold_long_lists_of_known_words() {
         "words": {"items": {"enum": words}}, "odd": {"$ref": "#/$defs/round"},
     }, "$defs": {"round": {"$ref": "#/$defs/round"}}}});
     let made = tenant(&client, id, json!({})).await.expect(200);
-    let path = format!("/v2/tenants/{}/metadata", made["id"]);
+    let tenant = format!("/v2/tenants/{}", made["id"]);
+    let path = format!("{tenant}/metadata");
     client
         .patch(&path, json!({"odd": 1, "free": 1}))
         .await
@@ -473,14 +460,14 @@ async fn metadata_may_hold_long_lists_of_known_words() {
         .await;
     let list: Vec<&String> = words.iter().cycle().take(12_000).collect();
     let line = json!({"words": list}).to_string();
-    let ended = run(&client, &made["id"], "normal", &line).await;
+    let ended = client.run(&tenant, "normal", &line).await;
     assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
     let changed = client.patch(&path, json!({"free": 2})).await.expect(200);
     assert_eq!(
         changed["data"]["words"].as_array().map(Vec::len),
         Some(12_000)
     );
-    let ended = run(&client, &made["id"], "normal", r#"{"odd": 2}"#).await;
+    let ended = client.run(&tenant, "normal", r#"{"odd": 2}"#).await;
     assert_eq!(ended["status"]["phase"], "Failed (Metadata Validation)");
     let why = "the metadata schema is too complex to check this";
     assert!(ended["message"].as_str().unwrap().contains(why), "{ended}");
