@@ -1,10 +1,10 @@
 //! What is kept no longer, found and removed in small steps: a step is a transaction that others
 //! wait for only some milliseconds.
 
-use marquetry_model::{BuildId, RunId, Timestamp, TriggerId};
+use marquetry_model::{RunId, Timestamp};
 
 use crate::query::{json, read_all};
-use crate::value::values;
+use crate::value::{Value, values};
 use crate::{Result, Tx};
 
 /// One step through the runs, oldest first.
@@ -92,16 +92,27 @@ pub async fn delete_cancelled(tx: &mut Tx, before: Timestamp, most: i64) -> Resu
     const IDS: &str = "SELECT t.id FROM triggers t
         WHERE t.cancelled_at < $1 AND t.cancelled_at IS NOT NULL AND t.run_id IS NULL
         ORDER BY t.cancelled_at LIMIT $2";
-    let rows = tx.rows(IDS, &values![before, most]).await?;
-    let ids = read_all(rows, |row| row.i64().map(TriggerId::new))?;
+    let list = tx.dialect().id_list(1);
+    let reruns = format!("DELETE FROM reruns WHERE trigger_id IN {list}");
+    let triggers = format!("DELETE FROM triggers WHERE id IN {list} AND run_id IS NULL");
+    delete_found(tx, IDS, &values![before, most], [reruns, triggers]).await
+}
+
+/// Finds ids and does both to them, first what hangs on them; answers to how many the second was done.
+async fn delete_found(
+    tx: &mut Tx,
+    find: &str,
+    values: &[Value],
+    [before, then]: [String; 2],
+) -> Result<u64> {
+    let rows = tx.rows(find, values).await?;
+    let ids = rows.iter().map(|row| row.reader().i64());
+    let ids: Vec<i64> = ids.collect::<Result<_>>()?;
     if ids.is_empty() {
         return Ok(0);
     }
-    let list = tx.dialect().id_list(1);
-    let reruns = format!("DELETE FROM reruns WHERE trigger_id IN {list}");
-    tx.execute(&reruns, &values![json(&ids)]).await?;
-    let triggers = format!("DELETE FROM triggers WHERE id IN {list} AND run_id IS NULL");
-    tx.execute(&triggers, &values![json(&ids)]).await
+    tx.execute(&before, &values![json(&ids)]).await?;
+    tx.execute(&then, &values![json(&ids)]).await
 }
 
 /// Forgets bodies and headers of webhooks from before a time, which a run has taken, at most `most`;
@@ -120,16 +131,10 @@ pub async fn delete_build_logs(tx: &mut Tx, before: Timestamp, most: i64) -> Res
     const IDS: &str = "SELECT b.id FROM builds b WHERE b.completed_at < $1
             AND (b.log_blob IS NOT NULL OR EXISTS (SELECT 1 FROM build_logs l WHERE l.build_id = b.id))
         ORDER BY b.id LIMIT $2";
-    let rows = tx.rows(IDS, &values![before, most]).await?;
-    let ids = read_all(rows, |row| row.i64().map(BuildId::new))?;
-    if ids.is_empty() {
-        return Ok(0);
-    }
     let list = tx.dialect().id_list(1);
     let chunks = format!("DELETE FROM build_logs WHERE build_id IN {list}");
-    tx.execute(&chunks, &values![json(&ids)]).await?;
     let blobs = format!("UPDATE builds SET log_blob = NULL WHERE id IN {list}");
-    tx.execute(&blobs, &values![json(&ids)]).await
+    delete_found(tx, IDS, &values![before, most], [chunks, blobs]).await
 }
 
 /// Removes output that was written by hand before a time, which stands for nothing any more, at most
