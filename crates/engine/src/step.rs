@@ -15,7 +15,7 @@ use crate::toolchain::{Places, SYSTEM_PATH, merge, run_variables, tools};
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
 /// Where packages of a language's own managers land, in the manifest's folder.
-const RESULTS: &str = ".marquetry";
+pub(crate) const RESULTS: &str = ".marquetry";
 
 /// The folders of one run or build: what the child sees where.
 pub(crate) struct Layout {

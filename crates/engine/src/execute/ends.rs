@@ -1,7 +1,7 @@
 //! Runs that end at nearly the same time are stored in one transaction, which also takes what their
 //! places execute next: in a burst of short runs, commits cost more than processes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use marquetry_app::run_engine::{Finished, RunJob, runs_finish};
@@ -20,7 +20,6 @@ const LINGER: Duration = Duration::from_millis(4);
 const MOST: usize = 64;
 /// How many live processes for each processor are enough.
 const BUSY: usize = 4;
-const ANSWERED: &str = "whoever takes an end answers it";
 
 /// Ends that are not stored yet. Whoever comes first stores what has come meanwhile.
 pub(crate) struct Ends {
@@ -33,7 +32,7 @@ pub(crate) struct Ends {
 
 /// One end, with the place that the run had.
 struct Waiting {
-    ended: Box<RunEnded>,
+    ended: Arc<RunEnded>,
     slot: Option<Slot>,
     answer: oneshot::Sender<Settled>,
 }
@@ -49,7 +48,7 @@ pub(super) enum Settled {
     },
     /// It is not stored. The place is given up: what is wrong with the next run must not keep this
     /// one from ending.
-    Failed(Box<RunEnded>),
+    Failed,
 }
 
 impl Ends {
@@ -67,7 +66,7 @@ impl Ends {
     pub(super) async fn settle(
         &self,
         inner: &Inner,
-        ended: Box<RunEnded>,
+        ended: Arc<RunEnded>,
         slot: Option<Slot>,
     ) -> Settled {
         let (answer, settled) = oneshot::channel();
@@ -82,7 +81,7 @@ impl Ends {
         tokio::pin!(settled);
         tokio::select! {
             biased;
-            settled = &mut settled => settled.expect(ANSWERED),
+            settled = &mut settled => settled.unwrap_or(Settled::Failed),
             _turn = self.turn.lock() => {
                 if patient {
                     self.linger(inner).await;
@@ -92,7 +91,7 @@ impl Ends {
                     match settled.try_recv() {
                         Ok(settled) => return settled,
                         Err(TryRecvError::Empty) => self.store(inner).await,
-                        Err(TryRecvError::Closed) => unreachable!("{ANSWERED}"),
+                        Err(TryRecvError::Closed) => return Settled::Failed,
                     }
                 }
             }
@@ -125,7 +124,10 @@ impl Ends {
             waiting.drain(..most).collect()
         };
         let ends = batch.iter().map(|one| one.ended.end()).collect();
-        let places = batch.iter().filter(|one| one.slot.is_some()).count();
+        let places = batch.iter().filter(|one| one.slot.is_some());
+        // A node that stops takes nothing more.
+        let stops = inner.stop.is_cancelled();
+        let places = if stops { 0 } else { places.count() };
         let claimer = inner.claimer();
         let next = (places > 0).then_some((&claimer, places));
         match runs_finish(&inner.ctx, ends, next).await {
@@ -138,7 +140,7 @@ impl Ends {
                 );
                 for one in batch {
                     drop(one.slot);
-                    tell(one.answer, Settled::Failed(one.ended));
+                    tell(one.answer, Settled::Failed);
                 }
             }
         }

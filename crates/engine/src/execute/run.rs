@@ -38,7 +38,7 @@ const LARGE_LOG: u64 = 8 * 1024;
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
     let mut next = Some((Box::new(job), slot));
     while let Some((job, slot)) = next {
-        let ended = Box::new(run(&inner, &job).await);
+        let ended = Arc::new(run(&inner, &job).await);
         let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
         let slot = if is_idle { None } else { Some(slot) };
         next = report(&inner, ended, slot).await;
@@ -114,17 +114,17 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
 /// whether or not somebody notes it. Answers the next run for the place, while there is one.
 async fn report(
     inner: &Arc<Inner>,
-    ended: Box<RunEnded>,
+    ended: Arc<RunEnded>,
     slot: Option<Slot>,
 ) -> Option<(Box<RunJob>, Slot)> {
-    let (claim, log_bytes) = (ended.claim.clone(), ended.log_bytes);
-    let (kept, next) = match inner.ends.settle(inner, ended, slot).await {
+    let (kept, next) = match inner.ends.settle(inner, Arc::clone(&ended), slot).await {
         Settled::Stored { kept, next } => (kept, next),
-        Settled::Failed(ended) => (report_alone(inner, &ended).await, None),
+        Settled::Failed => (report_alone(inner, &ended).await, None),
     };
+    let claim = ended.claim.clone();
     if !kept {
         tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
-    } else if log_bytes > LARGE_LOG {
+    } else if ended.log_bytes > LARGE_LOG {
         let inner_of_task = Arc::clone(inner);
         inner.tracker.spawn(archive(inner_of_task, claim));
     }
@@ -188,13 +188,17 @@ async fn attempt(
 ) -> Result<Outcome, StartError> {
     let registered = inner.signals.register(claim.id, claim.attempt);
     // Folder and release are held until the run has ended: the release stays unpacked so long.
-    let (release, place, waiting) = match inner.prestart.take(inner, job) {
+    let (release, place, mut waiting) = match inner.prestart.take(inner, job) {
         Some(ready) => (ready.release, ready.place, Some(ready.waiting)),
         None => (release(inner, job).await?, place(inner)?, None),
     };
     let layout = Layout::of_run(inner, &place, release.path().to_owned());
     let signal = registered.receiver.clone();
-    in_layout(inner, job, claim, log, &layout, waiting, signal).await
+    let outcome = in_layout(inner, job, claim, log, &layout, &mut waiting, signal).await;
+    if let Some(waiting) = waiting {
+        waiting.end().await;
+    }
+    outcome
 }
 
 async fn release(inner: &Inner, job: &RunJob) -> Result<Unpacked, StartError> {
@@ -214,7 +218,7 @@ async fn in_layout(
     claim: &RunClaim,
     log: &mut LogBuffer,
     layout: &Layout,
-    waiting: Option<Waiting>,
+    waiting: &mut Option<Waiting>,
     signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
 ) -> Result<Outcome, StartError> {
     // It may have been allowed when the integration was saved.
@@ -225,7 +229,7 @@ async fn in_layout(
     let reach = reach(inner, job);
     let timeout_s = timeout_s(inner, job);
     let given = given(inner, job, layout, log).await?;
-    let taken = match waiting {
+    let taken = match waiting.take() {
         Some(waiting) => waiting.give(&given, lease_left(inner, job)).await,
         None => None,
     };

@@ -11,7 +11,11 @@ pub(super) enum Language {
 /// the shell would do besides would be done before there is a run, or with another's variables.
 pub(super) fn language(command: &str) -> Option<Language> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@+".contains(c);
-    let mut words = command.split(' ').filter(|word| !word.is_empty());
+    // A block of YAML ends with a new line.
+    let mut words = command
+        .trim_end()
+        .split(' ')
+        .filter(|word| !word.is_empty());
     let language = match words.next()? {
         "node" => Language::Node,
         "python" | "python3" => Language::Python,
@@ -34,6 +38,7 @@ mod tests {
             ("node index.js", Some(Language::Node)),
             ("node  dist/main.mjs --batch=50 a,b", Some(Language::Node)),
             ("python3 main.py", Some(Language::Python)),
+            ("python3 main.py\n", Some(Language::Python)),
             ("python -m shop", None),
             ("python3 -I main.py", None),
             ("node --experimental-vm-modules index.js", None),

@@ -27,6 +27,8 @@ pub(crate) use ready::Waiting;
 
 /// How long one stands ready. No integration that runs less often gains by it.
 const LIFE: Duration = Duration::from_secs(30);
+/// How long one stands ready before another integration may have its place.
+const LEAST: Duration = Duration::from_secs(5);
 
 /// The interpreters of one node.
 pub(crate) struct Prestart {
@@ -35,7 +37,7 @@ pub(crate) struct Prestart {
     /// Where the files lie that they load, which are written when the first one is wanted: starting an
     /// engine empties what is below.
     folder: PathBuf,
-    written: OnceLock<bool>,
+    written: OnceLock<()>,
     pool: Mutex<Pool>,
 }
 
@@ -52,6 +54,7 @@ struct Pool {
 /// One that stands ready.
 pub(crate) struct Ready {
     number: u64,
+    since: Instant,
     key: Key,
     /// The process.
     pub(crate) waiting: Waiting,
@@ -102,10 +105,10 @@ impl Prestart {
 
     /// Where the files lie that interpreters load, if they could be written.
     fn folder(&self) -> Option<PathBuf> {
-        let written = self
-            .written
-            .get_or_init(|| ready::write_files(&self.folder));
-        written.then(|| self.folder.clone())
+        if self.written.get().is_none() && ready::write_files(&self.folder) {
+            let _ = self.written.set(());
+        }
+        self.written.get().map(|()| self.folder.clone())
     }
 
     /// One for this run, if there is one.
@@ -139,29 +142,26 @@ impl Prestart {
     }
 
     /// A place for one that is being started, if there is one. Who has none yet may end the one that
-    /// others have had for longest.
-    fn begin(&self, inner: &Arc<Inner>, key: &Key) -> Option<Making> {
+    /// others have had for longest, if that was long: else those that run in turn would only end each
+    /// other's.
+    fn begin(&self, inner: &Arc<Inner>, key: &Key, is_first: bool) -> Option<Making> {
         let mut pool = self.lock();
         if pool.ready.len() + pool.making >= self.most {
-            if pool.ready.iter().any(|ready| ready.key == *key) {
+            if !is_first || pool.ready.iter().any(|ready| ready.key == *key) {
                 return None;
             }
-            let oldest = pool.ready.iter().enumerate();
-            let (place, _) = oldest.min_by_key(|(_, ready)| ready.number)?;
+            let all = pool.ready.iter().enumerate();
+            let oldest = all.min_by_key(|(_, ready)| ready.since);
+            let (place, _) = oldest.filter(|(_, ready)| ready.since.elapsed() >= LEAST)?;
             let oldest = pool.ready.swap_remove(place);
             inner.tracker.spawn(oldest.waiting.discard(oldest.place));
         }
         pool.making += 1;
-        Some(Making(Arc::clone(inner)))
-    }
-
-    /// Lets it stand ready; answers its number.
-    fn keep(&self, ready: Ready) -> u64 {
-        let mut pool = self.lock();
         pool.number += 1;
-        let number = pool.number;
-        pool.ready.push(Ready { number, ..ready });
-        number
+        Some(Making {
+            inner: Arc::clone(inner),
+            number: pool.number,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool> {
@@ -170,11 +170,14 @@ impl Prestart {
 }
 
 /// One that is being started.
-struct Making(Arc<Inner>);
+struct Making {
+    inner: Arc<Inner>,
+    number: u64,
+}
 
 impl Drop for Making {
     fn drop(&mut self) {
-        self.0.prestart.lock().making -= 1;
+        self.inner.prestart.lock().making -= 1;
     }
 }
 
@@ -192,8 +195,8 @@ pub(crate) fn prepare(inner: &Arc<Inner>, job: &RunJob, found: bool) {
     if !prestart.comes_soon(key.clone()) {
         return;
     }
-    for _ in 0..if found { 1 } else { 2 } {
-        let Some(making) = prestart.begin(inner, &key) else {
+    for number in 0..if found { 1 } else { 2 } {
+        let Some(making) = prestart.begin(inner, &key, number == 0) else {
             return;
         };
         inner.tracker.spawn(make(making, job.clone(), language));
@@ -202,10 +205,11 @@ pub(crate) fn prepare(inner: &Arc<Inner>, job: &RunJob, found: bool) {
 
 /// Starts one, and ends it when nobody wants it.
 async fn make(making: Making, job: RunJob, language: Language) {
-    let inner = Arc::clone(&making.0);
-    let ready = match ready::start(&inner, &job, language).await {
+    let (inner, number) = (Arc::clone(&making.inner), making.number);
+    let ready = match ready::start(&inner, &job, language, number).await {
         Ok((waiting, place, release)) => Ready {
-            number: 0,
+            number,
+            since: Instant::now(),
             key: Key::of(&inner, &job),
             waiting,
             place,
@@ -222,7 +226,7 @@ async fn make(making: Making, job: RunJob, language: Language) {
     };
     drop(job);
     let ended = ready.waiting.ended();
-    let number = inner.prestart.keep(ready);
+    inner.prestart.lock().ready.push(ready);
     drop(making);
     tokio::select! {
         () = tokio::time::sleep(LIFE) => {}

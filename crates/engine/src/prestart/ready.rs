@@ -9,7 +9,6 @@ use marquetry_app::run_engine::RunJob;
 use marquetry_blobs::Unpacked;
 use marquetry_sandbox::{Access, Child};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 
@@ -17,12 +16,14 @@ use super::Language;
 use crate::execute::{reach, spec};
 use crate::inner::Inner;
 use crate::scratch::Place;
-use crate::step::Layout;
+use crate::step::{Layout, RESULTS};
 
 /// Where a process finds what it loads.
 const TARGET: &str = "/run/marquetry-start";
-/// Where the pipe is among a run's files.
+/// What the name of a pipe among a run's files begins with.
 const PIPE: &str = ".start";
+/// What all that a process is told ends with.
+const END: &str = ".";
 const NODE: (&str, &str) = ("start.js", include_str!("start.js"));
 const PYTHON: (&str, &str) = ("sitecustomize.py", include_str!("sitecustomize.py"));
 /// Tells a process that it has to wait, and where.
@@ -36,8 +37,8 @@ const ASK: Duration = Duration::from_millis(1);
 /// How long it may take to read what it is told.
 const READS_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a process is told besides its run's variables.
-type Restored = (Map<String, Value>, Vec<&'static str>);
+/// What a process is told first: what it shall have as it would have had.
+type Restored = Vec<String>;
 
 /// A process that waits for its run.
 pub(crate) struct Waiting {
@@ -69,20 +70,26 @@ pub(super) async fn start(
     inner: &Inner,
     job: &RunJob,
     language: Language,
+    number: u64,
 ) -> Result<(Waiting, Place, Unpacked), Box<dyn std::error::Error + Send + Sync>> {
     let folder = inner.prestart.folder().ok_or("its files are missing")?;
     let artifact = job.release.artifact.parse()?;
     let release = inner.artifacts.ensure(&artifact, &inner.ctx.app.blobs);
     let release = release.await?;
+    if language == Language::Python && has_start_files(release.path(), &job.release.manifest_path) {
+        return Err("its packages run code of their own when Python starts".into());
+    }
     let place = inner.scratch.take()?;
-    let pipe = place.files().join(PIPE);
+    // Folders are used again: no process ever finds another one's.
+    let name = format!("{PIPE}-{number}");
+    let pipe = place.files().join(&name);
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0)?;
     let mut layout = Layout::of_run(inner, &place, release.path().to_owned());
     let folder = layout.mount(folder, TARGET, Access::ReadOnly);
     let mut spec = spec(inner, job, &layout, &reach(inner, job), LEASE);
     let restored = put(&mut spec.environment, language, &folder);
     spec.environment
-        .push((START.into(), layout.files().join(PIPE).into()));
+        .push((START.into(), layout.files().join(name).into()));
     let child = inner.sandbox.spawn(spec).await?;
     let waiting = Waiting {
         child,
@@ -101,21 +108,31 @@ fn put(environment: &mut Vec<(OsString, OsString)>, language: Language, folder: 
         }
         Language::Python => ("PYTHONPATH", folder.as_os_str().to_owned(), ":"),
     };
-    let mut set = Map::new();
-    let mut unset = vec![START];
+    let mut restored = vec![format!("-{START}")];
     match environment.iter_mut().find(|(known, _)| known == name) {
         Some((_, own)) => {
-            set.insert(name.to_owned(), json!(own.to_string_lossy()));
+            restored.push(format!("+{name}={}", own.to_string_lossy()));
             value.push(separator);
             value.push(&*own);
             *own = value;
         }
         None => {
-            unset.push(name);
+            restored.push(format!("-{name}"));
             environment.push((name.into(), value));
         }
     }
-    (set, unset)
+    restored
+}
+
+/// Whether packages in a release have files by which Python executes code of theirs before ours: that
+/// would be without a run.
+fn has_start_files(release: &Path, manifest_path: &str) -> bool {
+    let folder = Path::new(manifest_path).parent().unwrap_or(Path::new(""));
+    let packages = release.join(folder).join(RESULTS).join("python/lib");
+    let below = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    below(&packages)
+        .flat_map(|version| below(&version.path().join("site-packages")))
+        .any(|file| file.path().extension().is_some_and(|end| end == "pth"))
 }
 
 impl Waiting {
@@ -146,13 +163,10 @@ impl Waiting {
     }
 
     async fn tell(&mut self, given: &[(String, String)]) -> io::Result<bool> {
-        let (mut set, unset) = self.restored.clone();
-        set.extend(
-            given
-                .iter()
-                .map(|(name, value)| (name.clone(), json!(value))),
-        );
-        let told = json!({"set": set, "unset": unset}).to_string();
+        let given = given.iter().map(|(name, value)| format!("+{name}={value}"));
+        let words: Vec<String> = self.restored.drain(..).chain(given).collect();
+        // No variable has a NUL, which the kernel would not take.
+        let told = format!("{}\0{END}", words.join("\0"));
         let (mut pipe, at_once) = self.listening().await?;
         // The run shall not find it among its files.
         tokio::fs::remove_file(&self.pipe).await?;
@@ -186,7 +200,8 @@ impl Waiting {
         drop(place);
     }
 
-    async fn end(mut self) {
+    /// Ends it, and waits for that: its folders are not another one's before.
+    pub(crate) async fn end(mut self) {
         self.child.kill();
         self.child.wait().await;
         // It is gone already where the process has begun to listen.

@@ -3,7 +3,13 @@
 // process, and gives it the run's variables. Workers and child processes have nothing to wait for.
 const place = process.env.MARQUETRY_START;
 if (place && require('worker_threads').isMainThread) {
-  const told = JSON.parse(require('fs').readFileSync(place, 'utf8'));
-  for (const name of told.unset) delete process.env[name];
-  Object.assign(process.env, told.set);
+  const told = require('fs').readFileSync(place, 'utf8').split('\0');
+  // The last word says that all of it has come.
+  if (told.pop() !== '.') process.exit(70);
+  for (const word of told) {
+    const name = word.slice(1);
+    const at = name.indexOf('=');
+    if (word[0] === '-') delete process.env[name];
+    else process.env[name.slice(0, at)] = name.slice(at + 1);
+  }
 }
