@@ -23,6 +23,9 @@ const BATCH: usize = 128;
 /// When dispatch looks again at a tenant whose release is gone.
 const NO_RELEASE: Duration = Duration::from_secs(60);
 
+/// When dispatch looks again at an integration that somebody was pausing.
+const PAUSING: Duration = Duration::from_millis(50);
+
 /// What one look at the queue did.
 #[derive(Debug, Default)]
 pub struct Taken {
@@ -52,10 +55,10 @@ pub async fn runs_take(ctx: &Ctx, claimer: &Claimer, slots: usize) -> Result<Tak
     let free = look.jobs.len() < slots;
     let next = if free {
         // What is held is due all the time: its turn comes with an end, not with a time.
-        let after = look.held.then_some(now);
-        turns::find_next_due(&mut tx, after)
-            .await
-            .map_err(store_error)?
+        let after = (look.held || look.again.is_some()).then_some(now);
+        let due = turns::find_next_due(&mut tx, after).await;
+        let again = look.again.map(|pause| now.plus(pause));
+        due.map_err(store_error)?.into_iter().chain(again).min()
     } else {
         None
     };
@@ -79,6 +82,8 @@ pub(crate) struct Look {
     changed: bool,
     /// An integration has as many live runs as it may.
     held: bool,
+    /// After which time to look again, where somebody is pausing an integration or tenants of it.
+    again: Option<Duration>,
 }
 
 pub(crate) async fn take(
@@ -102,6 +107,7 @@ pub(crate) async fn take(
     let mut looked_at = 0;
     let mut held = false;
     let mut hidden = false;
+    let mut again = None;
     if places > 0 {
         let turns = turns::list(tx, now, as_count(places))
             .await
@@ -110,6 +116,11 @@ pub(crate) async fn take(
         let shares = share(&turns, places);
         let limited = within_limits(tx, &turns, &shares).await?;
         for (integration, share) in shares {
+            let still = turns::try_still(tx, integration).await;
+            if !still.map_err(store_error)? {
+                again = Some(PAUSING);
+                continue;
+            }
             let share = limited.get(&integration).copied().unwrap_or(share);
             let due = tenant_states::claim_due(tx, integration, now, as_count(share))
                 .await
@@ -117,12 +128,6 @@ pub(crate) async fn take(
             looked_at += due.len();
             let (is_spent, before) = (due.len() == share, jobs.len());
             for tenant in due {
-                let still = tenants::hold_still(tx, tenant, None).await;
-                if !still.map_err(store_error)? {
-                    // Once it is changed, its turn has come still.
-                    hidden = true;
-                    continue;
-                }
                 jobs.extend(dispatch(tx, &mut known, tenant, claimer, now, most).await?);
             }
             // Who could not run after all has used up a part of what others of it may have.
@@ -135,6 +140,7 @@ pub(crate) async fn take(
         full: hidden || (looked_at == places && places > 0),
         changed,
         held,
+        again,
     })
 }
 
@@ -203,9 +209,14 @@ pub(crate) async fn run_take_now(
         tenant: tenant.paused,
         integration: integration.paused,
     };
-    let still = tenants::hold_still(tx, tenant.id, Some(read)).await;
-    // Somebody changes it, or has changed it since: dispatch sees to what waits.
-    if !still.map_err(store_error)? {
+    // Somebody pauses it, or has done so since: dispatch sees to what waits.
+    if !turns::try_still(tx, integration.id)
+        .await
+        .map_err(store_error)?
+        || !tenants::is_paused_as(tx, tenant.id, read)
+            .await
+            .map_err(store_error)?
+    {
         return Ok(None);
     }
     let mut known = Known::of(&integration, &tenant, release);

@@ -12,7 +12,7 @@ use marquetry_model::{
 };
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::{Claimer, RunClaim};
-use marquetry_store::{Tx, logs, outputs, reruns, runs, tenant_states, triggers};
+use marquetry_store::{Tx, logs, outputs, reruns, runs, tenant_states, tenants, triggers};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
@@ -235,13 +235,20 @@ pub async fn runs_finish(
     next: Option<(&Claimer, usize)>,
 ) -> Result<Finished> {
     let now = ctx.now();
-    let tenants: Vec<TenantId> = ends.iter().map(|end| end.tenant).collect();
+    let of: Vec<TenantId> = ends.iter().map(|end| end.tenant).collect();
     let mut numbered: Vec<_> = ends.into_iter().enumerate().collect();
     // As everywhere, so that nobody waits in a circle.
     numbered.sort_unstable_by_key(|(_, end)| end.tenant);
     let mut kept = vec![false; numbered.len()];
     let mut more = false;
     let mut tx = ctx.write().await?;
+    // Those whose row is to be changed too, before any of their states, as who archives them does.
+    let learned = numbered.iter().filter(|(_, end)| !end.learned.is_empty());
+    let learned: Vec<TenantId> = learned.map(|(_, end)| end.tenant).collect();
+    if numbered.len() > 1 && !learned.is_empty() {
+        let locked = tenants::lock_all(&mut tx, &learned).await;
+        locked.map_err(store_error)?;
+    }
     for (number, end) in numbered {
         if let Some(waits) = finish(&mut tx, end, now).await? {
             kept[number] = true;
@@ -256,7 +263,7 @@ pub async fn runs_finish(
         jobs = taken.await?.jobs;
     }
     tx.commit().await.map_err(store_error)?;
-    for (tenant, kept) in tenants.into_iter().zip(&kept) {
+    for (tenant, kept) in of.into_iter().zip(&kept) {
         if *kept {
             ctx.app.hints.give(Topic::Tenant(tenant));
         }

@@ -11,7 +11,7 @@ use marquetry_model::{
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{
-    Tx, WriteTx, integrations, releases, run_views, tenant_configs, tenant_states, tenants,
+    Tx, WriteTx, integrations, releases, run_views, tenant_configs, tenant_states, tenants, turns,
 };
 use serde_json::{Map, Value};
 
@@ -301,6 +301,11 @@ pub(crate) async fn change(
     patch: TenantPatch,
 ) -> Result<TenantView> {
     let now = ctx.now();
+    if patch.paused.is_some() {
+        let tenant = tenants::get(tx, id).await.map_err(store_error)?;
+        let still = turns::lock_still(tx, tenant.integration_id).await;
+        still.map_err(store_error)?;
+    }
     let mut tenant = lock_live(tx, id).await?;
     let was_paused = tenant.paused;
     let old_times = times(&tenant);

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use marquetry_app::dispatch::{Taken, runs_take};
-use marquetry_app::integrations::{IntegrationInput, integration_create};
-use marquetry_app::tenants::{TenantCreate, tenant_create};
+use marquetry_app::integrations::{IntegrationInput, integration_create, integration_update};
+use marquetry_app::tenants::{TenantCreate, TenantPatch, tenant_create, tenant_update};
 use marquetry_app::triggers::{TriggerInput, trigger_accept};
 use marquetry_model::{IntegrationId, Mode, Patch, Source, TenantId, TenantSource};
-use marquetry_store::integrations;
 use marquetry_store::runs::Claimer;
+use marquetry_store::{integrations, turns};
 use marquetry_testkit::{Database, Inside, both_databases};
 use serde_json::Map;
 
@@ -97,19 +97,55 @@ async fn a_pause_that_is_under_way_is_not_overtaken() {
     let [tenant, _] = two_tenants(&inside, "paused", false).await;
     accept(&inside, tenant, Source::Api, Mode::Normal).await;
     let mut pausing = inside.app.store.write().await.unwrap();
-    let mut integration = integrations::lock(&mut pausing, IntegrationId::new(1))
-        .await
-        .unwrap();
+    let id = IntegrationId::new(1);
+    turns::lock_still(&mut pausing, id).await.unwrap();
+    let mut integration = integrations::lock(&mut pausing, id).await.unwrap();
     let taken = look(&inside).await;
     assert!(
         taken.jobs.is_empty(),
         "it may be paused by the time this is stored"
     );
-    assert!(taken.more, "and is looked at again");
+    let again = taken.next.expect("it is looked at again");
+    assert!(again > inside.app.now() && !taken.more, "but not at once");
     integration.paused = true;
     integrations::update(&mut pausing, &integration)
         .await
         .unwrap();
     pausing.commit().await.unwrap();
     assert!(look(&inside).await.jobs.is_empty());
+}
+
+/// A pause by its door waits for a look that is under way, and comes before the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_waits_for_a_look_that_is_under_way() {
+    if !Database::Postgres.is_wanted() {
+        return;
+    }
+    let inside = Inside::on(Database::Postgres).await;
+    let [tenant, _] = two_tenants(&inside, "waits", false).await;
+    accept(&inside, tenant, Source::Api, Mode::Normal).await;
+    let mut looking = inside.app.store.write().await.unwrap();
+    let id = IntegrationId::new(1);
+    assert!(turns::try_still(&mut looking, id).await.unwrap());
+    for pausing in [true, false] {
+        let ctx = inside.system();
+        let pause = async move {
+            if pausing {
+                let input = IntegrationInput {
+                    paused: Some(true),
+                    ..IntegrationInput::default()
+                };
+                drop(integration_update(&ctx, id, input).await.unwrap());
+            } else {
+                let patch = TenantPatch {
+                    paused: Some(true),
+                    ..TenantPatch::default()
+                };
+                drop(tenant_update(&ctx, tenant, patch).await.unwrap());
+            }
+        };
+        let early = tokio::time::timeout(Duration::from_millis(200), pause).await;
+        assert!(early.is_err(), "the look is not over");
+    }
+    drop(looking);
 }

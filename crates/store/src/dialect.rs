@@ -107,6 +107,13 @@ impl Dialect {
     pub(crate) const LOCK_TURN: &'static str =
         "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(724811932, CAST($1 AS INTEGER))";
 
+    /// Takes lock `$1` beside others that take it so, if nobody has it alone or waits for that.
+    pub(crate) const TRY_STILL: &'static str = "SELECT CASE
+        WHEN pg_try_advisory_xact_lock_shared($1) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END";
+    /// Takes it alone.
+    pub(crate) const LOCK_STILL: &'static str =
+        "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock($1)";
+
     /// The rows of a JSON array of arrays (integer, text, four integers) in parameter `n`, as a
     /// table with the columns `a` to `f`.
     pub(crate) fn decisions(self, n: usize) -> String {

@@ -217,14 +217,22 @@ pub async fn live_tenants(tx: &mut Tx, id: IntegrationId) -> Result<i64> {
     row.map_or(Ok(0), |row| row.reader().i64())
 }
 
-/// Archives every live tenant of it and answers which they were.
+/// Archives every live tenant of it and answers which they were, by id.
 pub async fn archive_tenants(
     tx: &mut Tx,
     id: IntegrationId,
     now: Timestamp,
 ) -> Result<Vec<TenantId>> {
-    const SQL: &str = "UPDATE tenants SET archived_at = $2, modified_at = $2
-        WHERE integration_id = $1 AND archived_at IS NULL RETURNING id";
-    let rows = tx.rows(SQL, &values![id, now]).await?;
-    read_all(rows, |row| row.i64().map(TenantId::new))
+    let sql = format!(
+        "WITH held AS MATERIALIZED (SELECT id FROM tenants
+            WHERE integration_id = $1 AND archived_at IS NULL ORDER BY id{})
+        UPDATE tenants SET archived_at = $2, modified_at = $2 WHERE id IN (SELECT id FROM held)
+        RETURNING id",
+        tx.dialect().for_update()
+    );
+    let rows = tx.rows(&sql, &values![id, now]).await?;
+    let mut ids = read_all(rows, |row| row.i64().map(TenantId::new))?;
+    // RETURNING has no order.
+    ids.sort_unstable();
+    Ok(ids)
 }

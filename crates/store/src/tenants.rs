@@ -104,24 +104,33 @@ pub struct Pauses {
     pub integration: bool,
 }
 
-/// Keeps a tenant and its integration as they are until the end of the transaction, which is about to
-/// make a run: a pause that is answered comes before it or after it. False where somebody is changing
-/// one of them, or they are paused otherwise than `known` says; nobody is waited for, because that one may
-/// be waiting for what this transaction has. SQLite has one writer, so nobody changes them meanwhile.
-pub async fn hold_still(tx: &mut Tx, id: TenantId, known: Option<Pauses>) -> Result<bool> {
+/// Whether they are paused as was read before [`turns::try_still`](crate::turns::try_still). SQLite has
+/// one writer, so nobody has changed them since.
+pub async fn is_paused_as(tx: &mut Tx, id: TenantId, known: Pauses) -> Result<bool> {
     const SQL: &str = "SELECT t.paused, i.paused
-        FROM tenants t JOIN integrations i ON i.id = t.integration_id
-        WHERE t.id = $1 FOR SHARE OF t, i SKIP LOCKED";
+        FROM tenants t JOIN integrations i ON i.id = t.integration_id WHERE t.id = $1";
     if tx.dialect() == Dialect::Sqlite {
         return Ok(true);
     }
-    let held = read_one(tx.row(SQL, &values![id]).await?, |row| {
+    let found = read_one(tx.row(SQL, &values![id]).await?, |row| {
         Ok(Pauses {
             tenant: row.bool()?,
             integration: row.bool()?,
         })
     })?;
-    Ok(held.is_some_and(|held| known.is_none_or(|known| known == held)))
+    Ok(found == Some(known))
+}
+
+/// Takes the rows of tenants for a change, in the order of their ids: who changes several takes all of
+/// them before anything else of theirs, so that none waits in a circle.
+pub async fn lock_all(tx: &mut Tx, ids: &[TenantId]) -> Result<()> {
+    let sql = format!(
+        "SELECT id FROM tenants WHERE id IN {} ORDER BY id{}",
+        tx.dialect().id_list(1),
+        tx.dialect().for_update()
+    );
+    tx.rows(&sql, &values![json(&ids)]).await?;
+    Ok(())
 }
 
 /// Whether another unarchived tenant of the integration has the name.

@@ -82,6 +82,34 @@ pub async fn lock_live(tx: &mut Tx, integration: IntegrationId) -> Result<usize>
     count_live(tx, integration).await
 }
 
+/// Keeps an integration and its tenants from being paused until the end of the transaction, which is
+/// about to make runs: a pause that is answered comes before them or after them. False where somebody
+/// is pausing, or waits for that: nobody is waited for here, and nobody who pauses waits behind those
+/// that come later. SQLite has one writer.
+pub async fn try_still(tx: &mut Tx, integration: IntegrationId) -> Result<bool> {
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(true);
+    }
+    let lock = values![still(integration)];
+    let row = tx.row(Dialect::TRY_STILL, &lock).await?;
+    row.map_or(Ok(false), |row| row.reader().bool())
+}
+
+/// Waits until nobody makes runs of an integration, and lets nobody begin to before the end of the
+/// transaction, which is about to pause it or tenants of it. Comes before all that it locks.
+pub async fn lock_still(tx: &mut Tx, integration: IntegrationId) -> Result<()> {
+    if tx.dialect() == Dialect::Postgres {
+        tx.rows(Dialect::LOCK_STILL, &values![still(integration)])
+            .await?;
+    }
+    Ok(())
+}
+
+/// The number of an integration's lock.
+fn still(integration: IntegrationId) -> i64 {
+    (724_811_933 << 32) | (integration.get() & 0xFFFF_FFFF)
+}
+
 fn count(value: i64) -> usize {
     usize::try_from(value).unwrap_or(0)
 }

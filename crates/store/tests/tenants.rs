@@ -1,15 +1,16 @@
-//! `tenants`: insert, update, get, lock, hold_still, find_name_taken, find_by_user_name, list_after,
+//! `tenants`: insert, update, get, lock, lock_all, is_paused_as, find_name_taken, find_by_user_name, list_after,
 //! update_dynamic_configs.
 
 use marquetry_model::{
     Channel, IntegrationId, PageRequest, ReleaseId, Tenant, TenantId, TenantSource,
 };
 use marquetry_store::tenants::{Pauses, TenantFilter};
-use marquetry_store::{Error, integrations, tenant_states, tenant_views, tenants};
+use marquetry_store::{Error, tenant_states, tenant_views, tenants};
 use serde_json::{Map, Value, json};
 
 use crate::common::{
     Kind, NOW, ODD, World, add_integration, add_tenant, at, on_both, sorted, tenant,
+    wait_for_a_blocked_statement,
 };
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
@@ -248,28 +249,34 @@ on_both! {
 }
 
 on_both! {
-    async fn who_is_being_changed_does_not_hold_still(db) {
+    async fn a_pause_that_was_read_may_have_changed(db) {
         let world = World::make(db, 1).await;
         let id = world.tenants[0];
         let known = Pauses { tenant: false, integration: false };
-        let mut first = db.write().await;
-        assert!(tenants::hold_still(&mut first, id, None).await.unwrap());
+        let mut tx = db.write().await;
+        assert!(tenants::is_paused_as(&mut tx, id, known).await.unwrap());
         if db.kind() == Kind::Sqlite {
             return;
         }
-        let mut second = db.write().await;
-        assert!(tenants::hold_still(&mut second, id, Some(known)).await.unwrap(), "both may");
         let other = Pauses { integration: true, ..known };
-        assert!(!tenants::hold_still(&mut second, id, Some(other)).await.unwrap());
-        drop((first, second));
-        let mut changing = db.write().await;
-        integrations::lock(&mut changing, world.integration).await.unwrap();
-        let mut look = db.write().await;
-        assert!(!tenants::hold_still(&mut look, id, None).await.unwrap(), "and nobody waits");
-        drop((changing, look));
-        let mut changing = db.write().await;
-        tenants::lock(&mut changing, id).await.unwrap();
-        let mut look = db.write().await;
-        assert!(!tenants::hold_still(&mut look, id, None).await.unwrap());
+        assert!(!tenants::is_paused_as(&mut tx, id, other).await.unwrap());
+    }
+
+    async fn several_rows_are_locked_in_one_order(db) {
+        let world = World::make(db, 3).await;
+        let ids: Vec<TenantId> = world.tenants.iter().rev().copied().collect();
+        let mut first = db.write().await;
+        tenants::lock_all(&mut first, &ids).await.unwrap();
+        if db.kind() == Kind::Sqlite {
+            return;
+        }
+        let (store, last) = (db.store.clone(), world.tenants[2]);
+        let second = tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            tenants::lock(&mut tx, last).await.unwrap().id
+        });
+        wait_for_a_blocked_statement(db).await;
+        drop(first);
+        assert_eq!(second.await.unwrap(), last);
     }
 }

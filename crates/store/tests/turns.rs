@@ -1,4 +1,4 @@
-//! `turns`: list, find_next_due, count_live, lock_live.
+//! `turns`: list, find_next_due, count_live, lock_live, try_still, lock_still.
 
 use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp, Turn};
 use marquetry_store::{Tx, integrations, tenant_states, turns};
@@ -82,5 +82,32 @@ on_both! {
         world.add_running(&mut first, world.tenants[0], "a").await;
         first.commit().await.unwrap();
         assert_eq!(second.await.unwrap(), 1, "it sees what the first one started");
+    }
+
+    async fn who_pauses_waits_for_those_that_came_before_and_for_no_others(db) {
+        let world = World::make(db, 1).await;
+        let integration = world.integration;
+        let mut first = db.write().await;
+        assert!(turns::try_still(&mut first, integration).await.unwrap());
+        if db.kind() == Kind::Sqlite {
+            turns::lock_still(&mut first, integration).await.unwrap();
+            return;
+        }
+        let mut second = db.write().await;
+        assert!(turns::try_still(&mut second, integration).await.unwrap(), "both may");
+        let store = db.store.clone();
+        let pause = tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            turns::lock_still(&mut tx, integration).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+        wait_for_a_blocked_statement(db).await;
+        let mut third = db.write().await;
+        let other = IntegrationId::new(integration.get() + 1);
+        assert!(turns::try_still(&mut third, other).await.unwrap());
+        assert!(!turns::try_still(&mut third, integration).await.unwrap(), "it came later");
+        drop((first, second));
+        pause.await.unwrap();
+        assert!(turns::try_still(&mut third, integration).await.unwrap());
     }
 }

@@ -7,7 +7,7 @@ use marquetry_model::{
     Loc, LocalRun, Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
     ScheduleChoice, Scope, TenantId, Timestamp,
 };
-use marquetry_store::{WriteTx, builds, integrations, tenant_states, triggers};
+use marquetry_store::{WriteTx, builds, integrations, tenant_states, triggers, turns};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
@@ -165,6 +165,9 @@ pub async fn integration_update(
     let hidden = std::mem::take(&mut input.secrets);
     let key = secrets::key_for(ctx, &hidden).await?;
     let mut tx = ctx.write().await?;
+    if input.paused.is_some() {
+        turns::lock_still(&mut tx, id).await.map_err(store_error)?;
+    }
     let mut integration = lock_live(&mut tx, id).await?;
     let before = integration.clone();
     apply(&mut integration, input);
