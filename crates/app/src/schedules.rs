@@ -24,6 +24,10 @@ const BATCH: i64 = 1_000;
 pub struct SchedulesFired {
     /// How many triggers were made.
     pub fired: usize,
+    /// Whether any schedule was due.
+    pub found: bool,
+    /// Whether as many were due as one look serves, so that there may be more.
+    pub more: bool,
     /// When the next schedule is due; none: only after a hint.
     pub next: Option<Timestamp>,
 }
@@ -85,7 +89,12 @@ pub async fn schedules_fire(ctx: &Ctx) -> Result<SchedulesFired> {
     if fired > 0 {
         ctx.app.hints.give(Topic::Dispatch);
     }
-    Ok(SchedulesFired { fired, next })
+    Ok(SchedulesFired {
+        fired,
+        found: !due.is_empty(),
+        more: i64::try_from(due.len()).is_ok_and(|count| count >= BATCH),
+        next,
+    })
 }
 
 /// The next times of a tenant's schedule.
@@ -146,6 +155,7 @@ async fn tick(
         tenant_id: due.tenant_id,
         next: schedule.as_ref().and_then(|it| it.next_after(now)),
         fired: false,
+        due_at: due.due_at,
     };
     // Only a schedule whose time is known has a time to miss.
     let is_known = due.fire_at > Timestamp::from_millis(0);

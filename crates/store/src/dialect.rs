@@ -86,17 +86,17 @@ impl Dialect {
         }
     }
 
-    /// The rows of a JSON array of arrays of three integers (or null) in parameter `n`, as a table
-    /// with the columns `a`, `b` and `c`.
-    pub(crate) fn triples(self, n: usize) -> String {
+    /// The members of a JSON object in parameter `n`, whose names are integers and whose values are
+    /// integers or null, as a table with the columns `a` and `b`. Arrays in an array would have to be
+    /// read anew for each column.
+    pub(crate) fn pairs(self, n: usize) -> String {
         match self {
-            Self::Sqlite => format!(
-                "(SELECT json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b,
-                    json_extract(value, '$[2]') AS c FROM json_each(${n}))"
-            ),
+            Self::Sqlite => {
+                format!("(SELECT CAST(key AS INTEGER) AS a, value AS b FROM json_each(${n}))")
+            }
             Self::Postgres => format!(
-                "(SELECT CAST(value->>0 AS BIGINT) AS a, CAST(value->>1 AS BIGINT) AS b,
-                    CAST(value->>2 AS BIGINT) AS c FROM json_array_elements(CAST(${n} AS JSON)))"
+                "(SELECT CAST(key AS BIGINT) AS a, CAST(value AS BIGINT) AS b
+                FROM json_each_text(CAST(${n} AS JSON)))"
             ),
         }
     }

@@ -1,9 +1,11 @@
 //! When each tenant's schedule is due next. It stands in the tenant's state, because it changes with
 //! every tick.
 
+use std::collections::BTreeMap;
+
 use marquetry_model::{Channel, IntegrationId, Missed, ReleaseId, TenantId, Timestamp};
 
-use crate::query::{json, read_all};
+use crate::query::json;
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -30,6 +32,8 @@ pub struct DueSchedule {
     pub stands_still: bool,
     /// Triggers that no run has taken.
     pub waiting: i64,
+    /// When dispatch looks at the tenant; none: not before something changes.
+    pub due_at: Option<Timestamp>,
 }
 
 /// What was decided about a schedule that was due.
@@ -41,6 +45,8 @@ pub struct Ticked {
     pub next: Option<Timestamp>,
     /// Whether a trigger was made.
     pub fired: bool,
+    /// When dispatch looks at the tenant, as [`DueSchedule`] has it.
+    pub due_at: Option<Timestamp>,
 }
 
 /// Schedules that are due, longest due first, at most `limit`; taken for this transaction, and
@@ -49,13 +55,14 @@ pub async fn claim_due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Du
     let sql = format!(
         "SELECT s.tenant_id, t.integration_id, t.integration_release_id,
             t.integration_release_channel, s.fire_at, t.schedule, t.timezone, i.missed,
-            CASE WHEN t.paused <> 0 OR t.archived_at IS NOT NULL THEN 1 ELSE 0 END, s.waiting
+            CASE WHEN t.paused <> 0 OR t.archived_at IS NOT NULL THEN 1 ELSE 0 END, s.waiting,
+            s.due_at
         FROM tenant_states s JOIN tenants t ON t.id = s.tenant_id
             JOIN integrations i ON i.id = t.integration_id
         WHERE s.fire_at <= $1 ORDER BY s.fire_at, s.tenant_id LIMIT $2{}",
         tx.dialect().skip_locked("s")
     );
-    read_all(tx.rows(&sql, &values![now, limit]).await?, read)
+    tx.read_rows(&sql, &values![now, limit], read).await
 }
 
 /// When the next schedule is due.
@@ -83,31 +90,39 @@ pub async fn update_next(tx: &mut Tx, id: TenantId, next: Option<Timestamp>) -> 
     Ok(())
 }
 
-/// Moves schedules on and makes a trigger for each that fired.
+/// Moves schedules on and makes a trigger for each that fired. Where dispatch looks soon enough
+/// anyway, the time of that stays untouched: SQLite writes the entry of an index anew for each
+/// column that is set, changed or not, and those of one batch lie all over the index.
 pub async fn update_ticked(tx: &mut Tx, ticked: &[Ticked], now: Timestamp) -> Result<()> {
-    let rows: Vec<(i64, Option<i64>, i64)> = ticked
-        .iter()
-        .map(|t| {
-            let next = t.next.map(Timestamp::as_millis);
-            (t.tenant_id.get(), next, i64::from(t.fired))
-        })
-        .collect();
-    let move_on = format!(
-        "UPDATE tenant_states SET fire_at = f.b, waiting = waiting + f.c,
-            due_at = CASE WHEN f.c = 1 AND (due_at IS NULL OR due_at > $2) THEN CAST($2 AS BIGINT)
-                ELSE due_at END
-        FROM {} AS f WHERE tenant_states.tenant_id = f.a",
-        tx.dialect().triples(1)
+    let pairs = tx.dialect().pairs(1);
+    let count = format!(
+        "UPDATE tenant_states SET fire_at = f.b, waiting = waiting + $2
+        FROM {pairs} AS f WHERE tenant_states.tenant_id = f.a"
     );
-    tx.execute(&move_on, &values![json(&rows), now]).await?;
-    let fired: Vec<TenantId> = ticked
+    let count_and_tell = format!(
+        "UPDATE tenant_states SET fire_at = f.b, waiting = waiting + 1,
+            due_at = CASE WHEN due_at IS NULL OR due_at > $2 THEN CAST($2 AS BIGINT)
+                ELSE due_at END
+        FROM {pairs} AS f WHERE tenant_states.tenant_id = f.a"
+    );
+    let (fired, passed): (Vec<&Ticked>, Vec<&Ticked>) = ticked.iter().partition(|t| t.fired);
+    let (known, told): (Vec<&Ticked>, Vec<&Ticked>) = fired
         .iter()
-        .filter(|t| t.fired)
-        .map(|t| t.tenant_id)
-        .collect();
+        .copied()
+        .partition(|t| t.due_at.is_some_and(|at| at <= now));
+    for (part, sql, value) in [
+        (passed, &count, 0),
+        (known, &count, 1),
+        (told, &count_and_tell, now.as_millis()),
+    ] {
+        if !part.is_empty() {
+            tx.execute(sql, &values![next_times(&part), value]).await?;
+        }
+    }
     if fired.is_empty() {
         return Ok(());
     }
+    let fired: Vec<TenantId> = fired.iter().map(|t| t.tenant_id).collect();
     let insert = format!(
         "INSERT INTO triggers (tenant_id, source, mode, created_at)
         SELECT id, 'cron', 'normal', CAST($2 AS BIGINT) FROM tenants WHERE id IN {} ORDER BY id",
@@ -115,6 +130,15 @@ pub async fn update_ticked(tx: &mut Tx, ticked: &[Ticked], now: Timestamp) -> Re
     );
     tx.execute(&insert, &values![json(&fired), now]).await?;
     Ok(())
+}
+
+/// When each is due again, as an object, in the order of the table.
+fn next_times(ticked: &[&Ticked]) -> String {
+    let times: BTreeMap<i64, Option<i64>> = ticked
+        .iter()
+        .map(|t| (t.tenant_id.get(), t.next.map(Timestamp::as_millis)))
+        .collect();
+    json(&times)
 }
 
 fn read(row: &mut Reader<'_>) -> Result<DueSchedule> {
@@ -129,5 +153,6 @@ fn read(row: &mut Reader<'_>) -> Result<DueSchedule> {
         missed: row.word()?,
         stands_still: row.bool()?,
         waiting: row.i64()?,
+        due_at: row.opt_time()?,
     })
 }

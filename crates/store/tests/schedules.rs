@@ -16,6 +16,7 @@ fn ticked(tenant_id: TenantId, next: Option<Timestamp>, fired: bool) -> Ticked {
         tenant_id,
         next,
         fired,
+        due_at: None,
     }
 }
 
@@ -38,7 +39,7 @@ on_both! {
             tenant_id: one, integration_id: world.integration, integration_release_id: None,
             integration_release_channel: Some(Channel::Latest), fire_at: at(40),
             schedule: Some("7 * * * *".into()), timezone: Some("Europe/Berlin".into()),
-            missed: Missed::Once, stands_still: false, waiting: 1,
+            missed: Missed::Once, stands_still: false, waiting: 1, due_at: Some(NOW),
         };
         let found = schedules::claim_due(&mut tx, at(40), 100).await.unwrap();
         assert_eq!(found, [expected.clone()]);
@@ -101,7 +102,22 @@ on_both! {
         let id = world.tenants[0];
         tenant_states::accept(&mut tx, id, at(5), 9).await.unwrap();
         schedules::update_ticked(&mut tx, &[ticked(id, None, true)], at(20)).await.unwrap();
-        assert_eq!(tenant_states::get(&mut tx, id).await.unwrap().due_at, Some(at(5)));
+        let known = Ticked { due_at: Some(at(5)), ..ticked(id, Some(at(80)), true) };
+        schedules::update_ticked(&mut tx, &[known], at(20)).await.unwrap();
+        let state = tenant_states::get(&mut tx, id).await.unwrap();
+        assert_eq!((state.waiting, state.due_at), (3, Some(at(5))));
+        assert_eq!(schedules::find_next_of(&mut tx, id).await.unwrap(), Some(at(80)));
+    }
+
+    async fn a_later_look_is_brought_forward(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 1).await;
+        let id = world.tenants[0];
+        tenant_states::accept(&mut tx, id, at(50), 9).await.unwrap();
+        let later = Ticked { due_at: Some(at(50)), ..ticked(id, None, true) };
+        schedules::update_ticked(&mut tx, &[later], at(20)).await.unwrap();
+        let state = tenant_states::get(&mut tx, id).await.unwrap();
+        assert_eq!((state.waiting, state.due_at), (2, Some(at(20))));
     }
 
     async fn two_nodes_pass_over_what_the_other_has(db) {
