@@ -21,6 +21,7 @@ mod runs;
 mod show;
 mod sync;
 mod tenants;
+mod triggers;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -103,6 +104,8 @@ enum Command {
     Bulk(bulk::BulkArgs),
     /// Run an integration for a tenant now.
     Sync(sync::SyncArgs),
+    /// Triggers: what asks for runs.
+    Triggers(triggers::TriggersArgs),
     /// Runs so far.
     Runs(runs::RunsArgs),
     /// Why a tenant ran, waits, or did not run.
@@ -134,6 +137,7 @@ pub(crate) async fn run(
         Command::Tenants(args) => tenants::run(args, to).await,
         Command::Bulk(args) => bulk::run(args, to).await,
         Command::Sync(args) => sync::run(args, to).await,
+        Command::Triggers(args) => triggers::run(args, to).await,
         Command::Runs(args) => runs::run(args, to).await,
         Command::Explain(args) => explain::run(args, to).await,
         Command::Logs(args) => logs::run(args, to).await,

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use marquetry_testkit::{Repository, TestServer, both_databases, manifest};
-use serde_json::Value;
+use marquetry_testkit::{Repository, Scenario, TestServer, both_databases, manifest};
+use serde_json::{Value, json};
 
 use crate::server;
 
@@ -74,6 +74,29 @@ both_databases! {
         repository.commit(&[("PANDIUM.yaml", "version: 1.0\n")]);
         let (code, _, err) = text(&marquetry(&server, &["build", "fails", "--tag", "v2", "--wait"]));
         assert_eq!(code, Some(10), "{err}");
+    }
+}
+
+both_databases! {
+    async fn a_trigger_is_cancelled_while_it_waits(database) {
+        let server = server(database).await;
+        let files = [("PANDIUM.yaml", &*manifest("sleep 60"))];
+        let scenario = Scenario::new(&server, "waits", &files, json!({"debounce_ms": 600_000})).await;
+        scenario.release("v1").await;
+        scenario.tenant("acme").await;
+        well(&server, &["sync", "waits/acme"]);
+        assert!(well(&server, &["explain", "waits/acme"]).contains("trigger 1 waits"));
+        assert_eq!(well(&server, &["triggers", "cancel", "1"]), "trigger 1 is cancelled\n");
+        let (code, out, err) = text(&marquetry(&server, &["triggers", "cancel", "1"]));
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(err.contains("trigger 1 is already cancelled"), "{err}");
+        let (code, _, err) = text(&marquetry(&server, &["triggers", "cancel", "9"]));
+        assert_eq!(code, Some(1));
+        assert!(err.contains("trigger 9"), "{err}");
+        well(&server, &["sync", "waits/acme"]);
+        let told = well(&server, &["triggers", "cancel", "2", "--json"]);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&told["trigger_id"], &told["run_id"]), (&json!("2"), &Value::Null), "{told}");
     }
 }
 
