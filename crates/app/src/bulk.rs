@@ -1,11 +1,13 @@
 //! One act over many tenants, each by itself: what fails for one does not stop the others.
 
+use std::collections::BTreeSet;
+
 use marquetry_model::{
     Channel, Error, FieldError, IntegrationId, Mode, Patch, ReleaseId, Result, Scope, Source,
     TenantId,
 };
 use marquetry_store::tenants::TenantFilter;
-use marquetry_store::{WriteTx, tenant_states, tenants};
+use marquetry_store::{Tx, WriteTx, tenant_states, tenants};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -67,11 +69,12 @@ pub struct BulkItem {
 }
 
 /// Acts on each tenant that fits, in the order of their ids, or says with `dry_run` what would come
-/// of it. Goes on to the end also when the caller goes away.
+/// of it; says of each that the filter names and that does not fit why nothing came of it. Goes on
+/// to the end also when the caller goes away.
 ///
 /// # Errors
 ///
-/// Over [`MOST`] tenants fit; nothing was done then.
+/// Over [`MOST`] tenants fit or are named; nothing was done then.
 pub async fn bulk(
     ctx: &Ctx,
     action: BulkAction,
@@ -82,7 +85,7 @@ pub async fn bulk(
     if matches!(action, BulkAction::Sync(_)) {
         ctx.require(Scope::Sync)?;
     }
-    let ids = fitting(ctx, filter).await?;
+    let (ids, mut items) = fitting(ctx, filter).await?;
     if !dry_run {
         // Noted before: a repetition after the server ended in the middle must not do it twice.
         let tx = ctx.write().await?;
@@ -90,7 +93,7 @@ pub async fn bulk(
     }
     let ctx = ctx.without_intent();
     let work = async move {
-        let mut items = Vec::with_capacity(ids.len());
+        items.reserve(ids.len());
         for id in ids {
             let done = if dry_run {
                 try_one(&ctx, id, &action).await
@@ -99,6 +102,7 @@ pub async fn bulk(
             };
             items.push(item(id, done));
         }
+        items.sort_by_key(|item| item.id);
         ctx.app.hints.give(Topic::Schedules);
         ctx.app.hints.give(Topic::Dispatch);
         items
@@ -106,7 +110,13 @@ pub async fn bulk(
     tokio::spawn(work).await.map_err(Error::internal)
 }
 
-async fn fitting(ctx: &Ctx, filter: BulkFilter) -> Result<Vec<TenantId>> {
+/// The tenants that fit; and, for those that are named and do not, what is said of them.
+async fn fitting(ctx: &Ctx, filter: BulkFilter) -> Result<(Vec<TenantId>, Vec<BulkItem>)> {
+    let mut named: BTreeSet<TenantId> = filter.ids.iter().flatten().copied().collect();
+    if named.len() > MOST {
+        let why = format!("names more than {MOST} tenants; split it");
+        return Err(Error::Invalid(vec![FieldError::body("filter", why)]));
+    }
     let wanted = TenantFilter {
         ids: filter.ids,
         integration: filter.integration,
@@ -126,7 +136,36 @@ async fn fitting(ctx: &Ctx, filter: BulkFilter) -> Result<Vec<TenantId>> {
             format!("fits more than {MOST} tenants; narrow it, by integration_id for example");
         return Err(Error::Invalid(vec![FieldError::body("filter", why)]));
     }
-    Ok(ids)
+    for id in &ids {
+        named.remove(id);
+    }
+    let unfit = unfit(&mut tx, named).await?;
+    Ok((ids, unfit))
+}
+
+async fn unfit(tx: &mut Tx, named: BTreeSet<TenantId>) -> Result<Vec<BulkItem>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let most = i64::try_from(named.len()).unwrap_or(i64::MAX);
+    let unarchived = TenantFilter {
+        ids: Some(named.iter().copied().collect()),
+        ..TenantFilter::default()
+    };
+    let there = tenants::list_ids(tx, &unarchived, most)
+        .await
+        .map_err(store_error)?;
+    let there = BTreeSet::from_iter(there);
+    let told = |id| BulkItem {
+        id,
+        ok: false,
+        message: if there.contains(&id) {
+            format!("tenant {id} does not fit the filter")
+        } else {
+            Error::not_found(TenantId::KIND, id).to_string()
+        },
+    };
+    Ok(named.into_iter().map(told).collect())
 }
 
 fn item(id: TenantId, done: Result<String>) -> BulkItem {

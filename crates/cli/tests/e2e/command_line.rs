@@ -101,6 +101,15 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_bulk_act_fails_for_a_tenant_that_is_not_there(database) {
+        let server = server(database).await;
+        let (code, out, err) = text(&marquetry(&server, &["bulk", "pause", "--tenant", "999", "--dry-run"]));
+        assert_eq!(code, Some(1), "{out}{err}");
+        assert!(out.contains("tenant 999 was not found"), "{out}{err}");
+    }
+}
+
+both_databases! {
     async fn json_goes_through_the_client_as_it_is(database) {
         let server = server(database).await;
         let path = server.data_dir.path().join("repositories/exact");

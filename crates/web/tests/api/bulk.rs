@@ -79,6 +79,25 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_tenant_that_is_named_and_does_not_fit_is_told_of(database) {
+        let client = Client::served(database).await;
+        customers(&client).await;
+        client.delete("/v2/tenants/2").await.expect(200);
+        for dry_run in [true, false] {
+            let filter = json!({"ids": [999, 4, 2, 1, 999], "integration_id": 1});
+            let paused = bulk(&client, json!({"action": "pause", "filter": filter, "dry_run": dry_run})).await;
+            assert_eq!(ids(&paused), [(1, true), (2, false), (4, false), (999, false)]);
+            let messages: Vec<&str> = paused[1..].iter().map(|item| item.2.as_str()).collect();
+            assert_eq!(messages, ["tenant 2 was not found", "tenant 4 does not fit the filter", "tenant 999 was not found"]);
+        }
+        assert_eq!(client.get("/v2/tenants/4").await.expect(200)["paused"], false);
+        let many: Vec<i64> = (1..=10_001).collect();
+        let refused = client.post("/v2/bulk", json!({"action": "pause", "filter": {"ids": many}})).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"][1], "filter");
+    }
+}
+
+both_databases! {
     async fn a_release_says_which_settings_it_breaks(database) {
         let client = Client::served(database).await;
         let integration = client.integration("shop").await;

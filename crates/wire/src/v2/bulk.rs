@@ -26,7 +26,7 @@ pub enum BulkAction {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkFilter {
-    /// These.
+    /// These; one that does not fit the rest is an item that failed.
     pub ids: Option<Vec<i64>>,
     /// Of one integration.
     pub integration_id: Option<i64>,
@@ -65,7 +65,7 @@ pub struct BulkRequest {
 /// What came of it, tenant by tenant, in the order of their ids.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BulkResult {
-    /// One for each tenant that fits.
+    /// One for each tenant that fits, and for each of `ids` that does not.
     pub items: Vec<BulkItem>,
 }
 
