@@ -39,11 +39,30 @@ pub(crate) struct BulkArgs {
     #[arg(long, value_parser = ["init", "normal"])]
     mode: Option<String>,
     /// For `release`: the id of a release, `latest` or `default`.
-    #[arg(long, value_name = "RELEASE")]
-    to: Option<String>,
+    #[arg(long, value_name = "RELEASE", value_parser = target)]
+    to: Option<Target>,
     /// Only say what would come of it.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// What tenants run from now on.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Release(i64),
+    Latest,
+    Default,
+}
+
+fn target(text: &str) -> Result<Target, &'static str> {
+    match text {
+        "latest" => Ok(Target::Latest),
+        "default" => Ok(Target::Default),
+        id => match id.parse() {
+            Ok(id) => Ok(Target::Release(id)),
+            Err(_) => Err("give the id of a release, `latest` or `default`"),
+        },
+    }
 }
 
 impl BulkArgs {
@@ -75,11 +94,11 @@ impl BulkArgs {
         if let Some(mode) = &self.mode {
             body["mode"] = json!(mode);
         }
-        match self.to.as_deref() {
+        match self.to {
             None => {}
-            Some("latest") => body["integration_release_channel"] = json!("Latest"),
-            Some("default") => body["integration_release_channel"] = json!("Default"),
-            Some(id) => body["integration_release_id"] = json!(id),
+            Some(Target::Latest) => body["integration_release_channel"] = json!("Latest"),
+            Some(Target::Default) => body["integration_release_channel"] = json!("Default"),
+            Some(Target::Release(id)) => body["integration_release_id"] = json!(id),
         }
         Ok(body)
     }

@@ -10,15 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
+/// How JSON is given.
+const FORMS: &str = "JSON such as '{\"add\": 5}', the name of a file with JSON, or - for stdin";
+
 /// The content of `-` (stdin) or of a file.
 pub(super) fn file(name: &str) -> anyhow::Result<String> {
-    let read = if name == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(name)
-    };
-    read.map_err(|error| {
+    read(name).map_err(|error| {
         let what = if name == "-" { "stdin" } else { name };
         Failure::new(format!("{what} cannot be read: {error}"))
             .remedy("name a file with text, or - for stdin")
@@ -26,9 +23,23 @@ pub(super) fn file(name: &str) -> anyhow::Result<String> {
     })
 }
 
+fn read(name: &str) -> io::Result<String> {
+    if name == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(name)
+    }
+}
+
 /// JSON, given as it is, by a file's name, or as `-` for stdin, as a value.
 pub(super) fn json(argument: &str) -> anyhow::Result<Value> {
-    let raw = raw(argument)?;
+    json_among(argument, FORMS)
+}
+
+/// The same where it is one of the `forms` in which an argument can be given.
+pub(super) fn json_among(argument: &str, forms: &str) -> anyhow::Result<Value> {
+    let raw = raw_among(argument, forms)?;
     refuse_lost(raw.get(), "")?;
     serde_json::from_str(raw.get()).map_err(|error| {
         Failure::new(format!("the JSON cannot be read: {error}"))
@@ -39,19 +50,29 @@ pub(super) fn json(argument: &str) -> anyhow::Result<Value> {
 
 /// The same, to be sent as it was written.
 pub(super) fn raw(argument: &str) -> anyhow::Result<Box<RawValue>> {
+    raw_among(argument, FORMS)
+}
+
+fn raw_among(argument: &str, forms: &str) -> anyhow::Result<Box<RawValue>> {
+    let remedy = format!("give {forms}");
     let start = argument.trim_start();
     let inline = start.starts_with(['{', '[', '"']) || start.trim_end() == "null";
     let text = if inline {
         argument.to_owned()
     } else {
-        file(argument)?
+        read(argument).map_err(|error| {
+            let sentence = if argument == "-" {
+                format!("stdin cannot be read: {error}")
+            } else {
+                format!("there is no file `{argument}` that can be read: {error}")
+            };
+            Failure::new(sentence).remedy(&remedy)
+        })?
     };
     serde_json::from_str(&text).map_err(|error| {
         let place = if inline { "the argument" } else { argument };
         Failure::new(format!("{place} is not JSON: {error}"))
-            .remedy(
-                "give JSON such as '{\"add\": 5}', the name of a file with JSON, or - for stdin",
-            )
+            .remedy(&remedy)
             .into()
     })
 }
@@ -150,7 +171,7 @@ mod tests {
             json("/nowhere")
                 .unwrap_err()
                 .to_string()
-                .contains("cannot be read")
+                .contains("there is no file `/nowhere`")
         );
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{input, show};
 use crate::client::{ConnectionArgs, PageArgs, find_integration, find_tenant, list};
+use crate::failure::Failure;
 use crate::printer::{Block, Printer};
 
 #[derive(Debug, Args)]
@@ -121,8 +122,8 @@ pub(super) async fn run(args: RunsArgs, to: &mut Printer) -> anyhow::Result<u8> 
             release,
         } => {
             let body = json!({
-                "configs": origin(&configs)?,
-                "std_out": origin(&std_out)?,
+                "configs": origin("--configs", &configs)?,
+                "std_out": origin("--std-out", &std_out)?,
                 "save": save,
                 "release": release,
             });
@@ -143,12 +144,21 @@ pub(super) async fn run(args: RunsArgs, to: &mut Printer) -> anyhow::Result<u8> 
     Ok(0)
 }
 
-/// One of two words, or JSON.
-fn origin(text: &str) -> anyhow::Result<Value> {
-    match text {
-        "original" | "current" => Ok(Value::from(text)),
-        other => input::json(other),
+/// How settings and state of a rerun are given.
+const ORIGINS: &str = "original, current, a JSON object such as '{\"cursor\": 0}', the name of a file with one, or - for stdin";
+
+/// One of two words, or a JSON object.
+fn origin(option: &str, text: &str) -> anyhow::Result<Value> {
+    if matches!(text, "original" | "current") {
+        return Ok(Value::from(text));
     }
+    let given = input::json_among(text, ORIGINS)?;
+    if !given.is_object() {
+        return Err(Failure::new(format!("{option} is no JSON object"))
+            .remedy(format!("give {ORIGINS}"))
+            .into());
+    }
+    Ok(given)
 }
 
 /// One run for people.

@@ -80,7 +80,7 @@ enum TenantsCommand {
         /// Its id, its name, or integration/tenant.
         tenant: String,
         /// How many times, 100 at most.
-        #[arg(long, value_name = "N", default_value_t = 10)]
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
         count: u32,
     },
     /// Archive a tenant.
@@ -287,15 +287,20 @@ fn one(tenant: &Value, to: &mut Printer) {
 fn preview(found: &Value, to: &mut Printer) {
     let times = found["next"].as_array().map(Vec::as_slice);
     let times = times.unwrap_or_default();
-    if times.is_empty() {
+    let (schedule, zone) = (show::text(found, "schedule"), show::text(found, "timezone"));
+    if schedule.is_empty() {
         to.note("no schedule; set one: marquetry tenants update TENANT --schedule '0 6 * * *'");
         return;
     }
     for at in times {
         to.line(&show::plain(at));
     }
-    let (schedule, zone) = (show::text(found, "schedule"), show::text(found, "timezone"));
-    to.note(&format!("{schedule} in {zone}"));
+    let never = if times.is_empty() {
+        " is never due"
+    } else {
+        ""
+    };
+    to.note(&format!("{schedule} in {zone}{never}"));
     if found["paused"] == true {
         to.note("the tenant or its integration is paused: these times pass without a run");
     }

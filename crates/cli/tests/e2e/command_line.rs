@@ -110,6 +110,24 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_wrong_argument_is_told_what_it_can_be(database) {
+        let server = server(database).await;
+        let origins = "original, current, a JSON object such as";
+        for (arguments, code, words) in [
+            (&["tenants", "schedule-preview", "slow/c", "--count", "0"][..], 2, "0 is not in 1..=100"),
+            (&["bulk", "release", "--all", "--to", "banana"], 2, "the id of a release, `latest` or `default`"),
+            (&["runs", "rerun", "1", "--configs", "nonsense"], 1, origins),
+            (&["runs", "rerun", "1", "--std-out", "5"], 1, origins),
+            (&["runs", "rerun", "1", "--std-out", "[5]"], 1, origins),
+        ] {
+            let (ended, out, err) = text(&marquetry(&server, arguments));
+            assert_eq!(ended, Some(code), "{arguments:?}: {out}{err}");
+            assert!(err.contains(words), "{arguments:?}: {out}{err}");
+        }
+    }
+}
+
+both_databases! {
     async fn json_goes_through_the_client_as_it_is(database) {
         let server = server(database).await;
         let path = server.data_dir.path().join("repositories/exact");
