@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest that one statement takes. None of ours is long; migrations are short of it too.
 const STATEMENT: Duration = Duration::from_secs(30);
+
+/// Statements are short, and the planner takes those that look through many queues for long ones:
+/// compiling one takes a hundred times as long as doing it.
+const NO_JIT: &str = "SET jit = off";
 
 /// One of so many connections is shared by readers.
 const READERS: usize = 4;
@@ -47,7 +51,7 @@ impl PgStore {
         }
         let connections = connections.max(2);
         let readers = connections.div_ceil(READERS);
-        let shared = pool(config.clone(), 2 * readers, Some(readers::one_plan()))?;
+        let shared = pool(config.clone(), 2 * readers, Some(readers::ONE_PLAN))?;
         Ok(Self {
             pool: pool(config.clone(), connections - readers, None)?,
             readers: Arc::new(Readers::new(shared, readers)),
@@ -79,7 +83,8 @@ impl PgStore {
     }
 }
 
-fn pool(config: tokio_postgres::Config, size: usize, on_open: Option<Hook>) -> Result<Pool> {
+/// A pool whose new connections are told something.
+fn pool(config: tokio_postgres::Config, size: usize, told: Option<&'static str>) -> Result<Pool> {
     let tls = MakeRustlsConnect::new(tls_config()?);
     let manager = Manager::from_config(
         config,
@@ -88,15 +93,23 @@ fn pool(config: tokio_postgres::Config, size: usize, on_open: Option<Hook>) -> R
             recycling_method: RecyclingMethod::Fast,
         },
     );
-    let mut pool = Pool::builder(manager)
+    let pool = Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
-        .create_timeout(Some(PATIENCE));
-    if let Some(hook) = on_open {
-        pool = pool.post_create(hook);
-    }
+        .create_timeout(Some(PATIENCE))
+        .post_create(on_open(NO_JIT));
+    let pool = match told {
+        Some(sql) => pool.post_create(on_open(sql)),
+        None => pool,
+    };
     Ok(pool.build().expect("a runtime for the time-outs is named"))
+}
+
+fn on_open(sql: &'static str) -> Hook {
+    Hook::async_fn(move |client, _| {
+        Box::pin(async move { client.batch_execute(sql).await.map_err(HookError::Backend) })
+    })
 }
 
 fn tls_config() -> Result<ClientConfig> {

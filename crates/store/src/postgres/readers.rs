@@ -8,23 +8,13 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use deadpool_postgres::{ClientWrapper, Hook, HookError, Object, Pool};
+use deadpool_postgres::{ClientWrapper, Object, Pool};
 
 use crate::Result;
 
 /// Every statement that reads finds its rows by an index that does not depend on the values, so a
 /// plan made once is as good as one made each time, which costs as much as the reading itself.
-const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
-
-/// What a new connection of readers is told.
-pub(super) fn one_plan() -> Hook {
-    Hook::async_fn(|client, _| {
-        Box::pin(async move {
-            let told = client.batch_execute(ONE_PLAN).await;
-            told.map_err(HookError::Backend)
-        })
-    })
-}
+pub(super) const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// A few connections, each shared by all who were sent there.
 pub(super) struct Readers {
