@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_model::{
-    Decision, DecisionKind, Integration, IntegrationId, Release, Result, Run, Tenant, TenantId,
-    Timestamp, Turn, bundle, share,
+    Decision, DecisionKind, Integration, IntegrationId, Lane, Release, Result, Run, Tenant,
+    TenantId, Timestamp, Turn, bundle, share,
 };
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::tenants::Pauses;
@@ -40,7 +40,7 @@ pub struct Taken {
 }
 
 /// Takes runs that wait for a node, oldest first, and makes runs of what waits: up to `slots` in
-/// all, shared fairly between integrations.
+/// all, shared fairly between integrations, and in each between who never ran and who did.
 ///
 /// No more runs are made than there are places for: what waits longer is bundled further
 /// meanwhile, and each run is written once.
@@ -122,9 +122,9 @@ pub(crate) async fn take(
                 continue;
             }
             let share = limited.get(&integration).copied().unwrap_or(share);
-            let due = tenant_states::claim_due(tx, integration, now, as_count(share))
-                .await
-                .map_err(store_error)?;
+            let turn = turns.iter().find(|it| it.integration_id == integration);
+            let Some(turn) = turn else { continue };
+            let due = claim_due(tx, turn, share, now).await?;
             looked_at += due.len();
             let (is_spent, before) = (due.len() == share, jobs.len());
             for tenant in due {
@@ -142,6 +142,40 @@ pub(crate) async fn take(
         held,
         again,
     })
+}
+
+/// The tenants of an integration that `share` of its places are offered to, in the order of their
+/// turns.
+async fn claim_due(
+    tx: &mut Tx,
+    turn: &Turn,
+    share: usize,
+    now: Timestamp,
+) -> Result<Vec<TenantId>> {
+    let wanted = turn.newcomers_of(share);
+    let mut newcomers = claim_lane(tx, turn, (Lane::Newcomers, wanted), now).await?;
+    let left = share - newcomers.len();
+    let others = claim_lane(tx, turn, (Lane::Others, left), now).await?;
+    // Who is taken by another node was counted, and is passed over: the place is the other lane's.
+    if newcomers.len() == wanted && others.len() < left {
+        let all = share - others.len();
+        newcomers = claim_lane(tx, turn, (Lane::Newcomers, all), now).await?;
+    }
+    Ok(turn.in_turn(newcomers, others))
+}
+
+async fn claim_lane(
+    tx: &mut Tx,
+    turn: &Turn,
+    (lane, most): (Lane, usize),
+    now: Timestamp,
+) -> Result<Vec<TenantId>> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    tenant_states::claim_due(tx, turn.integration_id, lane, now, as_count(most))
+        .await
+        .map_err(store_error)
 }
 
 /// What is left of the shares of integrations that have a limit when nobody else can start a run of

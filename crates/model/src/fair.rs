@@ -2,9 +2,9 @@
 //!
 //! Rule (our decision; the original says nothing): the next place goes to the integration with the
 //! fewest live runs; between equals to the one whose last run is older. Within an integration
-//! tenants come in the order in which they fell due, and a tenant that has just run goes to the end
-//! of it. So neither a tenant nor an integration with a long queue holds up anybody else's first
-//! run for longer than it takes one place to become free.
+//! tenants come in two lanes (see `lanes`), each in the order in which they fell due, and a tenant
+//! that has just run goes to the end. So neither a tenant nor an integration with a long queue
+//! holds up another integration's run for longer than it takes one place to become free.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,10 +18,14 @@ pub struct Turn {
     pub integration_id: IntegrationId,
     /// Tenants that are due and have no live run.
     pub ready: usize,
+    /// How many of those never ran.
+    pub newcomers: usize,
     /// Runs that are live now, on all nodes.
     pub live: usize,
     /// The newest of its runs.
     pub last_run_id: Option<RunId>,
+    /// Whether that one is the first of its tenant.
+    pub newest_is_first: bool,
     /// The most live runs that it may have; none: as many as there are places.
     pub concurrency_limit: Option<usize>,
 }
@@ -85,8 +89,10 @@ mod tests {
         Turn {
             integration_id: IntegrationId::new(id),
             ready,
+            newcomers: 0,
             live,
             last_run_id: (last > 0).then_some(RunId::new(last)),
+            newest_is_first: false,
             concurrency_limit: None,
         }
     }

@@ -14,6 +14,7 @@ mod error;
 mod fair;
 mod ids;
 mod integration;
+mod lanes;
 mod mode;
 mod names;
 mod page;
@@ -42,6 +43,7 @@ pub use integration::{
     Connector, Egress, Integration, IntegrationType, LocalRun, Missed, Randomization, Retry,
     ScheduleChoice,
 };
+pub use lanes::Lane;
 pub use mode::{Mode, Source, TenantSource};
 pub use names::{NameError, check_slug};
 pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Position, Sort, SortKey};

@@ -1,7 +1,7 @@
 //! What changes with every trigger and run of a tenant: how much waits, when dispatch shall look,
 //! which run is live and which were last.
 
-use marquetry_model::{Given, IntegrationId, OutputId, RunId, TenantId, Timestamp};
+use marquetry_model::{Given, IntegrationId, Lane, OutputId, RunId, TenantId, Timestamp};
 
 use crate::query::{read_all, read_one};
 use crate::value::{Reader, values};
@@ -71,17 +71,24 @@ pub async fn accept(tx: &mut Tx, id: TenantId, due_at: Timestamp, most: i64) -> 
     Ok(tx.execute(ACCEPT, &values![id, due_at, most]).await? == 1)
 }
 
-/// Tenants of an integration without a live run that are due, longest waiting first, at most
-/// `limit`; taken for this transaction, and passed over by others.
+/// Tenants of one lane of an integration without a live run that are due, longest waiting first, at
+/// most `limit`; taken for this transaction, and passed over by others.
 pub async fn claim_due(
     tx: &mut Tx,
     integration: IntegrationId,
+    lane: Lane,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<TenantId>> {
+    // Written out, so that the lane's index is known to hold them.
+    let last_run = match lane {
+        Lane::Newcomers => "IS NULL",
+        Lane::Others => "IS NOT NULL",
+    };
     let sql = format!(
         "SELECT s.tenant_id FROM tenant_states s
         WHERE s.integration_id = $1 AND s.due_at <= $2 AND s.current_run_id IS NULL
+            AND s.last_run_id {last_run}
         ORDER BY s.due_at, s.tenant_id LIMIT $3{}",
         tx.dialect().skip_locked("s")
     );

@@ -7,42 +7,70 @@ use crate::query::read_all;
 use crate::value::values;
 use crate::{Result, Tx};
 
-/// Integrations with tenants that dispatch shall look at some time: one step in an index for each,
-/// however many of their tenants wait.
+/// Integrations with tenants that dispatch shall look at some time: one step in the index of each
+/// lane, however many of their tenants wait.
 const QUEUES: &str = "WITH RECURSIVE queues (id) AS (
-        SELECT MIN(integration_id) FROM tenant_states
-            WHERE due_at IS NOT NULL AND current_run_id IS NULL
+        SELECT MIN(lane.id) FROM (
+            SELECT MIN(integration_id) AS id FROM tenant_states
+            WHERE due_at IS NOT NULL AND current_run_id IS NULL AND last_run_id IS NULL
+            UNION ALL
+            SELECT MIN(integration_id) FROM tenant_states
+            WHERE due_at IS NOT NULL AND current_run_id IS NULL AND last_run_id IS NOT NULL
+        ) AS lane
         UNION ALL
-        SELECT (SELECT MIN(s.integration_id) FROM tenant_states s
-            WHERE s.integration_id > q.id AND s.due_at IS NOT NULL AND s.current_run_id IS NULL)
+        SELECT (SELECT MIN(lane.id) FROM (
+            SELECT MIN(s.integration_id) AS id FROM tenant_states s
+            WHERE s.integration_id > q.id AND s.due_at IS NOT NULL AND s.current_run_id IS NULL
+                AND s.last_run_id IS NULL
+            UNION ALL
+            SELECT MIN(s.integration_id) FROM tenant_states s
+            WHERE s.integration_id > q.id AND s.due_at IS NOT NULL AND s.current_run_id IS NULL
+                AND s.last_run_id IS NOT NULL
+        ) AS lane)
         FROM queues q WHERE q.id IS NOT NULL
     )";
 
-/// The integrations with tenants that are due; of each, at most `most` tenants are counted.
+/// The integrations with tenants that are due; of each, at most `most` tenants of a lane are
+/// counted.
 pub async fn list(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Turn>> {
+    // PostgreSQL takes what is due in its order, not all of it, and finds the newest run of an
+    // integration in its index, not among the newest of all, because both are asked for by orders.
     // The plus signs keep SQLite from going through every run of an integration: there are few live
     // runs, and they have an index of their own.
     let sql = format!(
         "{QUEUES}, live AS MATERIALIZED (
             SELECT +integration_id AS id, COUNT(*) AS runs FROM runs
             WHERE phase IN ('Pending', 'Running') GROUP BY +integration_id
+        ), newest AS MATERIALIZED (
+            SELECT q.id, (SELECT r.id FROM runs r WHERE r.integration_id <= q.id
+                ORDER BY r.integration_id DESC, r.id DESC LIMIT 1) AS run
+            FROM queues q WHERE q.id IS NOT NULL
         )
         SELECT q.id,
             (SELECT COUNT(*) FROM (SELECT 1 FROM tenant_states s
                 WHERE s.integration_id = q.id AND s.due_at <= $1 AND s.current_run_id IS NULL
-                LIMIT $2) AS due),
+                    AND s.last_run_id IS NULL ORDER BY s.due_at LIMIT $2) AS due),
+            (SELECT COUNT(*) FROM (SELECT 1 FROM tenant_states s
+                WHERE s.integration_id = q.id AND s.due_at <= $1 AND s.current_run_id IS NULL
+                    AND s.last_run_id IS NOT NULL ORDER BY s.due_at LIMIT $2) AS due),
             COALESCE(live.runs, 0),
-            (SELECT MAX(r.id) FROM runs r WHERE r.integration_id = q.id),
+            (SELECT r.id FROM runs r WHERE r.id = q.run AND r.integration_id = q.id),
+            (SELECT COUNT(*) FROM runs r WHERE r.id = q.run AND r.integration_id = q.id
+                AND r.given_last_run_id IS NULL AND r.rerun_of IS NULL),
             (SELECT i.concurrency_limit FROM integrations i WHERE i.id = q.id)
-        FROM queues q LEFT JOIN live ON live.id = q.id WHERE q.id IS NOT NULL"
+        FROM newest q LEFT JOIN live ON live.id = q.id"
     );
     let rows = tx.rows(&sql, &values![now, most]).await?;
     let turns = read_all(rows, |row| {
+        let integration_id = IntegrationId::new(row.i64()?);
+        let newcomers = count(row.i64()?);
         Ok(Turn {
-            integration_id: IntegrationId::new(row.i64()?),
-            ready: count(row.i64()?),
+            integration_id,
+            ready: newcomers + count(row.i64()?),
+            newcomers,
             live: count(row.i64()?),
             last_run_id: row.opt_i64()?.map(RunId::new),
+            newest_is_first: row.i64()? > 0,
             concurrency_limit: row.opt_i64()?.map(count),
         })
     })?;
@@ -53,9 +81,13 @@ pub async fn list(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Turn>> {
 /// of all.
 pub async fn find_next_due(tx: &mut Tx, after: Option<Timestamp>) -> Result<Option<Timestamp>> {
     let sql = format!(
-        "{QUEUES} SELECT MIN((SELECT MIN(s.due_at) FROM tenant_states s
-            WHERE s.integration_id = q.id AND s.due_at > $1 AND s.current_run_id IS NULL))
-        FROM queues q WHERE q.id IS NOT NULL"
+        "{QUEUES} SELECT MIN((SELECT MIN(lane.due_at) FROM (
+            SELECT MIN(s.due_at) AS due_at FROM tenant_states s WHERE s.integration_id = q.id
+                AND s.due_at > $1 AND s.current_run_id IS NULL AND s.last_run_id IS NULL
+            UNION ALL
+            SELECT MIN(s.due_at) FROM tenant_states s WHERE s.integration_id = q.id
+                AND s.due_at > $1 AND s.current_run_id IS NULL AND s.last_run_id IS NOT NULL
+        ) AS lane)) FROM queues q WHERE q.id IS NOT NULL"
     );
     let after = after.map_or(i64::MIN, Timestamp::as_millis);
     let row = tx.row(&sql, &values![after]).await?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use marquetry_model::{PageRequest, Phase, RunId, TenantId, Timestamp, TriggerId};
+use marquetry_model::{Lane, PageRequest, Phase, RunId, TenantId, Timestamp, TriggerId};
 use marquetry_store::runs::{Claimer, RunClaim, RunFilter};
 use marquetry_store::{Store, Tx, run_views, runs, tenant_states, triggers};
 use proptest::prelude::*;
@@ -126,10 +126,13 @@ impl Node<'_> {
         let mut tx = self.store.write().await.unwrap();
         let claimer = taken.then(|| self.claimer(now));
         let mut made = Vec::new();
-        for id in tenant_states::claim_due(&mut tx, self.world.integration, now, 2)
-            .await
-            .unwrap()
-        {
+        let mut due = Vec::new();
+        for lane in [Lane::Newcomers, Lane::Others] {
+            let claimed =
+                tenant_states::claim_due(&mut tx, self.world.integration, lane, now, 2).await;
+            due.extend(claimed.unwrap());
+        }
+        for id in due {
             let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
             let ids: Vec<_> = waiting.iter().take(most).map(|row| row.id).collect();
             if ids.is_empty() {

@@ -1,9 +1,9 @@
 //! `tenant_states`: get, list, accept, claim_due, update_dispatched, update_due, update_resumed,
 //! update_ended, update_cancelled; `turns::find_next_due`.
 
-use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp};
+use marquetry_model::{IntegrationId, Lane, RunId, TenantId, Timestamp};
 use marquetry_store::tenant_states::TenantState;
-use marquetry_store::{Error, Tx, tenant_states, turns};
+use marquetry_store::{Error, Tx, runs, tenant_states, turns};
 
 use crate::common::{Kind, NOW, World, at, on_both};
 
@@ -20,9 +20,18 @@ async fn due(tx: &mut Tx, now: Timestamp) -> Vec<TenantId> {
 }
 
 async fn due_of(tx: &mut Tx, integration: IntegrationId, now: Timestamp) -> Vec<TenantId> {
-    tenant_states::claim_due(tx, integration, now, 100)
-        .await
-        .unwrap()
+    due_in(tx, integration, Lane::Newcomers, now, 100).await
+}
+
+async fn due_in(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    lane: Lane,
+    now: Timestamp,
+    limit: i64,
+) -> Vec<TenantId> {
+    let claimed = tenant_states::claim_due(tx, integration, lane, now, limit).await;
+    claimed.unwrap()
 }
 
 async fn next_due(tx: &mut Tx) -> Option<Timestamp> {
@@ -81,7 +90,7 @@ on_both! {
         // One has a live run, one is not due.
         tenant_states::update_dispatched(&mut tx, live, 0, Some(at(5)), RUN).await.unwrap();
         assert_eq!(due(&mut tx, at(30)).await, [one, two, late]);
-        assert_eq!(tenant_states::claim_due(&mut tx, world.integration, at(30), 2).await.unwrap(), [one, two]);
+        assert_eq!(due_in(&mut tx, world.integration, Lane::Newcomers, at(30), 2).await, [one, two]);
         assert!(due(&mut tx, at(9)).await.is_empty());
         assert_eq!(next_due(&mut tx).await, Some(at(10)));
         let later = turns::find_next_due(&mut tx, Some(at(10))).await.unwrap();
@@ -92,6 +101,35 @@ on_both! {
         assert_eq!(state(&mut tx, two).await.due_at, None);
     }
 
+    async fn who_never_ran_is_in_another_lane_than_who_did(db) {
+        let mut tx = db.write().await;
+        let crm = World::make_in(&mut tx, "crm", 5).await;
+        let erp = World::make_in(&mut tx, "erp", 1).await;
+        let [new, late, early, unsaved, newer] = crm.tenants[..] else { panic!() };
+        for id in [late, early, unsaved, erp.tenants[0]] {
+            let mut wanted = crm.run(id);
+            wanted.is_saved = id != unsaved;
+            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            tenant_states::update_dispatched(&mut tx, id, 0, None, run.id).await.unwrap();
+            tenant_states::update_ended(&mut tx, id, run.id, true, NOW).await.unwrap();
+        }
+        for (id, millis) in [(new, 10), (late, 9), (early, 5), (newer, 20), (unsaved, 30)] {
+            accept(&mut tx, id, at(millis)).await;
+        }
+        accept(&mut tx, erp.tenants[0], at(3)).await;
+        let now = at(40);
+        let newcomers = due_in(&mut tx, crm.integration, Lane::Newcomers, now, 9).await;
+        assert_eq!(newcomers, [new, newer, unsaved], "what an unsaved run leaves is not seen");
+        assert_eq!(due_in(&mut tx, crm.integration, Lane::Newcomers, now, 1).await, [new]);
+        let others = due_in(&mut tx, crm.integration, Lane::Others, now, 9).await;
+        assert_eq!(others, [early, late]);
+        assert_eq!(due_in(&mut tx, crm.integration, Lane::Others, at(5), 9).await, [early]);
+        assert!(due_in(&mut tx, erp.integration, Lane::Newcomers, now, 9).await.is_empty());
+        assert_eq!(next_due(&mut tx).await, Some(at(3)), "of both lanes");
+        assert_eq!(turns::find_next_due(&mut tx, Some(at(5))).await.unwrap(), Some(at(9)));
+        assert_eq!(turns::find_next_due(&mut tx, Some(at(9))).await.unwrap(), Some(at(10)));
+    }
+
     async fn two_dispatchers_never_share_a_tenant(db) {
         let world = World::make(db, 4).await;
         let mut tx = db.write().await;
@@ -100,7 +138,7 @@ on_both! {
         }
         tx.commit().await.unwrap();
         let mut first = db.write().await;
-        let held = tenant_states::claim_due(&mut first, world.integration, NOW, 3).await.unwrap();
+        let held = due_in(&mut first, world.integration, Lane::Newcomers, NOW, 3).await;
         assert_eq!(held, world.tenants[..3]);
         if db.kind() == Kind::Postgres {
             let mut second = db.write().await;

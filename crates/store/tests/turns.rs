@@ -1,7 +1,8 @@
 //! `turns`: list, find_next_due, count_live, lock_live, try_still, lock_still.
 
-use marquetry_model::{IntegrationId, RunId, TenantId, Timestamp, Turn};
-use marquetry_store::{Tx, integrations, tenant_states, turns};
+use marquetry_model::{Given, IntegrationId, RunId, TenantId, Timestamp, Turn};
+use marquetry_store::runs::NewRun;
+use marquetry_store::{Tx, integrations, runs, tenant_states, turns};
 
 use crate::common::{Kind, NOW, World, at, on_both, wait_for_a_blocked_statement};
 
@@ -15,8 +16,10 @@ fn turn(world: &World, ready: usize) -> Turn {
     Turn {
         integration_id: world.integration,
         ready,
+        newcomers: ready,
         live: 0,
         last_run_id: None,
+        newest_is_first: false,
         concurrency_limit: None,
     }
 }
@@ -53,17 +56,41 @@ on_both! {
         tenant_states::update_dispatched(&mut tx, crm.tenants[0], 1, Some(NOW), run.id).await.unwrap();
         let waiting = crm.add_run(&mut tx, crm.tenants[1]).await;
         let expected = Turn {
-            live: 2, last_run_id: Some(waiting.id), concurrency_limit: Some(2), ..turn(&crm, 2)
+            live: 2, last_run_id: Some(waiting.id), newest_is_first: true, concurrency_limit: Some(2),
+            ..turn(&crm, 2)
         };
         assert!(expected.is_at_limit());
         assert_eq!(turns::list(&mut tx, NOW, 9).await.unwrap(), [expected, turn(&erp, 1)]);
         assert_eq!(turns::count_live(&mut tx, crm.integration).await.unwrap(), 2);
         assert_eq!(turns::count_live(&mut tx, IntegrationId::new(99)).await.unwrap(), 0);
-        marquetry_store::runs::cancel_pending(&mut tx, waiting.id, NOW).await.unwrap();
+        runs::cancel_pending(&mut tx, waiting.id, NOW).await.unwrap();
         assert_eq!(turns::lock_live(&mut tx, crm.integration).await.unwrap(), 1);
         let last = turns::list(&mut tx, NOW, 9).await.unwrap()[0].last_run_id;
         assert_eq!(last, Some(waiting.id), "also one that is over");
         assert!(waiting.id > RunId::new(0));
+    }
+
+    async fn a_turn_knows_who_never_ran_and_whether_the_newest_run_is_a_first_one(db) {
+        let mut tx = db.write().await;
+        let crm = World::make_in(&mut tx, "crm", 4).await;
+        let erp = World::make_in(&mut tx, "erp", 1).await;
+        let mut lists = Vec::new();
+        // A first run, one more, one of another integration, a repetition with the first one's state.
+        let given = Given { last_run_id: Some(RunId::new(1)), ..Given::default() };
+        let second = NewRun { given, ..crm.run(crm.tenants[0]) };
+        let again = NewRun { rerun_of: Some(RunId::new(1)), ..crm.run(crm.tenants[0]) };
+        accept(&mut tx, &crm.tenants, at(5)).await;
+        for wanted in [crm.run(crm.tenants[0]), second, erp.run(erp.tenants[0]), again] {
+            let id = wanted.tenant_id;
+            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            tenant_states::update_dispatched(&mut tx, id, 0, Some(NOW), run.id).await.unwrap();
+            runs::cancel_pending(&mut tx, run.id, NOW).await.unwrap();
+            tenant_states::update_ended(&mut tx, id, run.id, false, NOW).await.unwrap();
+            let turns = turns::list(&mut tx, at(5), 2).await.unwrap();
+            let [turn] = turns[..] else { panic!("{turns:?}") };
+            lists.push((turn.ready, turn.newcomers, turn.newest_is_first));
+        }
+        assert_eq!(lists, [(3, 2, true), (3, 2, false), (3, 2, false), (3, 2, false)]);
     }
 
     async fn one_after_another_counts_what_is_live(db) {

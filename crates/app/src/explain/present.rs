@@ -114,8 +114,8 @@ fn why(facts: &Facts, trigger: &Waiting) -> String {
             number(facts.live, "run")
         );
     }
-    "for a place on a node: integrations take turns, and within one the tenant that fell due first \
-     comes first"
+    "for a place on a node: integrations take turns, and within one every second place is for a \
+     tenant that never ran; of its kind the tenant that fell due first comes first"
         .to_owned()
 }
 

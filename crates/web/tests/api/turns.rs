@@ -32,6 +32,45 @@ both_databases! {
 }
 
 both_databases! {
+    async fn every_second_run_of_an_integration_is_a_tenants_first(database) {
+        let client = Client::served(database).await;
+        let id = client.integration("shop").await;
+        client.inside.release(id, "v1").await;
+        let sync = async |n: i64, mode: &str| {
+            client.post(&format!("/v2/tenants/{n}/sync?mode={mode}"), json!({})).await.expect(202);
+        };
+        for n in 1..=7 {
+            let body = json!({"name": format!("t{n}"), "integration_id": 1});
+            client.post("/v2/tenants", body).await.expect(200);
+        }
+        for n in 1..=4 {
+            sync(n, "normal").await;
+            let (run, claim) = client.inside.take_run().await;
+            client.inside.clock.advance(std::time::Duration::from_secs(1));
+            client.inside.end_run(&run, &claim, "{}").await;
+        }
+        // Four that ran are due for long, each with two runs, before three come that never did.
+        for n in 1..=4 {
+            sync(n, "normal").await;
+            sync(n, "init").await;
+        }
+        client.inside.clock.advance(std::time::Duration::from_secs(3600));
+        for n in [6, 5, 7] {
+            sync(n, "normal").await;
+            client.inside.clock.advance(std::time::Duration::from_secs(1));
+        }
+        let mut order = Vec::new();
+        for _ in 0..11 {
+            let (run, claim) = client.inside.take_run().await;
+            client.inside.clock.advance(std::time::Duration::from_secs(1));
+            client.inside.end_run(&run, &claim, "{}").await;
+            order.push(run.tenant_id.get());
+        }
+        assert_eq!(order, [1, 6, 2, 5, 3, 7, 4, 1, 2, 3, 4]);
+    }
+}
+
+both_databases! {
     async fn a_tenant_that_has_just_run_goes_to_the_end(database) {
         let client = Client::served(database).await;
         let id = client.integration("shop").await;
@@ -39,6 +78,12 @@ both_databases! {
         for n in 1..=3 {
             let body = json!({"name": format!("t{n}"), "integration_id": 1});
             client.post("/v2/tenants", body).await.expect(200);
+            // Their first runs have a lane of their own.
+            client.post(&format!("/v2/tenants/{n}/sync?mode=normal"), json!({})).await.expect(202);
+            let (run, claim) = client.inside.take_run().await;
+            client.inside.end_run(&run, &claim, "{}").await;
+        }
+        for n in 1..=3 {
             for mode in ["normal", "init", "normal"] {
                 client.post(&format!("/v2/tenants/{n}/sync?mode={mode}"), json!({})).await.expect(202);
             }
