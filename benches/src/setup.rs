@@ -58,7 +58,7 @@ pub(crate) struct Setup {
     #[arg(long, default_value_t = 5_000)]
     pub(crate) burst: usize,
     /// How many runs at the same time.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 32)]
     pub(crate) run_slots: usize,
     /// How many runs memory is compared after.
     #[arg(long, default_value_t = 100_000)]
