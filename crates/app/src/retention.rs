@@ -162,8 +162,14 @@ async fn blobs(ctx: &Ctx, kind: Kind, removed: &mut Removed, pace: &mut Pace) ->
     loop {
         let page = ctx.app.blobs.list(kind, after.as_ref(), BLOBS).await;
         let page = page.map_err(blob_error)?;
-        let old: Vec<BlobRef> = old(ctx, page.blobs).collect();
+        let old = page.blobs.into_iter().filter(|listed| is_old(ctx, listed));
+        let old: Vec<BlobRef> = old.map(|listed| listed.blob).collect();
         for blob in unreferenced(ctx, old).await? {
+            // A build may have put it again since it was listed.
+            let found = ctx.app.blobs.find(&blob).await.map_err(blob_error)?;
+            if !found.is_some_and(|listed| is_old(ctx, &listed)) {
+                continue;
+            }
             ctx.app.blobs.delete(&blob).await.map_err(blob_error)?;
             removed.blobs += 1;
         }
@@ -175,18 +181,15 @@ async fn blobs(ctx: &Ctx, kind: Kind, removed: &mut Removed, pace: &mut Pace) ->
     }
 }
 
-/// Those that were put long ago; putting one again makes it young.
-fn old(ctx: &Ctx, found: Vec<ListedBlob>) -> impl Iterator<Item = BlobRef> {
+/// Whether it was put long ago; putting it again makes it young.
+fn is_old(ctx: &Ctx, listed: &ListedBlob) -> bool {
     let before = ctx.now().minus(GRACE);
-    let is_old = move |listed: &ListedBlob| {
-        let since = listed.put_at.duration_since(std::time::UNIX_EPOCH);
-        // A time before 1970 is no reason to remove anything.
-        let millis = since
-            .ok()
-            .and_then(|since| i64::try_from(since.as_millis()).ok());
-        millis.is_some_and(|millis| Timestamp::from_millis(millis) < before)
-    };
-    found.into_iter().filter(is_old).map(|listed| listed.blob)
+    let since = listed.put_at.duration_since(std::time::UNIX_EPOCH);
+    // A time before 1970 is no reason to remove anything.
+    let millis = since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok());
+    millis.is_some_and(|millis| Timestamp::from_millis(millis) < before)
 }
 
 async fn unreferenced(ctx: &Ctx, mut found: Vec<BlobRef>) -> Result<Vec<BlobRef>> {

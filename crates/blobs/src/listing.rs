@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use futures_util::TryStreamExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::blob_ref::{BlobRef, Kind};
 use crate::blobs::Blobs;
@@ -32,6 +32,15 @@ pub struct Page {
 }
 
 impl Blobs {
+    /// The blob as it is now, if it is there.
+    pub async fn find(&self, blob: &BlobRef) -> Result<Option<ListedBlob>, BlobError> {
+        match self.store.head(&self.object_path(blob)).await {
+            Ok(object) => Ok(self.listed(blob.kind, &object)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(BlobError::about(*blob, "look up a blob", source)),
+        }
+    }
+
     /// Up to `limit` (at least one) blobs of `kind` that follow `after`. Objects that are not
     /// blobs are passed over.
     pub async fn list(

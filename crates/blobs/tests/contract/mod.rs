@@ -31,6 +31,9 @@ async fn round_trip(blobs: &Blobs, kind: Kind) {
         }
     );
     assert!(blobs.exists(&blob).await.unwrap());
+    let found = blobs.find(&blob).await.unwrap().unwrap();
+    let listed = blobs.list(kind, None, 1_000).await.unwrap().blobs;
+    assert!(listed.contains(&found), "{found:?}");
     assert!(blobs.get(&blob, 1 << 20).await.unwrap() == content);
     assert!(read_all(blobs, &blob, 1 << 20).await.unwrap() == content);
     let length = content.len() as u64;
@@ -67,6 +70,7 @@ async fn round_trip(blobs: &Blobs, kind: Kind) {
     blobs.delete(&blob).await.unwrap();
     blobs.delete(&blob).await.unwrap();
     assert!(!blobs.exists(&blob).await.unwrap());
+    assert_eq!(blobs.find(&blob).await.unwrap(), None);
 }
 
 async fn limits(blobs: &Blobs, kind: Kind) {
