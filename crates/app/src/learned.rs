@@ -253,6 +253,7 @@ mod tests {
             artifact: String::new(),
             counts_as_latest: true,
             created_at: Timestamp::from_millis(0),
+            artifact_removed_at: None,
         }
     }
 

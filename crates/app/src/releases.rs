@@ -67,6 +67,33 @@ pub async fn release_of_tenant(ctx: &Ctx, id: TenantId) -> Result<Release> {
     Ok(release)
 }
 
+/// A release of an integration for a new use, which keeps its artifact from now on; or why there is
+/// nothing to use.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    id: ReleaseId,
+) -> Result<Result<Release, String>> {
+    let found = releases::claim(tx, id).await.map_err(store_error)?;
+    let found = found.filter(|release| release.integration_id == integration);
+    let Some(release) = found else {
+        return Ok(Err(format!("the integration has no release {id}")));
+    };
+    let Some(removed) = release.artifact_removed_at else {
+        return Ok(Ok(release));
+    };
+    let remedy = match &release.commit_hash {
+        Some(commit) => format!("build commit {commit} again (POST /v2/sourcecontrol/build)"),
+        None => {
+            format!("send its archive again (POST /v2/integrations/{integration}/releases/upload)")
+        }
+    };
+    Ok(Err(format!(
+        "release {id} cannot be run any more: its artifact was removed at {removed}, when nothing had \
+         used it for long; {remedy} and choose the release that this makes"
+    )))
+}
+
 /// The release that a tenant would run now, if there is one.
 pub(crate) async fn resolve(
     tx: &mut Tx,

@@ -9,15 +9,14 @@ use marquetry_model::{
     Scope, Tenant, TenantId, TriggerId,
 };
 use marquetry_store::{
-    Tx, WriteTx, integrations, outputs, releases, reruns, runs, tenant_configs, tenant_states,
-    triggers,
+    Tx, WriteTx, integrations, outputs, reruns, runs, tenant_configs, tenant_states, triggers,
 };
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::releases::resolve;
+use crate::releases::{self, resolve};
 use crate::settings::{Change, settle};
 use crate::tenant_secrets;
 use crate::tenants::{check, lock_live};
@@ -182,8 +181,11 @@ async fn release(
         return Err(refusal(tenant, DecisionKind::RefusedPaused, error));
     }
     if input.has_original_release {
-        let found = releases::get(tx, run.release_id).await;
-        return found.map_err(|error| store_error(error).into());
+        let claimed = releases::claim(tx, run.integration_id, run.release_id).await?;
+        return claimed.map_err(|why| {
+            let why = format!("{why}, or repeat the run with release current");
+            Error::invalid("release", why).into()
+        });
     }
     let found = resolve(tx, integration, tenant).await?;
     found.ok_or_else(|| {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use marquetry_blobs::{BlobRef, Kind, ListedBlob};
-use marquetry_model::{Result, RunId, Timestamp};
+use marquetry_model::{ReleaseId, Result, RunId, Timestamp};
 use marquetry_store::{decisions, retention, settings};
 use tokio::time::Instant;
 
@@ -15,7 +15,8 @@ use crate::errors::{blob_error, store_error};
 const ROWS: i64 = 200;
 /// Blobs of one step.
 const BLOBS: usize = 500;
-/// A blob that nothing refers to is left alone for so long: what put it may not have said so yet.
+/// A blob that nothing refers to is left alone for so long: what put it may not have said so yet. An
+/// artifact that was given up, too: a run may have been on its way to it.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// How often rows are looked through, by one node of them all.
 const ROWS_EVERY: Duration = Duration::from_secs(3600);
@@ -33,6 +34,8 @@ pub struct Retention {
     pub decisions: Duration,
     /// Logs of builds, and what was sent to be built.
     pub build_logs: Duration,
+    /// Artifacts of releases that nothing uses.
+    pub artifacts: Duration,
 }
 
 impl Default for Retention {
@@ -43,6 +46,7 @@ impl Default for Retention {
             webhook_bodies: 14 * DAY,
             decisions: 30 * DAY,
             build_logs: 90 * DAY,
+            artifacts: 365 * DAY,
         }
     }
 }
@@ -52,7 +56,7 @@ impl Default for Retention {
 pub struct Removed {
     /// Runs.
     pub runs: u64,
-    /// Other rows: triggers, bodies, notes, logs of builds, outputs.
+    /// Other rows: triggers, bodies, notes, logs of builds, outputs; artifacts that were given up.
     pub rows: u64,
     /// Blobs.
     pub blobs: u64,
@@ -108,6 +112,7 @@ enum Rows {
     Decisions,
     BuildLogs,
     Outputs,
+    Artifacts,
 }
 
 async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
@@ -123,12 +128,21 @@ async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
         next = step.next;
         pace.rest().await;
     }
+    let mut next = Some(ReleaseId::new(0));
+    while let Some(after) = next {
+        let mut tx = ctx.write().await?;
+        let step = retention::update_unused(&mut tx, after, now, ROWS).await;
+        next = step.map_err(store_error)?;
+        tx.commit().await.map_err(store_error)?;
+        pace.rest().await;
+    }
     for (what, age) in [
         (Rows::Cancelled, kept.runs),
         (Rows::WebhookBodies, kept.webhook_bodies),
         (Rows::Decisions, kept.decisions),
         (Rows::BuildLogs, kept.build_logs),
         (Rows::Outputs, kept.runs),
+        (Rows::Artifacts, kept.artifacts),
     ] {
         loop {
             let count = forget(ctx, what, now.minus(age)).await?;
@@ -150,6 +164,7 @@ async fn forget(ctx: &Ctx, what: Rows, before: Timestamp) -> Result<u64> {
         Rows::Decisions => decisions::delete(&mut tx, before, ROWS).await,
         Rows::BuildLogs => retention::delete_build_logs(&mut tx, before, ROWS).await,
         Rows::Outputs => retention::delete_outputs(&mut tx, before, ROWS).await,
+        Rows::Artifacts => retention::delete_artifacts(&mut tx, before, ctx.now(), ROWS).await,
     };
     let count = count.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -194,9 +209,10 @@ fn is_old(ctx: &Ctx, listed: &ListedBlob) -> bool {
 
 async fn unreferenced(ctx: &Ctx, mut found: Vec<BlobRef>) -> Result<Vec<BlobRef>> {
     let names: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let before = ctx.now().minus(ctx.app.settings.retention.build_logs);
+    let now = ctx.now();
+    let sent = now.minus(ctx.app.settings.retention.build_logs);
     let mut tx = ctx.read().await?;
-    let kept = retention::list_referenced(&mut tx, &names, before)
+    let kept = retention::list_referenced(&mut tx, &names, sent, now.minus(GRACE))
         .await
         .map_err(store_error)?;
     drop(tx);

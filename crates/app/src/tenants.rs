@@ -11,7 +11,7 @@ use marquetry_model::{
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{
-    Tx, WriteTx, integrations, releases, run_views, tenant_configs, tenant_states, tenants, turns,
+    Tx, WriteTx, integrations, run_views, tenant_configs, tenant_states, tenants, turns,
 };
 use serde_json::{Map, Value};
 
@@ -19,6 +19,7 @@ use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
 use crate::hints::Topic;
 use crate::integrations::{cancel_waiting, find_live};
+use crate::releases;
 use crate::runs::RunView;
 use crate::schedules;
 use crate::settings::{Change, ConfigsProblem, judge, settle};
@@ -193,7 +194,7 @@ async fn settle_all(
     change: &Change,
     otherwise: ReleaseChoice,
 ) -> Result<Vec<FieldError>> {
-    let Some(fault) = check_release(tx, tenant).await? else {
+    let Some(fault) = check_release(tx, tenant, otherwise.0).await? else {
         return settle(ctx, tx, integration, tenant, change).await;
     };
     let wished = choice_of(tenant);
@@ -451,16 +452,19 @@ fn apply(tenant: &mut Tenant, patch: TenantPatch, integration: &Integration) {
     }
 }
 
-async fn check_release(tx: &mut Tx, tenant: &Tenant) -> Result<Option<FieldError>> {
-    let Some(id) = tenant.integration_release_id else {
+/// What is wrong with the release that a tenant shall run, unless it has it `already`.
+async fn check_release(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    already: Option<ReleaseId>,
+) -> Result<Option<FieldError>> {
+    let wished = tenant.integration_release_id;
+    let Some(id) = wished.filter(|_| wished != already) else {
         return Ok(None);
     };
-    let release = releases::find(tx, id).await.map_err(store_error)?;
-    if release.is_some_and(|release| release.integration_id == tenant.integration_id) {
-        return Ok(None);
-    }
-    let message = format!("integration {} has no release {id}", tenant.integration_id);
-    Ok(Some(FieldError::body("integration_release_id", message)))
+    let claimed = releases::claim(tx, tenant.integration_id, id).await?;
+    let fault = |why| FieldError::body("integration_release_id", why);
+    Ok(claimed.err().map(fault))
 }
 
 /// One that may be changed: an archived one is as good as gone.

@@ -24,7 +24,7 @@ pub enum ReleaseChoice {
     Channel(Channel),
 }
 
-/// What a successful build made. Immutable.
+/// What a successful build made. Immutable, but that its artifact is not kept for ever.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Release {
     /// Its id.
@@ -61,4 +61,6 @@ pub struct Release {
     pub counts_as_latest: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When its artifact was given up, because nothing had used it for long: it cannot be run any more.
+    pub artifact_removed_at: Option<Timestamp>,
 }

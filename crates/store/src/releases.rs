@@ -10,7 +10,7 @@ macro_rules! columns {
     () => {
         "id, integration_id, build_id, name, tag, branch, commit_hash, manifest_path, \
          config_version, base, run_command, config_schema, metadata_schema, narrowing, artifact, \
-         counts_as_latest, created_at"
+         counts_as_latest, created_at, artifact_removed_at"
     };
 }
 
@@ -44,6 +44,7 @@ pub const LIST: List = List {
         ("manifest_path", "manifest_path"),
         ("build_id", "build_id"),
         ("counts_as_latest", "counts_as_latest"),
+        ("artifact_removed_date", "artifact_removed_at"),
     ],
     order: "id",
 };
@@ -82,6 +83,17 @@ pub async fn get(tx: &mut Tx, id: ReleaseId) -> Result<Release> {
 /// One of them, if there is.
 pub async fn find(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
     read_one(tx.row(GET, &values![id]).await?, read)
+}
+
+/// One of them, if there is, for a new use: the time that it stands unused begins anew, so that its
+/// artifact is not given up meanwhile. Whether it was given up before, the release says.
+pub async fn claim(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
+    // Waits for who gives it up just now. One that this does not change is not due for long, so nobody
+    // else has to wait.
+    const USED: &str = "UPDATE releases SET unused_since = NULL
+        WHERE id = $1 AND unused_since IS NOT NULL AND artifact_removed_at IS NULL";
+    tx.execute(USED, &values![id]).await?;
+    find(tx, id).await
 }
 
 /// The newest one that counts as `Latest`.
@@ -128,5 +140,6 @@ fn read(row: &mut Reader<'_>) -> Result<Release> {
         artifact: row.text()?,
         counts_as_latest: row.bool()?,
         created_at: row.time()?,
+        artifact_removed_at: row.opt_time()?,
     })
 }

@@ -1,7 +1,7 @@
 //! What is kept no longer, found and removed in small steps: a step is a transaction that others
 //! wait for only some milliseconds.
 
-use marquetry_model::{RunId, Timestamp};
+use marquetry_model::{ReleaseId, RunId, Timestamp};
 
 use crate::query::{json, read_all};
 use crate::value::{Value, values};
@@ -105,14 +105,17 @@ async fn delete_found(
     values: &[Value],
     [before, then]: [String; 2],
 ) -> Result<u64> {
-    let rows = tx.rows(find, values).await?;
-    let ids = rows.iter().map(|row| row.reader().i64());
-    let ids: Vec<i64> = ids.collect::<Result<_>>()?;
+    let ids = ids_of(tx, find, values).await?;
     if ids.is_empty() {
         return Ok(0);
     }
     tx.execute(&before, &values![json(&ids)]).await?;
     tx.execute(&then, &values![json(&ids)]).await
+}
+
+async fn ids_of(tx: &mut Tx, find: &str, values: &[Value]) -> Result<Vec<i64>> {
+    let rows = tx.rows(find, values).await?;
+    rows.iter().map(|row| row.reader().i64()).collect()
 }
 
 /// Forgets bodies and headers of webhooks from before a time, which a run has taken, at most `most`;
@@ -151,12 +154,79 @@ pub async fn delete_outputs(tx: &mut Tx, before: Timestamp, most: i64) -> Result
     tx.execute(SQL, &values![before, most]).await
 }
 
-/// Which of these blobs something refers to; what was sent for a build that ended before a time is
-/// needed no longer.
+/// What keeps the artifact of release `r`: it is the default one or of the build that `Latest` means,
+/// a tenant has it, or a run that is live or a rerun that waits. Nothing of what is archived does.
+const USED: &str = "(EXISTS (SELECT 1 FROM integrations i
+            WHERE i.id = r.integration_id AND i.archived_at IS NULL
+                AND (i.default_release_id = r.id OR r.build_id = (SELECT l.build_id FROM releases l
+                    WHERE l.integration_id = i.id AND l.counts_as_latest = 1
+                    ORDER BY l.id DESC LIMIT 1)))
+        OR EXISTS (SELECT 1 FROM tenants t
+            WHERE t.integration_release_id = r.id AND t.archived_at IS NULL)
+        OR r.id IN (SELECT n.release_id FROM runs n WHERE n.phase IN ('Pending', 'Running'))
+        OR EXISTS (SELECT 1 FROM reruns a JOIN triggers w ON w.id = a.trigger_id
+            WHERE a.release_id = r.id AND w.run_id IS NULL AND w.cancelled_at IS NULL))";
+
+/// One step through the releases after `after` that have their artifact: notes of those that nothing
+/// uses any more that it is so since `now`, and forgets it of those that something uses again. Looks at
+/// `most`, and answers where the next step goes on; none: it was the last.
+pub async fn update_unused(
+    tx: &mut Tx,
+    after: ReleaseId,
+    now: Timestamp,
+    most: i64,
+) -> Result<Option<ReleaseId>> {
+    const PAGE: &str = "SELECT id FROM releases
+        WHERE id > $1 AND artifact_removed_at IS NULL ORDER BY id LIMIT $2";
+    let ids = ids_of(tx, PAGE, &values![after, most]).await?;
+    let sql = format!(
+        "UPDATE releases AS r
+        SET unused_since = CASE WHEN r.unused_since IS NULL THEN CAST($2 AS BIGINT) END
+        WHERE r.id IN {} AND r.artifact_removed_at IS NULL
+            AND CASE WHEN r.unused_since IS NULL THEN 0 ELSE 1 END = CASE WHEN {USED} THEN 1 ELSE 0 END",
+        tx.dialect().id_list(1)
+    );
+    if !ids.is_empty() {
+        tx.execute(&sql, &values![json(&ids), now]).await?;
+    }
+    let is_full = i64::try_from(ids.len()).is_ok_and(|count| count == most);
+    Ok(ids.last().copied().filter(|_| is_full).map(ReleaseId::new))
+}
+
+/// Gives up artifacts of releases that nothing has used since before a time, of at most `most`; answers
+/// of how many. Who takes a release up ([`releases::claim`](crate::releases::claim)) comes before this
+/// or finds it done: rows that another transaction has are passed over, and what uses the others is
+/// asked again when nobody else can have them.
+pub async fn delete_artifacts(
+    tx: &mut Tx,
+    before: Timestamp,
+    now: Timestamp,
+    most: i64,
+) -> Result<u64> {
+    let find = format!(
+        "SELECT r.id FROM releases r WHERE r.unused_since IS NOT NULL AND r.unused_since < $1
+            AND r.artifact_removed_at IS NULL ORDER BY r.unused_since, r.id LIMIT $2{}",
+        tx.dialect().skip_locked("r")
+    );
+    let ids = ids_of(tx, &find, &values![before, most]).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "UPDATE releases AS r SET artifact_removed_at = $2 WHERE r.id IN {} AND NOT {USED}",
+        tx.dialect().id_list(1)
+    );
+    tx.execute(&sql, &values![json(&ids), now]).await
+}
+
+/// Which of these blobs something refers to. What was sent for a build that ended before `sent` is
+/// needed no longer, nor an artifact that was given up before `given_up`: a run that was being made at
+/// that moment has begun by then, or is live.
 pub async fn list_referenced(
     tx: &mut Tx,
     blobs: &[String],
-    before: Timestamp,
+    sent: Timestamp,
+    given_up: Timestamp,
 ) -> Result<Vec<Box<str>>> {
     if blobs.is_empty() {
         return Ok(Vec::new());
@@ -168,8 +238,12 @@ pub async fn list_referenced(
         UNION SELECT log_blob FROM builds WHERE log_blob IN {wanted}
         UNION SELECT source_blob FROM builds WHERE source_blob IN {wanted}
             AND (completed_at IS NULL OR completed_at >= $2)
-        UNION SELECT artifact FROM releases WHERE artifact IN {wanted}"
+        UNION SELECT artifact FROM releases WHERE artifact IN {wanted}
+            AND (artifact_removed_at IS NULL OR artifact_removed_at >= $3
+                OR id IN (SELECT release_id FROM runs WHERE phase IN ('Pending', 'Running')))"
     );
-    let rows = tx.rows(&sql, &values![json(&blobs), before]).await?;
+    let rows = tx
+        .rows(&sql, &values![json(&blobs), sent, given_up])
+        .await?;
     read_all(rows, |row| row.text().map(Box::from))
 }

@@ -11,6 +11,7 @@
 mod common;
 
 mod api_keys;
+mod artifacts;
 mod builds;
 mod claims;
 mod data_keys;

@@ -254,11 +254,11 @@ on_both! {
         let artifact = marquetry_store::releases::get(&mut tx, world.release).await.unwrap().artifact;
         let all = ["payload/1", "log/1", "log/2", "source/1", &artifact, "log/3", "o'dd \"one\""];
         let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
-        let mut found = retention::list_referenced(&mut tx, &all, NOW).await.unwrap();
+        let mut found = retention::list_referenced(&mut tx, &all, NOW, NOW).await.unwrap();
         found.sort_unstable();
         let mut expected: Vec<Box<str>> = all[..5].iter().map(|name| name.as_str().into()).collect();
         expected.sort_unstable();
         assert_eq!(found, expected);
-        assert!(retention::list_referenced(&mut tx, &[], NOW).await.unwrap().is_empty());
+        assert!(retention::list_referenced(&mut tx, &[], NOW, NOW).await.unwrap().is_empty());
     }
 }

@@ -472,5 +472,6 @@ pub(crate) fn release(
         artifact: "artifact:sha256:0".into(),
         counts_as_latest: true,
         created_at: now,
+        artifact_removed_at: None,
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use marquetry_model::{
     Channel, Egress, Error, FieldError, Integration, Result, check_schedule, check_slug,
 };
-use marquetry_store::{WriteTx, integrations, releases};
+use marquetry_store::{WriteTx, integrations};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
-use crate::repository;
+use crate::{releases, repository};
 
 /// The characters of an address: more than any server takes, and lists repeat it.
 const LONGEST_URL: usize = 2_000;
@@ -259,13 +259,14 @@ async fn default_release(tx: &mut WriteTx, faults: &mut Faults<'_>, i: &Integrat
         let message = "must be Latest: Default would mean itself";
         fault!(faults, default_release_channel, message);
     }
-    let Some(id) = i.default_release_id else {
+    let already = faults.before.and_then(|before| before.default_release_id);
+    let wished = i.default_release_id;
+    let Some(id) = wished.filter(|_| wished != already) else {
         return Ok(());
     };
-    let release = releases::find(tx, id).await.map_err(store_error)?;
-    if release.is_none_or(|release| release.integration_id != i.id) {
-        let message = format!("the integration has no release {id}");
-        fault!(faults, default_release_id, message);
+    if let Err(why) = releases::claim(tx, i.id, id).await? {
+        let fault = FieldError::body("default_release_id", why);
+        faults.found.push(fault);
     }
     Ok(())
 }

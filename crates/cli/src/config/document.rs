@@ -9,7 +9,7 @@ use super::spec::{Kind, SPECS, Spec};
 
 /// Settings that are no flags, because a flag can be read by everybody on the machine or because
 /// they belong together.
-const WITHOUT_FLAG: [(&str, &str); 32] = [
+const WITHOUT_FLAG: [(&str, &str); 33] = [
     (
         "s3.endpoint",
         "The URL of an S3-compatible server; none: Amazon's",
@@ -134,6 +134,10 @@ const WITHOUT_FLAG: [(&str, &str); 32] = [
     (
         "retention.build_logs_days",
         "How long logs of builds are kept, and archives that were sent to be built [default: 90; 1 to 36500]",
+    ),
+    (
+        "retention.artifacts_days",
+        "How long a release that nothing uses can still be chosen: then its artifact is removed [default: 365; 1 to 36500]",
     ),
 ];
 

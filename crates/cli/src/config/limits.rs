@@ -57,6 +57,8 @@ pub(crate) struct LimitConfig {
     pub(crate) decisions_days: u64,
     /// How long logs of builds are, in days.
     pub(crate) build_logs_days: u64,
+    /// How long artifacts of releases that nothing uses are, in days.
+    pub(crate) artifacts_days: u64,
 }
 
 impl Reader<'_> {
@@ -88,6 +90,7 @@ impl Reader<'_> {
             webhook_bodies_days: self.number("retention.webhook_bodies_days", 14, 1, 36_500),
             decisions_days: self.number("retention.decisions_days", 30, 1, 36_500),
             build_logs_days: self.number("retention.build_logs_days", 90, 1, 36_500),
+            artifacts_days: self.number("retention.artifacts_days", 365, 1, 36_500),
         };
         self.not_above(
             ("run.timeout_seconds", limits.run_timeout_s),

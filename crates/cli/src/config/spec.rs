@@ -182,6 +182,12 @@ pub(super) const SPECS: &[Spec] = &[
         One,
     ),
     spec(
+        "retention.artifacts_days",
+        "",
+        "MARQUETRY_RETENTION_ARTIFACTS_DAYS",
+        One,
+    ),
+    spec(
         "toolchain_path",
         "toolchain-path",
         "MARQUETRY_TOOLCHAIN_PATH",

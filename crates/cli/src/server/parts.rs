@@ -88,6 +88,7 @@ fn retention(limits: &LimitConfig) -> Retention {
         webhook_bodies: days(limits.webhook_bodies_days),
         decisions: days(limits.decisions_days),
         build_logs: days(limits.build_logs_days),
+        artifacts: days(limits.artifacts_days),
     }
 }
 

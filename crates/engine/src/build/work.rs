@@ -348,6 +348,7 @@ fn release(
         artifact: artifact.to_owned(),
         counts_as_latest: build.latest.unwrap_or(checkout.counts_as_latest),
         created_at: site.inner.ctx.now(),
+        artifact_removed_at: None,
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn release(integration: IntegrationId, build: BuildId, name: &str) ->
         artifact: "blake-1".to_owned(),
         counts_as_latest: true,
         created_at: NOW,
+        artifact_removed_at: None,
     }
 }
 

@@ -44,6 +44,10 @@ pub struct IntegrationRelease {
     pub build_id: i64,
     /// Whether `Latest` may mean it.
     pub counts_as_latest: bool,
+    /// When its artifact was removed, because nothing had used it for long: nobody can choose it any
+    /// more. Null: it is there.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub artifact_removed_date: Option<Timestamp>,
 }
 
 impl From<marquetry_model::Release> for IntegrationRelease {
@@ -65,6 +69,7 @@ impl From<marquetry_model::Release> for IntegrationRelease {
             manifest_path: release.manifest_path,
             build_id: release.build_id.get(),
             counts_as_latest: release.counts_as_latest,
+            artifact_removed_date: release.artifact_removed_at,
         }
     }
 }
