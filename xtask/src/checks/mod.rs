@@ -3,6 +3,7 @@
 mod deps;
 mod docs;
 mod files;
+mod guarantees;
 mod migrations;
 mod store_contract;
 mod words;
@@ -48,5 +49,10 @@ pub(crate) const ALL: &[Check] = &[
         name: "check-docs",
         about: "links and paths in the documents exist",
         run: docs::run,
+    },
+    Check {
+        name: "check-guarantees",
+        about: "functions and tests that docs/guarantees.md names exist",
+        run: guarantees::run,
     },
 ];
