@@ -13,7 +13,7 @@ mod ends;
 mod growth;
 mod http;
 mod inside;
-mod nodes;
+mod older_nodes;
 mod random;
 mod repository;
 mod scenario;
