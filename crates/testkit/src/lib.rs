@@ -19,6 +19,7 @@ mod repository;
 mod scenario;
 mod server;
 mod skipped;
+mod story;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
@@ -30,6 +31,7 @@ pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};
 pub use skipped::skipped;
+pub use story::Story;
 pub use wait::{eventually, never_within};
 
 /// Makes a test for each database out of one body: `name::sqlite` and `name::postgres`. Which of

@@ -13,14 +13,14 @@ const MOST_LOOKS: usize = 300;
 impl World {
     /// Brings everything to its end: first as things stand, then with every pause and limit gone.
     pub(crate) async fn drain(&mut self) {
-        self.story.tell("drain".to_owned());
+        self.story.tell("drain");
         for at in 0..self.nodes.len() {
             self.freeze(at);
             self.reap(Some(at)).await;
         }
         self.check().await;
         self.run_all().await;
-        self.story.tell("resume all and drain".to_owned());
+        self.story.tell("resume all and drain");
         let integrations: Vec<_> = self.oracle.integrations.keys().copied().collect();
         for id in integrations {
             self.pause_integration(id, false).await;

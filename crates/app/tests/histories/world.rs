@@ -9,7 +9,7 @@ use marquetry_app::{Ctx, Limits, Places};
 use marquetry_model::{
     Channel, IntegrationId, Patch, Randomization, TenantId, TenantSource, Timestamp,
 };
-use marquetry_testkit::{Database, Inside, Random};
+use marquetry_testkit::{Database, Inside, Random, Story};
 use serde_json::{Map, Value, json};
 
 use crate::door::Door;
@@ -52,10 +52,7 @@ impl World {
             door,
             random: Random::new(seed),
             truth: Truth::default(),
-            story: Story {
-                seed,
-                steps: Vec::new(),
-            },
+            story: Story::new(seed),
             count: 0,
         };
         for tenants in [3, 4] {
@@ -171,28 +168,4 @@ pub(crate) fn region_of(region: &str) -> Map<String, Value> {
 pub(crate) fn next_minute(after: Timestamp) -> Timestamp {
     const MINUTE: i64 = 60_000;
     Timestamp::from_millis((after.as_millis() / MINUTE + 1) * MINUTE)
-}
-
-/// What was done, for whoever has to find out why it was wrong.
-pub(crate) struct Story {
-    seed: u64,
-    steps: Vec<String>,
-}
-
-impl Story {
-    pub(crate) fn tell(&mut self, step: String) {
-        self.steps.push(step);
-    }
-}
-
-impl Drop for Story {
-    #[expect(clippy::print_stderr, reason = "the output of a test that fails")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}, after these steps:", self.seed);
-            for (number, step) in self.steps.iter().enumerate() {
-                eprintln!("{number:4} {step}");
-            }
-        }
-    }
 }

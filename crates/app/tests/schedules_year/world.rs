@@ -11,7 +11,7 @@ use marquetry_model::{
     IntegrationId, Missed, Patch, Randomization, Source, TenantId, TenantSource, Timestamp,
 };
 use marquetry_store::triggers;
-use marquetry_testkit::{Database, Inside, Random};
+use marquetry_testkit::{Database, Inside, Random, Story};
 use serde_json::Map;
 
 use crate::calendar::{Times, all_times};
@@ -48,10 +48,7 @@ impl World {
             integrations: Vec::new(),
             random: Random::new(seed),
             end,
-            story: Story {
-                seed,
-                steps: Vec::new(),
-            },
+            story: Story::new(seed),
         };
         for missed in [Missed::Once, Missed::Skip] {
             world.add_integration(missed).await;
@@ -280,24 +277,6 @@ impl World {
 
     fn tell(&mut self, step: &str) {
         let now = self.inside.app.now();
-        self.story.steps.push(format!("{now} {step}"));
-    }
-}
-
-/// What was done, for whoever has to find out why it was wrong.
-struct Story {
-    seed: u64,
-    steps: Vec<String>,
-}
-
-impl Drop for Story {
-    #[expect(clippy::print_stderr, reason = "the output of a test that fails")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}, after these last steps:", self.seed);
-            for step in self.steps.iter().rev().take(30).rev() {
-                eprintln!("{step}");
-            }
-        }
+        self.story.tell(format!("{now} {step}"));
     }
 }

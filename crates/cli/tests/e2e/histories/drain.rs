@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(90);
 impl History {
     /// Resumes everything and waits until all has come to its end.
     pub(super) async fn drain(&mut self) {
-        self.story.steps.push("drain".to_owned());
+        self.story.tell("drain");
         let paused: Vec<i64> = self.facts.paused.keys().copied().collect();
         for integration in paused {
             self.set_paused(integration, false).await;

@@ -8,7 +8,7 @@ mod facts;
 mod rules;
 
 use marquetry_testkit::{
-    Database, Random, Scenario, TestServer, both_databases, manifest, seed_to_repeat,
+    Database, Random, Scenario, Story, TestServer, both_databases, manifest, seed_to_repeat,
 };
 use serde_json::{Value, json};
 
@@ -66,10 +66,7 @@ async fn history(database: Database, seed: u64) {
         server,
         random: Random::new(seed),
         facts: Facts::default(),
-        story: Story {
-            seed,
-            steps: Vec::new(),
-        },
+        story: Story::new(seed),
     };
     // One has a time limit, the other is patient: its runs end by themselves or are cancelled.
     let short = json!({"timeout_seconds": 1});
@@ -106,7 +103,7 @@ impl History {
             .0;
         if !self.facts.paused.is_empty() && self.random.once_in(6) {
             let step = self.pause_integration(tenant).await;
-            self.story.steps.push(step);
+            self.story.tell(step);
         }
         let step = match self.random.below(40) {
             0..17 => self.sync(tenant).await,
@@ -119,24 +116,6 @@ impl History {
             32..37 => self.wait().await,
             _ => self.kill().await,
         };
-        self.story.steps.push(step);
-    }
-}
-
-/// What was done, for whoever has to find out why it was wrong.
-struct Story {
-    seed: u64,
-    steps: Vec<String>,
-}
-
-impl Drop for Story {
-    #[expect(clippy::print_stderr, reason = "the output of a test that fails")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}, after these steps:", self.seed);
-            for (number, step) in self.steps.iter().enumerate() {
-                eprintln!("{number:4} {step}");
-            }
-        }
+        self.story.tell(step);
     }
 }
