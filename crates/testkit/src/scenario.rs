@@ -66,16 +66,7 @@ impl<'a> Scenario<'a> {
 
     /// Waits for the end of a build; answers it.
     pub async fn build_end(&self, id: i64) -> Value {
-        eventually("the build ends", || async {
-            let build = self
-                .server
-                .get(&format!("/v2/builds/{id}"))
-                .await
-                .expect(200);
-            let open = matches!(build["status"].as_str(), Some("Pending" | "Running"));
-            (!open).then_some(build)
-        })
-        .await
+        self.server.build_end(id).await
     }
 
     /// Builds, and the build must succeed.

@@ -11,7 +11,7 @@ use marquetry_store::{Options, Store};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::{Database, PostgresDatabase};
+use crate::{Database, PostgresDatabase, eventually};
 
 /// With PostgreSQL nothing makes one.
 const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
@@ -268,6 +268,16 @@ impl TestServer {
     /// PATCH with the key.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Waits for the end of a build; answers it.
+    pub async fn build_end(&self, id: i64) -> Value {
+        eventually("the build ends", || async {
+            let build = self.get(&format!("/v2/builds/{id}")).await.expect(200);
+            let open = matches!(build["status"].as_str(), Some("Pending" | "Running"));
+            (!open).then_some(build)
+        })
+        .await
     }
 
     /// Any method with the key.

@@ -40,7 +40,7 @@ both_databases! {
 
         let after = Story { server: &server, integration };
         after.check_interrupted(&accepted).await;
-        let ended = after.build_end(build).await;
+        let ended = server.build_end(build).await;
         assert_eq!(ended["status"], "Succeeded", "a build is begun again: {ended}");
         // What waited behind the interrupted runs goes on by itself, and nothing doubled.
         after.check_each_once(&accepted).await;
@@ -308,19 +308,6 @@ impl Story<'_> {
         for (live, waiting) in accepted {
             assert_eq!((taken.get(live), taken.get(waiting)), (Some(&1), Some(&1)));
         }
-    }
-
-    async fn build_end(&self, id: i64) -> Value {
-        eventually("the build ends", || async {
-            let build = self
-                .server
-                .get(&format!("/v2/builds/{id}"))
-                .await
-                .expect(200);
-            let open = matches!(build["status"].as_str(), Some("Pending" | "Running"));
-            (!open).then_some(build)
-        })
-        .await
     }
 }
 
