@@ -13,7 +13,6 @@ mod interrupt;
 mod printer;
 mod programs;
 mod server;
-mod suggest;
 
 use std::process::ExitCode;
 

@@ -33,3 +33,4 @@ pub use problem::Problem;
 pub use read::{LONGEST_NAME, MANIFEST_LIMIT, Parsed, parse};
 pub use schema::{Fault, Step, TOO_COMPLEX};
 pub use settings::{MASK, Settings, masked, metadata_names, secret_names};
+pub use suggest::nearest;

@@ -1,14 +1,14 @@
 //! "Did you mean" for a mistyped word.
 
 /// Words longer than this are not worth comparing: nothing known is near them.
-const LONGEST: usize = 40;
+const LONGEST: usize = 64;
 
 /// The known word that `word` was most likely meant to be, if one is near.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = folded(word)?;
     let (best, distance) = known
-        .iter()
-        .filter_map(|&candidate| Some((candidate, distance(&word, &folded(candidate)?))))
+        .into_iter()
+        .filter_map(|candidate| Some((candidate, distance(&word, &folded(candidate)?))))
         .min_by_key(|&(_, distance)| distance)?;
     let allowed = if word.len() <= 4 { 1 } else { 2 };
     (distance <= allowed).then_some(best)
@@ -16,7 +16,8 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// ` (did you mean …?)` when something known is near, else nothing; to append to a message.
 pub(crate) fn hint(word: &str, known: &[&str]) -> String {
-    nearest(word, known).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+    nearest(word, known.iter().copied())
+        .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 
 /// Lower case without the separators people mix up, or `None` when far too long.
@@ -55,13 +56,14 @@ fn distance(a: &[char], b: &[char]) -> usize {
 mod tests {
     use super::*;
 
-    const KNOWN: &[&str] = &["version", "base", "build", "run", "metadata_schema"];
+    const KNOWN: [&str; 5] = ["version", "base", "build", "run", "metadata_schema"];
 
     #[test]
     fn finds_the_near_word() {
         assert_eq!(nearest("biuld", KNOWN), Some("build"));
         assert_eq!(nearest("Build", KNOWN), Some("build"));
         assert_eq!(nearest("rnu", KNOWN), Some("run"));
+        assert_eq!(nearest("bsae", KNOWN), Some("base"));
         assert_eq!(nearest("metadata-schema", KNOWN), Some("metadata_schema"));
         assert_eq!(nearest("metadataSchema", KNOWN), Some("metadata_schema"));
     }

@@ -1,10 +1,10 @@
 //! From what people call a thing to its id.
 
+use marquetry_manifest::nearest;
 use serde_json::Value;
 
 use super::{Client, PageArgs, list};
 use crate::failure::Failure;
-use crate::suggest::nearest;
 
 /// The id of an integration that is named by id or by name.
 pub(crate) async fn find_integration(client: &Client, name: &str) -> anyhow::Result<i64> {

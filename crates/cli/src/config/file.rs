@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use marquetry_manifest::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::spec::{self, Kind, SPECS};
 use super::{Fault, Origin};
-use crate::suggest::nearest;
 
 /// No configuration is larger; whatever is was named by mistake.
 const LARGEST: u64 = 1 << 20;

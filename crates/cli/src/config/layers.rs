@@ -61,7 +61,7 @@ pub(super) fn unknown_variables(environment: &Environment) -> Vec<String> {
     environment
         .keys()
         .filter(|name| name.starts_with("MARQUETRY_") && !known().any(|other| other == *name))
-        .map(|name| match crate::suggest::nearest(name, known()) {
+        .map(|name| match marquetry_manifest::nearest(name, known()) {
             Some(near) => format!("{name} is no setting; did you mean {near}?"),
             None => format!("{name} is no setting"),
         })

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use ipnet::IpNet;
+use marquetry_manifest::nearest;
 use url::Url;
 
 use super::{BlobsLocation, Hidden, Role, SandboxMode};
-use crate::suggest::nearest;
 
 /// What is wrong with a text, and what to do.
 pub(super) type Wrong = (String, String);
