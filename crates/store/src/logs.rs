@@ -72,12 +72,7 @@ pub async fn find_last(tx: &mut Tx, of: LogOf) -> Result<i64> {
         "SELECT COALESCE(MAX(number), 0) FROM run_logs WHERE run_id = $1",
         "SELECT COALESCE(MAX(number), 0) FROM build_logs WHERE build_id = $1",
     );
-    Ok(tx
-        .row(sql, &values![of.id()])
-        .await?
-        .map(|row| row.reader().i64())
-        .transpose()?
-        .unwrap_or(0))
+    number(tx, sql, of).await
 }
 
 /// The bytes of all its chunks.
@@ -86,12 +81,12 @@ pub async fn find_size(tx: &mut Tx, of: LogOf) -> Result<i64> {
         "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM run_logs WHERE run_id = $1",
         "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM build_logs WHERE build_id = $1",
     );
-    Ok(tx
-        .row(sql, &values![of.id()])
-        .await?
-        .map(|row| row.reader().i64())
-        .transpose()?
-        .unwrap_or(0))
+    number(tx, sql, of).await
+}
+
+async fn number(tx: &mut Tx, sql: &str, of: LogOf) -> Result<i64> {
+    let row = tx.row(sql, &values![of.id()]).await?;
+    row.map_or(Ok(0), |row| row.reader().i64())
 }
 
 /// Where the log lies once it was moved out of the database.
