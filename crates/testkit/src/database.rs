@@ -63,6 +63,23 @@ impl PostgresDatabase {
         count
     }
 
+    /// The columns of a table.
+    pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
+        let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.unwrap();
+        let driver = tokio::spawn(connection);
+        let sql = "SELECT column_name::text FROM information_schema.columns WHERE table_name = $1";
+        let names = client.query(sql, &[&table]).await.unwrap();
+        drop(client);
+        driver.await.unwrap().unwrap();
+        names.iter().map(|name| name.get(0)).collect()
+    }
+
+    /// Statements of a test.
+    pub(crate) async fn run(&self, sql: &str) {
+        run(&self.url, sql).await;
+    }
+
     /// How many rows each table has.
     pub(crate) async fn rows_of_tables(&self) -> BTreeMap<String, u64> {
         let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;

@@ -8,6 +8,7 @@
     reason = "tests start the product and git, and read what ./test exports"
 )]
 
+mod copies;
 mod database;
 mod ends;
 mod growth;

@@ -104,7 +104,13 @@ impl<'a> Scenario<'a> {
 
     /// Waits for the end of the run that takes a trigger; answers the run.
     pub async fn end(&self, trigger: &str) -> Value {
-        let run = eventually("the run ends", || async {
+        self.over(trigger).await;
+        self.run_of(trigger).await
+    }
+
+    /// Waits for the end of the run that takes a trigger.
+    pub async fn over(&self, trigger: &str) {
+        eventually("the run ends", || async {
             let path = format!("/v2/runs/triggers/{trigger}/status?wait=5");
             let answer = self.server.get(&path).await;
             let open = answer.status == 404 || {
@@ -112,9 +118,8 @@ impl<'a> Scenario<'a> {
                 matches!(status["status"].as_str(), Some("Pending" | "Running"))
             };
             (!open).then_some(())
-        });
-        run.await;
-        self.run_of(trigger).await
+        })
+        .await;
     }
 
     /// The run that took a trigger.

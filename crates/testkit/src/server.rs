@@ -55,7 +55,7 @@ pub struct TestServer {
     /// Its data folder.
     pub data_dir: tempfile::TempDir,
     options: ServerOptions,
-    postgres: Option<Arc<PostgresDatabase>>,
+    pub(crate) postgres: Option<Arc<PostgresDatabase>>,
     process: Option<Child>,
     http: reqwest::Client,
     log: Arc<Mutex<String>>,

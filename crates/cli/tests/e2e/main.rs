@@ -14,6 +14,7 @@ mod hostile;
 mod idle;
 mod limits;
 mod manifests;
+mod memory;
 mod metadata;
 mod narrowing;
 mod nodes;
@@ -29,6 +30,7 @@ mod storage;
 mod toolchains;
 mod tutorial;
 mod upload;
+mod usage;
 mod walk;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};
