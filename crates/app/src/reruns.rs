@@ -9,7 +9,8 @@ use marquetry_model::{
     Scope, Tenant, TenantId, TriggerId,
 };
 use marquetry_store::{
-    Tx, WriteTx, integrations, outputs, reruns, runs, tenant_configs, tenant_states, triggers,
+    Tx, WriteTx, integrations, outputs, releases, reruns, retention, runs, tenant_configs,
+    tenant_states, triggers,
 };
 use serde_json::{Map, Value};
 
@@ -54,8 +55,9 @@ pub struct RerunInput {
 ///
 /// # Errors
 ///
-/// There is no such run; it is not over; it is older than what a run was given is kept; its tenant is
-/// archived, its integration paused or without a release; settings that do not fit the form.
+/// There is no such run; it is not over; it is older than what a run was given is kept, or than the body
+/// of a webhook that it took; its tenant is archived, its integration paused or without a release;
+/// settings that do not fit the form.
 pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId> {
     ctx.require(Scope::Sync)?;
     if input.configs != Choice::Original && input.configs != Choice::Current {
@@ -68,7 +70,7 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
 async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, NotAccepted> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let run = runs::get(&mut tx, id).await.map_err(store_error)?;
+    let run = reruns::lock_run(&mut tx, id).await.map_err(store_error)?;
     let most = ctx.app.settings.limits.waiting_per_tenant;
     let tenant = lock_live(&mut tx, run.tenant_id).await?;
     if !run.phase.is_final() {
@@ -83,9 +85,11 @@ async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, Not
         .map_err(store_error)?;
     let release = release(&mut tx, &integration, &tenant, &run, &input).await?;
     let former = former(&mut tx, &run).await?;
+    let triggers_run_id = former.as_ref().map_or(id, |former| former.triggers_run_id);
+    check_bodies(ctx, &mut tx, &tenant, triggers_run_id).await?;
     let mut rerun = Rerun {
         run_id: id,
-        triggers_run_id: former.as_ref().map_or(id, |former| former.triggers_run_id),
+        triggers_run_id,
         configs: None,
         configs_version: None,
         given: None,
@@ -146,6 +150,23 @@ async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, Not
     ctx.commit(tx, trigger.get()).await?;
     ctx.app.hints.give(Topic::Dispatch);
     Ok(trigger)
+}
+
+/// Refuses a run whose code would see a webhook again without its body.
+async fn check_bodies(ctx: &Ctx, tx: &mut Tx, tenant: &Tenant, run: RunId) -> Result<()> {
+    // First this, so that a body that is there stays.
+    reruns::lock_run(tx, run).await.map_err(store_error)?;
+    let forgotten = retention::find_forgotten(tx, run).await;
+    let Some(trigger) = forgotten.map_err(store_error)? else {
+        return Ok(());
+    };
+    let days = ctx.app.settings.retention.webhook_bodies.as_secs() / (24 * 3600);
+    let message = format!(
+        "trigger {trigger} of run {run} is a webhook whose body was kept for {days} days; to run it \
+         again, send the body to POST /v2/tenants/{}/sync",
+        tenant.id
+    );
+    Err(Error::conflict("webhook_body_gone", message))
 }
 
 /// What the run was given, if all of it is still kept.

@@ -122,6 +122,11 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
         }
         .into());
     }
+    // A webhook has headers as long as its body is kept: by them it is known whether it still is.
+    let is_webhook = input.source == Source::Webhook;
+    let headers = input
+        .headers
+        .or_else(|| is_webhook.then(|| "{}".to_owned()));
     let trigger = Trigger {
         id: TriggerId::new(0),
         tenant_id: id,
@@ -129,7 +134,7 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
         mode: input.mode,
         payload,
         payload_blob,
-        headers: input.headers,
+        headers,
         run_id: None,
         cancelled_at: None,
         created_at: now,

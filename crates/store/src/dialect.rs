@@ -35,6 +35,15 @@ impl Dialect {
         }
     }
 
+    /// Keeps a row from being removed until the end of this transaction, while it may be changed and
+    /// others may keep it too; waits for whoever removes it. SQLite has one writer.
+    pub(crate) fn for_key_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR KEY SHARE",
+        }
+    }
+
     /// Rows of `table` beside those of `p` whose column `of` equals its `key`; nothing beside one
     /// without any. At most `most` on PostgreSQL, where that also keeps the planner from joining
     /// whole tables; all of them on SQLite, which goes through `p` row by row.

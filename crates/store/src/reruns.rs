@@ -1,10 +1,10 @@
 //! Triggers that ask to repeat a run, and how.
 
-use marquetry_model::{Mode, ReleaseId, Rerun, RunId, Source, TenantId, Timestamp, TriggerId};
+use marquetry_model::{Mode, ReleaseId, Rerun, Run, RunId, Source, TenantId, Timestamp, TriggerId};
 use serde_json::{Map, Value as Json};
 
 use crate::query::{json, read_all, read_one};
-use crate::runs::read_given;
+use crate::runs::{self, read_given};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -17,6 +17,18 @@ const INSERT: &str = "INSERT INTO reruns (trigger_id, run_id, triggers_run_id, c
 const FIND: &str = "SELECT run_id, triggers_run_id, configs, configs_version, release_id, is_saved,
         is_state_given, given_last_run_id, given_successful_run_id, given_output_id
     FROM reruns WHERE trigger_id = $1";
+
+/// A run that is to be repeated: neither it nor what its webhooks brought is removed before the end of
+/// the transaction. Not found when somebody has just removed it.
+pub async fn lock_run(tx: &mut Tx, id: RunId) -> Result<Run> {
+    let sql = format!(
+        "{} WHERE id = $1{}",
+        runs::SELECT,
+        tx.dialect().for_key_share()
+    );
+    let found = read_one(tx.row(&sql, &values![id]).await?, runs::read)?;
+    Tx::found(found, RunId::KIND, id)
+}
 
 /// Adds a trigger that waits, and what it asks for.
 pub async fn insert(

@@ -1,9 +1,9 @@
 //! What is kept no longer, found and removed in small steps: a step is a transaction that others
 //! wait for only some milliseconds.
 
-use marquetry_model::{ReleaseId, RunId, Timestamp};
+use marquetry_model::{ReleaseId, RunId, Timestamp, TriggerId};
 
-use crate::query::{json, read_all};
+use crate::query::{json, read_all, read_one};
 use crate::value::{Value, values};
 use crate::{Result, Tx};
 
@@ -95,22 +95,26 @@ pub async fn delete_cancelled(tx: &mut Tx, before: Timestamp, most: i64) -> Resu
     let list = tx.dialect().id_list(1);
     let reruns = format!("DELETE FROM reruns WHERE trigger_id IN {list}");
     let triggers = format!("DELETE FROM triggers WHERE id IN {list} AND run_id IS NULL");
-    delete_found(tx, IDS, &values![before, most], [reruns, triggers]).await
+    delete_found(tx, IDS, &values![before, most], &[reruns, triggers]).await
 }
 
-/// Finds ids and does both to them, first what hangs on them; answers to how many the second was done.
+/// Finds ids and does all of this to them, first what hangs on them; answers to how many the last was
+/// done.
 async fn delete_found(
     tx: &mut Tx,
     find: &str,
     values: &[Value],
-    [before, then]: [String; 2],
+    statements: &[String],
 ) -> Result<u64> {
     let ids = ids_of(tx, find, values).await?;
     if ids.is_empty() {
         return Ok(0);
     }
-    tx.execute(&before, &values![json(&ids)]).await?;
-    tx.execute(&then, &values![json(&ids)]).await
+    let mut count = 0;
+    for sql in statements {
+        count = tx.execute(sql, &values![json(&ids)]).await?;
+    }
+    Ok(count)
 }
 
 async fn ids_of(tx: &mut Tx, find: &str, values: &[Value]) -> Result<Vec<i64>> {
@@ -118,15 +122,35 @@ async fn ids_of(tx: &mut Tx, find: &str, values: &[Value]) -> Result<Vec<i64>> {
     rows.iter().map(|row| row.reader().i64()).collect()
 }
 
-/// Forgets bodies and headers of webhooks from before a time, which a run has taken, at most `most`;
-/// answers how many.
+/// Forgets bodies and headers of webhooks from before a time, at most `most`; answers how many. Not
+/// those that a run which waits or is live is given: the one that took them, or one that repeats it.
 pub async fn delete_webhook_bodies(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
-    const SQL: &str = "UPDATE triggers SET payload = NULL, payload_blob = NULL, headers = NULL
-        WHERE id IN (SELECT t.id FROM triggers t
-            WHERE t.source = 'webhook' AND t.headers IS NOT NULL AND t.run_id IS NOT NULL
-                AND t.created_at < $1
-            ORDER BY t.created_at LIMIT $2)";
-    tx.execute(SQL, &values![before, most]).await
+    const NOT_AWAITED: &str = "NOT EXISTS (SELECT 1 FROM reruns q
+        JOIN triggers w ON w.id = q.trigger_id LEFT JOIN runs a ON a.id = w.run_id
+        WHERE q.triggers_run_id = t.run_id AND w.cancelled_at IS NULL AND a.completed_at IS NULL)";
+    let dialect = tx.dialect();
+    let ids = format!(
+        "SELECT t.id FROM triggers t JOIN runs r ON r.id = t.run_id
+        WHERE t.source = 'webhook' AND t.headers IS NOT NULL AND t.created_at < $1
+            AND r.completed_at IS NOT NULL AND {NOT_AWAITED}
+        ORDER BY t.created_at LIMIT $2{}",
+        dialect.skip_locked("r")
+    );
+    // A rerun that was asked for meanwhile is seen when its run is taken, not before.
+    let forget = format!(
+        "UPDATE triggers AS t SET payload = NULL, payload_blob = NULL, headers = NULL
+        WHERE t.id IN {} AND {NOT_AWAITED}",
+        dialect.id_list(1)
+    );
+    delete_found(tx, &ids, &values![before, most], &[forget]).await
+}
+
+/// The first webhook of a run whose body is forgotten: until then it has headers.
+pub async fn find_forgotten(tx: &mut Tx, run: RunId) -> Result<Option<TriggerId>> {
+    const SQL: &str = "SELECT id FROM triggers
+        WHERE run_id = $1 AND source = 'webhook' AND headers IS NULL ORDER BY id LIMIT 1";
+    let row = tx.row(SQL, &values![run]).await?;
+    read_one(row, |row| row.i64().map(TriggerId::new))
 }
 
 /// Forgets logs of builds that ended before a time, at most `most`; answers of how many builds.
@@ -137,7 +161,7 @@ pub async fn delete_build_logs(tx: &mut Tx, before: Timestamp, most: i64) -> Res
     let list = tx.dialect().id_list(1);
     let chunks = format!("DELETE FROM build_logs WHERE build_id IN {list}");
     let blobs = format!("UPDATE builds SET log_blob = NULL WHERE id IN {list}");
-    delete_found(tx, IDS, &values![before, most], [chunks, blobs]).await
+    delete_found(tx, IDS, &values![before, most], &[chunks, blobs]).await
 }
 
 /// Removes output that was written by hand before a time, which stands for nothing any more, at most

@@ -1,4 +1,4 @@
-//! `reruns`: insert, find, list_by_hand, update_by_hand. `outputs`: insert, get. `tenant_configs`:
+//! `reruns`: lock_run, insert, find, list_by_hand, update_by_hand. `outputs`: insert, get. `tenant_configs`:
 //! insert, find, list, update.
 
 use marquetry_model::{Given, Mode, OutputId, Rerun, RunId, Source, TriggerId, Waiting};

@@ -1,9 +1,7 @@
-//! `retention`: delete_runs, delete_cancelled, delete_webhook_bodies, delete_build_logs,
-//! delete_outputs, list_referenced.
+//! `retention`: delete_runs, delete_cancelled, delete_webhook_bodies, find_forgotten,
+//! delete_build_logs, delete_outputs, list_referenced.
 
-use marquetry_model::{
-    Mode, Phase, Rerun, Run, RunId, Source, TenantId, Timestamp, Trigger, TriggerId,
-};
+use marquetry_model::{Phase, Rerun, Run, RunId, Source, TenantId, Timestamp, Trigger, TriggerId};
 use marquetry_store::builds::{BuildClaim, BuildEnd};
 use marquetry_store::logs::LogOf;
 use marquetry_store::retention::RunsStep;
@@ -12,7 +10,9 @@ use marquetry_store::{
     triggers,
 };
 
-use crate::common::{NOW, World, add_build, add_trigger, at, on_both, trigger};
+use crate::common::{
+    Kind, NOW, World, add_build, add_trigger, at, on_both, trigger, wait_for_a_blocked_statement,
+};
 use crate::runs::{claim_of, outcome};
 
 /// A run with a trigger and a line of log that ended.
@@ -27,12 +27,46 @@ async fn ended(tx: &mut Tx, world: &World, tenant: TenantId, end: Timestamp) -> 
     logs::append(tx, LogOf::Run(run.id), 1, b"line\n".to_vec())
         .await
         .unwrap();
-    let done = runs::finish(tx, &claim_of(&run), &outcome(Phase::Succeeded), end).await;
-    assert!(done.unwrap());
+    finish(tx, &run, end).await;
     tenant_states::update_ended(tx, tenant, run.id, true, end)
         .await
         .unwrap();
     run
+}
+
+/// A run that took a webhook, and ended.
+async fn ended_webhook(tx: &mut Tx, world: &World, tenant: TenantId) -> (Run, TriggerId) {
+    let webhook = Trigger {
+        source: Source::Webhook,
+        payload: Some(b"body".to_vec()),
+        headers: Some("{}".to_owned()),
+        ..trigger(tenant)
+    };
+    let id = triggers::insert(tx, &webhook).await.unwrap();
+    let run = world.add_running(tx, tenant, "a").await;
+    triggers::update_taken(tx, run.id, &[id]).await.unwrap();
+    finish(tx, &run, at(1)).await;
+    (run, id)
+}
+
+async fn finish(tx: &mut Tx, run: &Run, end: Timestamp) {
+    let done = runs::finish(tx, &claim_of(run), &outcome(Phase::Succeeded), end).await;
+    assert!(done.unwrap());
+}
+
+/// Asks for a run once more.
+async fn rerun(tx: &mut Tx, run: &Run) -> TriggerId {
+    let rerun = Rerun {
+        run_id: run.id,
+        triggers_run_id: run.id,
+        configs: None,
+        configs_version: None,
+        given: None,
+        release_id: None,
+        is_saved: true,
+    };
+    let asked = reruns::insert(tx, run.tenant_id, run.mode, &rerun, NOW).await;
+    asked.unwrap()
 }
 
 async fn delete(tx: &mut Tx, before: Timestamp) -> u64 {
@@ -107,16 +141,12 @@ on_both! {
         let tenant = world.tenants[0];
         let mut tx = db.write().await;
         let origin = ended(&mut tx, &world, tenant, at(1)).await;
-        let rerun = Rerun {
-            run_id: origin.id, triggers_run_id: origin.id, configs: None, configs_version: None,
-            given: None, release_id: None, is_saved: true,
-        };
-        let asked = reruns::insert(&mut tx, tenant, Mode::Normal, &rerun, NOW).await.unwrap();
+        let asked = rerun(&mut tx, &origin).await;
         ended(&mut tx, &world, tenant, at(2)).await;
         assert_eq!(delete(&mut tx, at(9)).await, 0, "it waits");
         let again = world.add_running(&mut tx, tenant, "a").await;
         triggers::update_taken(&mut tx, again.id, &[asked]).await.unwrap();
-        assert!(runs::finish(&mut tx, &claim_of(&again), &outcome(Phase::Succeeded), at(3)).await.unwrap());
+        finish(&mut tx, &again, at(3)).await;
         assert_eq!(delete(&mut tx, at(9)).await, 1, "the rerun, which was not saved");
         assert!(is_there(&mut tx, origin.id).await);
         assert_eq!(reruns::find(&mut tx, asked).await.unwrap(), None);
@@ -169,7 +199,7 @@ on_both! {
         let world = World::make(db, 1).await;
         let tenant = world.tenants[0];
         let mut tx = db.write().await;
-        let run = world.add_run(&mut tx, tenant).await.id;
+        let run = world.add_running(&mut tx, tenant, "a").await;
         let webhook = Trigger {
             source: Source::Webhook, payload: Some(b"body".to_vec()), headers: Some("{}".to_owned()),
             ..trigger(tenant)
@@ -178,10 +208,15 @@ on_both! {
         for source in [Source::Webhook, Source::Webhook, Source::Api] {
             made.push(triggers::insert(&mut tx, &Trigger { source, ..webhook.clone() }).await.unwrap());
         }
-        triggers::update_taken(&mut tx, run, &[made[0], made[2]]).await.unwrap();
+        triggers::update_taken(&mut tx, run.id, &[made[0], made[2]]).await.unwrap();
+        let early = retention::delete_webhook_bodies(&mut tx, at(1), 9).await;
+        assert_eq!(early.unwrap(), 0, "the run may not have read it yet");
+        finish(&mut tx, &run, NOW).await;
+        assert_eq!(retention::find_forgotten(&mut tx, run.id).await.unwrap(), None);
         assert_eq!(retention::delete_webhook_bodies(&mut tx, NOW, 9).await.unwrap(), 0);
         assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 1);
         assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 0);
+        assert_eq!(retention::find_forgotten(&mut tx, run.id).await.unwrap(), Some(made[0]));
         let mut payloads = Vec::new();
         for id in made {
             let found = triggers::find(&mut tx, id).await.unwrap().unwrap();
@@ -189,6 +224,65 @@ on_both! {
         }
         let (gone, kept) = ((false, false), (true, true));
         assert_eq!(payloads, [gone, kept, kept], "what waits is needed, and others stay");
+    }
+
+    async fn bodies_that_a_rerun_is_given_stay_until_it_is_over(db) {
+        let world = World::make(db, 3).await;
+        let mut tx = db.write().await;
+        let mut asked = Vec::new();
+        for tenant in world.tenants.clone() {
+            let (run, _) = ended_webhook(&mut tx, &world, tenant).await;
+            asked.push((rerun(&mut tx, &run).await, run));
+        }
+        let [(waits, first), (cancelled, second), (taken, third)] = &asked[..] else { panic!() };
+        triggers::cancel(&mut tx, *cancelled, at(2)).await.unwrap();
+        let again = world.add_running(&mut tx, third.tenant_id, "a").await;
+        triggers::update_taken(&mut tx, again.id, &[*taken]).await.unwrap();
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(9), 9).await.unwrap(), 1);
+        assert!(retention::find_forgotten(&mut tx, second.id).await.unwrap().is_some());
+        finish(&mut tx, &again, at(3)).await;
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(9), 9).await.unwrap(), 1);
+        assert!(retention::find_forgotten(&mut tx, third.id).await.unwrap().is_some());
+        assert_eq!(retention::find_forgotten(&mut tx, first.id).await.unwrap(), None);
+        triggers::cancel(&mut tx, *waits, at(4)).await.unwrap();
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(9), 9).await.unwrap(), 1);
+    }
+
+    async fn nothing_of_a_run_that_is_asked_for_again_is_removed_meanwhile(db) {
+        let world = World::make(db, 1).await;
+        let mut tx = db.write().await;
+        let (run, _) = ended_webhook(&mut tx, &world, world.tenants[0]).await;
+        tx.commit().await.unwrap();
+        let mut asking = db.write().await;
+        assert_eq!(reruns::lock_run(&mut asking, run.id).await.unwrap().id, run.id);
+        if db.kind() == Kind::Sqlite {
+            return;
+        }
+        let mut removing = db.write().await;
+        assert_eq!(delete(&mut removing, at(9)).await, 0);
+        assert_eq!(retention::delete_webhook_bodies(&mut removing, at(9), 9).await.unwrap(), 0);
+        drop(asking);
+        assert_eq!(retention::delete_webhook_bodies(&mut removing, at(9), 9).await.unwrap(), 1);
+    }
+
+    async fn a_run_that_is_being_removed_is_not_found_to_repeat_it(db) {
+        let world = World::make(db, 1).await;
+        let mut tx = db.write().await;
+        let (run, _) = ended_webhook(&mut tx, &world, world.tenants[0]).await;
+        tx.commit().await.unwrap();
+        let mut removing = db.write().await;
+        assert_eq!(delete(&mut removing, at(9)).await, 1);
+        let store = db.store.clone();
+        let asking = tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            reruns::lock_run(&mut tx, run.id).await
+        });
+        if db.kind() == Kind::Postgres {
+            wait_for_a_blocked_statement(db).await;
+        }
+        removing.commit().await.unwrap();
+        let error = asking.await.unwrap().unwrap_err();
+        assert!(matches!(error, marquetry_store::Error::NotFound { .. }), "{error}");
     }
 
     async fn logs_of_builds_leave(db) {

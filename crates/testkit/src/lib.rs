@@ -16,6 +16,7 @@ mod http;
 mod inside;
 mod older_nodes;
 mod random;
+mod removal;
 mod repository;
 mod scenario;
 mod server;

@@ -125,6 +125,20 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_run_that_is_being_removed_is_not_found_to_repeat_it(database) {
+        let client = Client::served(database).await;
+        let tenant = client.runnable().await;
+        let path = format!("/v2/tenants/{tenant}");
+        for _ in 0..2 {
+            client.run(&path, "normal", "{}").await;
+        }
+        let asked = client.post("/v2/runs/1/rerun", json!({}));
+        let refused = client.inside.remove_runs_while(asked).await;
+        assert_eq!(refused.expect(404), json!({"message": "run 1 was not found"}));
+    }
+}
+
+both_databases! {
     async fn a_tenant_that_an_older_version_left_behind_is_not_run(database) {
         let client = Client::served(database).await;
         let tenant = client.runnable().await;

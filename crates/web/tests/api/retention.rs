@@ -77,6 +77,39 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_run_is_repeated_while_the_body_of_its_webhook_is_kept(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        client.patch("/v2/tenants/1", json!({"paused": false})).await.expect(200);
+        let inside = &client.inside;
+        let shown = async || {
+            let (job, claim) = inside.take_job().await;
+            inside.end_run(&job.run, &claim, "{}").await;
+            let body = job.triggers[0].payload.as_deref();
+            body.map(|body| String::from_utf8(body.to_vec()).unwrap())
+        };
+        inside.webhook(1, b"by a webhook".to_vec()).await;
+        assert_eq!(shown().await.as_deref(), Some("by a webhook"));
+        inside.clock.advance(13 * DAY);
+        inside.retain().await;
+        client.post("/v2/runs/1/rerun", json!({})).await.expect(202);
+        inside.clock.advance(2 * DAY);
+        inside.retain().await;
+        assert_eq!(shown().await.as_deref(), Some("by a webhook"), "asked for in time");
+        inside.clock.advance(DAY);
+        inside.retain().await;
+        for run in [1, 2] {
+            let refused = client.post(&format!("/v2/runs/{run}/rerun"), json!({})).await.expect(409);
+            let message = "trigger 1 of run 1 is a webhook whose body was kept for 14 days; to run \
+                           it again, send the body to POST /v2/tenants/1/sync";
+            assert_eq!(refused, json!({"message": message}));
+        }
+        let now = client.get("/v2/tenants/1/explain").await.expect(200);
+        assert_eq!(now["sentences"][0]["text"], "nothing waits and nothing runs");
+    }
+}
+
+both_databases! {
     async fn nodes_take_turns_within_the_hour(database) {
         let client = Client::served(database).await;
         acme(&client).await;

@@ -38,7 +38,7 @@ async fn judge_state(known: KnownOfState, _: &Refused<'_>) -> Result<Vec<FieldEr
 #[utoipa::path(post, path = "/v2/runs/{run_id}/rerun", operation_id = "rerunRun",
     tag = "extension", params(RunPath), request_body = Option<RerunRun>,
     responses((status = 202, description = "Accepted", body = Trigger),
-        (status = 409, description = "It is not over", body = ErrorMessage), Refusals))]
+        (status = 409, description = "It is not over, or the body of a webhook that it took is kept no longer", body = ErrorMessage), Refusals))]
 pub(crate) async fn rerun(
     Caller(ctx, _): Caller<Sync>,
     input: Checked<RunPath, (), JsonOrNothing<RerunRun>>,
