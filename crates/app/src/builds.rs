@@ -6,7 +6,7 @@ use marquetry_model::{
     PageRequest, Release, Result, Scope, Timestamp,
 };
 use marquetry_store::builds::{ARCHIVED, BuildClaim, BuildEnd};
-use marquetry_store::logs::LogOf;
+use marquetry_store::logs::{Chunk, LogOf};
 use marquetry_store::{Tx, builds, integrations, logs, releases};
 
 use crate::ctx::Ctx;
@@ -174,7 +174,8 @@ pub async fn build_progress(
         return Ok(None);
     }
     if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes)
+        let chunk = (LogOf::Build(claim.id), Chunk { number, bytes });
+        logs::append(&mut tx, vec![chunk])
             .await
             .map_err(store_error)?;
     }
@@ -218,7 +219,8 @@ pub async fn build_finish(
         end.release_ids.push(id);
     }
     if let Some((number, bytes)) = chunk {
-        logs::append(&mut tx, LogOf::Build(claim.id), number, bytes)
+        let chunk = (LogOf::Build(claim.id), Chunk { number, bytes });
+        logs::append(&mut tx, vec![chunk])
             .await
             .map_err(store_error)?;
     }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
+use crate::jobs::RunJob;
 use crate::repository::origin;
-use crate::run_engine::RunJob;
 use crate::secret_texts::with_lines;
 use crate::vault::{data_key, vault_error};
 

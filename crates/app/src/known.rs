@@ -9,7 +9,6 @@ use marquetry_store::{Tx, integrations, releases};
 use crate::errors::store_error;
 use crate::integration_secrets::{Sealed, sealed};
 use crate::releases::resolve;
-use crate::run_engine::Of;
 
 /// What a tenant follows: a release of its own, or a channel of its integration.
 type Choice = (IntegrationId, Option<ReleaseId>, Option<Channel>);
@@ -24,11 +23,12 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The caller has just read what the tenant's choice means.
-    pub(crate) fn of(integration: &Integration, tenant: &Tenant, release: Release) -> Self {
+    /// The caller has just read the integration, and what the tenant's choice means.
+    pub(crate) fn of(integration: Integration, tenant: &Tenant, release: Release) -> Self {
         let release = Some(Arc::new(release));
         Self {
-            chosen: HashMap::from([(choice(integration, tenant), release)]),
+            chosen: HashMap::from([(choice(&integration, tenant), release)]),
+            integrations: HashMap::from([(integration.id, Arc::new(integration))]),
             ..Self::default()
         }
     }
@@ -73,26 +73,18 @@ impl Known {
         Ok(found)
     }
 
-    /// What a run is of.
-    pub(crate) async fn of_run(
+    /// What builds of an integration are given, sealed.
+    pub(crate) async fn build_secrets(
         &mut self,
         tx: &mut Tx,
-        integration: Arc<Integration>,
-        release: Arc<Release>,
-    ) -> Result<Of> {
-        let build_secrets = if let Some(found) = self.build_secrets.get(&integration.id) {
-            Arc::clone(found)
-        } else {
-            let found = Arc::new(sealed(tx, integration.id).await?);
-            self.build_secrets
-                .insert(integration.id, Arc::clone(&found));
-            found
-        };
-        Ok(Of {
-            integration,
-            build_secrets,
-            release,
-        })
+        id: IntegrationId,
+    ) -> Result<Arc<Sealed>> {
+        if let Some(found) = self.build_secrets.get(&id) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(sealed(tx, id).await?);
+        self.build_secrets.insert(id, Arc::clone(&found));
+        Ok(found)
     }
 }
 

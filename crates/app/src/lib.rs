@@ -27,6 +27,7 @@ pub mod health;
 pub mod idempotency;
 pub mod integration_secrets;
 pub mod integrations;
+pub mod jobs;
 pub mod json;
 pub mod keys;
 mod known;

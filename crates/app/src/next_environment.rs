@@ -8,8 +8,8 @@ use marquetry_store::{integrations, tenant_states, tenants};
 use crate::ctx::Ctx;
 use crate::environment::{FILES, Facts, mask, variables};
 use crate::errors::store_error;
+use crate::jobs::{Former, output_of};
 use crate::releases::resolve;
-use crate::run_engine::{output_of, runs_of};
 use crate::settings::metadata_of;
 
 /// The variables that a run of the tenant would get now, in a stable order, with masks in place of
@@ -31,7 +31,7 @@ pub async fn environment_get(ctx: &Ctx, id: TenantId, mode: Mode) -> Result<Vec<
         release.ok_or_else(|| Error::not_found(RELEASE_KIND, format!("of tenant {id}")))?;
     let state = tenant_states::get(&mut tx, id).await.map_err(store_error)?;
     let given = state.given();
-    let (last, last_successful) = runs_of(&mut tx, &given).await?;
+    let (last, last_successful) = Former::read(&mut tx, &[given]).await?.of(&given);
     let output = output_of(&mut tx, &given).await?;
     let metadata = metadata_of(&mut tx, id).await?;
     let facts = Facts {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use marquetry_store::runs::Claimer;
 
-use crate::run_engine::RunJob;
+use crate::jobs::RunJob;
 
 /// The places of the node that this process is.
 pub trait Places: Send + Sync {

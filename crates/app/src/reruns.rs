@@ -9,8 +9,8 @@ use marquetry_model::{
     Scope, Tenant, TenantId, TriggerId,
 };
 use marquetry_store::{
-    Tx, WriteTx, integrations, outputs, releases, reruns, retention, runs, tenant_configs,
-    tenant_states, triggers,
+    Tx, WriteTx, integrations, outputs, reruns, retention, runs, tenant_configs, tenant_states,
+    triggers,
 };
 use serde_json::{Map, Value};
 
@@ -235,7 +235,7 @@ pub(crate) async fn former(tx: &mut Tx, run: &Run) -> Result<Option<Rerun>> {
     if run.rerun_of.is_none() {
         return Ok(None);
     }
-    let taken = triggers::list_of_run(tx, run.id).await;
+    let taken = triggers::list_of_runs(tx, &[run.id]).await;
     match taken.map_err(store_error)?.first() {
         Some(trigger) => reruns::find(tx, trigger.id).await.map_err(store_error),
         None => Ok(None),

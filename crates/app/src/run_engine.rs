@@ -3,143 +3,28 @@
 //! Each public function is one transaction. A run is touched only under its claim (node and attempt), so
 //! a node that comes back late changes nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_model::{
-    Given, Integration, Outcome, Phase, Release, Result, Run, RunId, Tenant, TenantId, Timestamp,
-    Trigger,
-};
-use marquetry_store::logs::LogOf;
+use marquetry_model::{Outcome, Phase, Result, RunId, TenantId, Timestamp};
+use marquetry_store::logs::{Chunk, LogOf};
 use marquetry_store::runs::{Claimer, RunClaim};
-use marquetry_store::{Tx, logs, outputs, reruns, runs, tenant_states, tenants, triggers};
-use serde_json::{Map, Value};
+use marquetry_store::tenant_states::Ended;
+use marquetry_store::{Tx, logs, runs, tenant_states, tenants};
 
 use crate::ctx::Ctx;
 use crate::dispatch::take;
 use crate::errors::store_error;
 use crate::hints::Topic;
-use crate::integration_secrets::Sealed;
-use crate::learned::{self, Learned};
+use crate::jobs::RunJob;
+use crate::learned::{self, Learned, Merged};
 use crate::logs::{LogEnd, MARK};
 use crate::lost;
-use crate::reruns::configs_of_rerun;
-use crate::settings::metadata_of;
-use crate::tenant_secrets;
 
 /// How many lost runs one look closes.
 const BATCH: i64 = 128;
 /// How long after the end of a lease a run is closed: the clocks of nodes differ a little, and the
 /// process behind the lease must be gone by then, or a tenant would have two.
 const REAP_MARGIN: Duration = Duration::from_secs(5);
-
-/// Everything that a node needs to execute a run it has taken.
-#[derive(Debug, Clone)]
-pub struct RunJob {
-    /// The run.
-    pub run: Run,
-    /// For whom; with marks in place of its secrets, which
-    /// [`run_configs`](crate::tenant_secrets::run_configs) puts there.
-    pub tenant: Tenant,
-    /// The values of its secrets, sealed.
-    pub sealed: Option<String>,
-    /// Of what.
-    pub integration: Arc<Integration>,
-    /// What its builds are given, sealed.
-    pub build_secrets: Arc<Sealed>,
-    /// Which code.
-    pub release: Arc<Release>,
-    /// What it took, in order of arrival.
-    pub triggers: Vec<Trigger>,
-    /// The run that ended last.
-    pub last: Option<Run>,
-    /// The run that succeeded last.
-    pub last_successful: Option<Run>,
-    /// What stands in place of the last successful run's output, where something does; none within
-    /// it: no output at all.
-    pub output: Option<Option<String>>,
-    /// What is known about the tenant.
-    pub metadata: Map<String, Value>,
-}
-
-/// What a run is of, which others may have been read for already.
-pub(crate) struct Of {
-    pub(crate) integration: Arc<Integration>,
-    pub(crate) build_secrets: Arc<Sealed>,
-    pub(crate) release: Arc<Release>,
-}
-
-/// All that a node needs for a run that it has taken.
-pub(crate) async fn job(tx: &mut Tx, mut run: Run, mut tenant: Tenant, of: Of) -> Result<RunJob> {
-    let Of {
-        integration,
-        build_secrets,
-        release,
-    } = of;
-    let mut triggers = triggers::list_of_run(tx, run.id)
-        .await
-        .map_err(store_error)?;
-    let sealed = tenant_secrets::sealed(tx, &tenant).await?;
-    let rerun = match triggers.first() {
-        Some(trigger) if run.rerun_of.is_some() => {
-            reruns::find(tx, trigger.id).await.map_err(store_error)?
-        }
-        _ => None,
-    };
-    if let Some(rerun) = &rerun {
-        triggers = triggers::list_of_run(tx, rerun.triggers_run_id)
-            .await
-            .map_err(store_error)?;
-        configs_of_rerun(tx, &release, rerun, &mut tenant).await?;
-    }
-    // Settings that changed while the run waited for a node are what it gets.
-    let names_version =
-        rerun.is_some_and(|it| it.configs.is_some() || it.configs_version.is_some());
-    if !names_version && run.configs_version != Some(tenant.configs_version) {
-        run.configs_version = Some(tenant.configs_version);
-        runs::update_configs_version(tx, run.id, tenant.configs_version)
-            .await
-            .map_err(store_error)?;
-    }
-    let (last, last_successful) = runs_of(tx, &run.given).await?;
-    let output = output_of(tx, &run.given).await?;
-    let metadata = metadata_of(tx, run.tenant_id).await?;
-    Ok(RunJob {
-        run,
-        tenant,
-        sealed,
-        integration,
-        build_secrets,
-        release,
-        triggers,
-        last,
-        last_successful,
-        output,
-        metadata,
-    })
-}
-
-/// The runs that ended last, and that succeeded last, by the state that a run is given.
-pub(crate) async fn runs_of(tx: &mut Tx, given: &Given) -> Result<(Option<Run>, Option<Run>)> {
-    let last = match given.last_run_id {
-        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
-        None => None,
-    };
-    let last_successful = match given.last_successful_run_id {
-        Some(id) if Some(id) == given.last_run_id => last.clone(),
-        Some(id) => runs::find(tx, id).await.map_err(store_error)?,
-        None => None,
-    };
-    Ok((last, last_successful))
-}
-
-/// What stands in place of the last successful run's output, where something does.
-pub(crate) async fn output_of(tx: &mut Tx, given: &Given) -> Result<Option<Option<String>>> {
-    match given.output_id {
-        Some(id) => outputs::get(tx, id).await.map(Some).map_err(store_error),
-        None => Ok(None),
-    }
-}
 
 /// Moves one run's lease and adds to its log; false when the claim is lost.
 pub async fn run_log(
@@ -157,7 +42,9 @@ pub async fn run_log(
     {
         return Ok(false);
     }
-    logs::append(&mut tx, LogOf::Run(claim.id), chunk.0, chunk.1)
+    let (number, bytes) = chunk;
+    let chunk = (LogOf::Run(claim.id), Chunk { number, bytes });
+    logs::append(&mut tx, vec![chunk])
         .await
         .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -249,11 +136,10 @@ pub async fn runs_finish(
         let locked = tenants::lock_all(&mut tx, &learned).await;
         locked.map_err(store_error)?;
     }
-    for (number, end) in numbered {
-        if let Some(waits) = finish(&mut tx, end, now).await? {
-            kept[number] = true;
-            more |= waits;
-        }
+    let (numbers, ends): (Vec<usize>, Vec<_>) = numbered.into_iter().unzip();
+    for (number, waits) in numbers.into_iter().zip(finish(&mut tx, ends, now).await?) {
+        kept[number] = waits.is_some();
+        more |= waits == Some(true);
     }
     let mut jobs = Vec::new();
     if let Some((claimer, places)) = next {
@@ -274,8 +160,54 @@ pub async fn runs_finish(
     Ok(Finished { kept, jobs })
 }
 
-/// Ends one run; answers whether triggers of its tenant wait, or none where the claim is lost.
-async fn finish(tx: &mut Tx, end: RunEnd<'_>, now: Timestamp) -> Result<Option<bool>> {
+/// Ends runs; answers of each whether triggers of its tenant wait, or none where the claim is lost.
+async fn finish(tx: &mut Tx, ends: Vec<RunEnd<'_>>, now: Timestamp) -> Result<Vec<Option<bool>>> {
+    let mut judged = Vec::with_capacity(ends.len());
+    for end in ends {
+        judged.push(judge(tx, end).await?);
+    }
+    let rows: Vec<_> = judged.iter().map(|it| (it.claim, &it.outcome)).collect();
+    let kept = runs::finish(tx, &rows, now).await.map_err(store_error)?;
+    let mut chunks = Vec::with_capacity(judged.len());
+    let mut ended = Vec::with_capacity(judged.len());
+    for (it, kept) in judged.into_iter().zip(&kept) {
+        if !kept {
+            continue;
+        }
+        if let Some(merged) = it.merged {
+            learned::keep(tx, it.tenant, &merged, now).await?;
+        }
+        if !it.log.text.is_empty() {
+            let (number, bytes) = (it.log.number, it.log.text);
+            chunks.push((LogOf::Run(it.claim.id), Chunk { number, bytes }));
+        }
+        ended.push(Ended {
+            tenant_id: it.tenant,
+            run_id: it.claim.id,
+            succeeded: it.outcome.phase == Phase::Succeeded,
+        });
+    }
+    logs::append(tx, chunks).await.map_err(store_error)?;
+    let waits = tenant_states::update_ended(tx, &ended, now).await;
+    let mut waits = waits.map_err(store_error)?.into_iter();
+    let waits = kept
+        .iter()
+        .map(|kept| if *kept { waits.next() } else { None });
+    Ok(waits.collect())
+}
+
+/// An end of which all is known that is to be stored.
+struct Judged<'a> {
+    tenant: TenantId,
+    claim: &'a RunClaim,
+    outcome: Outcome,
+    merged: Option<Merged>,
+    log: LogEnd,
+}
+
+/// Merges what the run learned into what is known. The tenant is locked before its run, as
+/// everywhere, so that nobody waits in a circle.
+async fn judge<'a>(tx: &mut Tx, end: RunEnd<'a>) -> Result<Judged<'a>> {
     let RunEnd {
         tenant,
         claim,
@@ -290,7 +222,6 @@ async fn finish(tx: &mut Tx, end: RunEnd<'_>, now: Timestamp) -> Result<Option<b
         !learned.is_empty() && !runs::get(tx, claim.id).await.map_err(store_error)?.is_saved;
     let nothing = Learned::default();
     let learned = if unsaved { &nothing } else { learned };
-    // The tenant is locked first, as everywhere, so that nobody waits in a circle.
     let merged = learned::merge(tx, tenant, learned, &mut outcome).await?;
     if outcome.phase != phase
         && let Some(message) = &outcome.message
@@ -298,25 +229,13 @@ async fn finish(tx: &mut Tx, end: RunEnd<'_>, now: Timestamp) -> Result<Option<b
         let added = log.say(&format!("{}: {message}", outcome.phase));
         outcome.usage.log_bytes += i64::try_from(added).unwrap_or(0);
     }
-    if !runs::finish(tx, claim, &outcome, now)
-        .await
-        .map_err(store_error)?
-    {
-        return Ok(None);
-    }
-    if let Some(merged) = merged {
-        learned::keep(tx, tenant, &merged, now).await?;
-    }
-    if !log.text.is_empty() {
-        logs::append(tx, LogOf::Run(claim.id), log.number, log.text)
-            .await
-            .map_err(store_error)?;
-    }
-    let succeeded = outcome.phase == Phase::Succeeded;
-    tenant_states::update_ended(tx, tenant, claim.id, succeeded, now)
-        .await
-        .map(Some)
-        .map_err(store_error)
+    Ok(Judged {
+        tenant,
+        claim,
+        outcome,
+        merged,
+        log,
+    })
 }
 
 /// Closes runs whose node is lost; of `node` itself too when it has just started. Answers how
@@ -338,12 +257,15 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
             attempt: run.attempt,
             node: name,
         };
-        if runs::finish(&mut tx, &claim, &outcome, now)
-            .await
-            .map_err(store_error)?
-        {
+        let closed = runs::finish(&mut tx, &[(&claim, &outcome)], now).await;
+        if closed.map_err(store_error)? == [true] {
+            let ended = Ended {
+                tenant_id: run.tenant_id,
+                run_id: run.id,
+                succeeded: false,
+            };
             // Locks the tenant's state: nobody archives it from here on.
-            tenant_states::update_ended(&mut tx, run.tenant_id, run.id, false, now)
+            tenant_states::update_ended(&mut tx, &[ended], now)
                 .await
                 .map_err(store_error)?;
             let again = lost::repeats(&mut tx, run).await?;
@@ -357,7 +279,8 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
                 .await
                 .map_err(store_error)?
                 + 1;
-            logs::append(&mut tx, LogOf::Run(run.id), number, line.into_bytes())
+            let bytes = line.into_bytes();
+            logs::append(&mut tx, vec![(LogOf::Run(run.id), Chunk { number, bytes })])
                 .await
                 .map_err(store_error)?;
             if again {

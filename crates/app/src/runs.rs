@@ -3,6 +3,7 @@
 use marquetry_model::{Error, Page, PageRequest, Result, RunId, Scope, TenantId};
 pub use marquetry_store::run_views::RunView;
 pub use marquetry_store::runs::RunFilter;
+use marquetry_store::tenant_states::Ended;
 pub use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{run_views, runs, tenant_states, tenants};
 
@@ -58,7 +59,12 @@ pub async fn run_cancel(ctx: &Ctx, id: RunId) -> Result<RunView> {
         .await
         .map_err(store_error)?
     {
-        tenant_states::update_ended(&mut tx, run.tenant_id, id, false, now)
+        let ended = Ended {
+            tenant_id: run.tenant_id,
+            run_id: id,
+            succeeded: false,
+        };
+        tenant_states::update_ended(&mut tx, &[ended], now)
             .await
             .map_err(store_error)?;
     } else if !runs::request_cancel(&mut tx, id)

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
-use crate::run_engine::RunJob;
+use crate::jobs::RunJob;
 use crate::vault::{data_key, data_key_in, vault_error};
 
 /// The kind of its data key.

@@ -19,9 +19,9 @@ use crate::dispatch::run_take_now;
 use crate::errors::{blob_error, store_error};
 use crate::explain::noted;
 use crate::hints::Topic;
+use crate::jobs::RunJob;
 use crate::places::Place;
 use crate::releases::resolve;
-use crate::run_engine::RunJob;
 
 /// What a trigger carries.
 #[derive(Debug, Clone)]

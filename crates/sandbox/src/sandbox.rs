@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::mount::OpenTreeFlags;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
 use crate::channel;
@@ -33,6 +33,8 @@ struct Inner {
     report: Report,
     /// `None` in mode off.
     confined: Option<Confined>,
+    /// Who starts a child without a sandbox.
+    starting: Semaphore,
 }
 
 struct Confined {
@@ -57,6 +59,7 @@ impl Sandbox {
                 config,
                 report: Report { parts: Vec::new() },
                 confined: None,
+                starting: starting(),
             })));
         }
         let groups = Groups::find(Path::new("/proc/self"), &config.instance);
@@ -91,6 +94,7 @@ impl Sandbox {
             config,
             report,
             confined: Some(confined),
+            starting: starting(),
         })))
     }
 
@@ -131,7 +135,10 @@ impl Sandbox {
     pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
         check(&spec)?;
         match &self.0.confined {
-            None => direct::spawn(&spec),
+            None => {
+                let _turn = self.0.starting.acquire().await;
+                direct::spawn(&spec)
+            }
             Some(confined) => confined.spawn(&self.0.config, spec).await,
         }
     }
@@ -342,6 +349,13 @@ fn body(spec: &Spec, watch_memory: bool) -> Body {
             })
             .collect(),
     }
+}
+
+/// A thread that starts a child waits until the kernel has loaded its program. As many as there are
+/// processors: more would load no faster, and of a burst, all children would be started, and have ended,
+/// before anybody got round to what they say.
+fn starting() -> Semaphore {
+    Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn check_instance(name: &str) -> Result<(), Error> {

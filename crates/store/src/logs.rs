@@ -40,14 +40,21 @@ impl LogOf {
     }
 }
 
-/// Adds a chunk. The caller has just renewed its claim in the same transaction, so a node that
+/// Adds chunks. The caller has just renewed its claims in the same transaction, so a node that
 /// comes back late writes nothing.
-pub async fn append(tx: &mut Tx, of: LogOf, number: i64, bytes: Vec<u8>) -> Result<()> {
-    let sql = of.sql(
-        "INSERT INTO run_logs (run_id, number, bytes) VALUES ($1, $2, $3)",
-        "INSERT INTO build_logs (build_id, number, bytes) VALUES ($1, $2, $3)",
-    );
-    tx.execute(sql, &values![of.id(), number, bytes]).await?;
+pub async fn append(tx: &mut Tx, chunks: Vec<(LogOf, Chunk)>) -> Result<()> {
+    const RUNS: &str = "INSERT INTO run_logs (run_id, number, bytes) VALUES ($1, $2, $3)";
+    const BUILDS: &str = "INSERT INTO build_logs (build_id, number, bytes) VALUES ($1, $2, $3)";
+    let (mut of_runs, mut of_builds) = (Vec::new(), Vec::new());
+    for (of, Chunk { number, bytes }) in chunks {
+        let rows = match of {
+            LogOf::Run(_) => &mut of_runs,
+            LogOf::Build(_) => &mut of_builds,
+        };
+        rows.push(values![of.id(), number, bytes]);
+    }
+    tx.execute_each(RUNS, &of_runs).await?;
+    tx.execute_each(BUILDS, &of_builds).await?;
     Ok(())
 }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
+use futures_util::future::try_join_all;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Handle;
+use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -167,6 +169,44 @@ impl PgTx {
         self.heard(changed)
     }
 
+    /// The rows of each answer to several sets of values, which are sent without waiting in between.
+    pub(crate) async fn rows_each<const N: usize>(
+        &mut self,
+        sql: &str,
+        sets: &[[Value; N]],
+    ) -> Result<Vec<Vec<tokio_postgres::Row>>> {
+        let client = self.client();
+        let answers = bounded(async {
+            let statement = client.prepare_cached(sql).await?;
+            let mut asked = Vec::with_capacity(sets.len());
+            for values in sets {
+                asked.push(ask(client, &statement, values));
+            }
+            Ok(try_join_all(asked).await?)
+        });
+        let found = answers.await;
+        self.heard(found)
+    }
+
+    /// The same, for how many rows each changed.
+    pub(crate) async fn execute_each<const N: usize>(
+        &mut self,
+        sql: &str,
+        sets: &[[Value; N]],
+    ) -> Result<Vec<u64>> {
+        let client = self.client();
+        let answers = bounded(async {
+            let statement = client.prepare_cached(sql).await?;
+            let mut told = Vec::with_capacity(sets.len());
+            for values in sets {
+                told.push(tell(client, &statement, values));
+            }
+            Ok(try_join_all(told).await?)
+        });
+        let changed = answers.await;
+        self.heard(changed)
+    }
+
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
         let client = self.client();
         let done = bounded(async { Ok(client.batch_execute(sql).await?) }).await;
@@ -214,6 +254,22 @@ async fn bounded<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(STATEMENT, answer)
         .await
         .unwrap_or(Err(Error::Silent))
+}
+
+async fn ask(
+    client: &ClientWrapper,
+    statement: &Statement,
+    values: &[Value],
+) -> std::result::Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+    client.query(statement, &parameters(values)).await
+}
+
+async fn tell(
+    client: &ClientWrapper,
+    statement: &Statement,
+    values: &[Value],
+) -> std::result::Result<u64, tokio_postgres::Error> {
+    client.execute(statement, &parameters(values)).await
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -104,39 +104,43 @@ pub struct Claimer {
     pub lease_until: Timestamp,
 }
 
-/// Adds a run, claimed at once when a claimer is given; none when the tenant has a live one.
+/// Adds runs, claimed at once when a claimer is given; none in place of one whose tenant has a
+/// live run.
 pub async fn insert(
     tx: &mut Tx,
-    run: &NewRun,
+    wanted: &[NewRun],
     claimer: Option<&Claimer>,
     now: Timestamp,
-) -> Result<Option<Run>> {
+) -> Result<Vec<Option<Run>>> {
     let phase = if claimer.is_some() {
         Phase::Running
     } else {
         Phase::Pending
     };
-    let row = values![
-        run.tenant_id,
-        run.integration_id,
-        run.release_id,
-        run.mode.as_str(),
-        phase.as_str(),
-        i64::from(claimer.is_some()),
-        claimer.map(|c| c.node.clone()),
-        claimer.map(|c| c.lease_until),
-        now,
-        claimer.map(|_| now),
-        run.rerun_of,
-        run.is_saved,
-        run.configs_version,
-        run.given.last_run_id,
-        run.given.last_successful_run_id,
-        run.given.output_id,
-        stop_word(run.stop),
-        run.stop.at()
-    ];
-    read_one(tx.row(INSERT, &row).await?, read)
+    let row = |run: &NewRun| {
+        values![
+            run.tenant_id,
+            run.integration_id,
+            run.release_id,
+            run.mode.as_str(),
+            phase.as_str(),
+            i64::from(claimer.is_some()),
+            claimer.map(|c| c.node.clone()),
+            claimer.map(|c| c.lease_until),
+            now,
+            claimer.map(|_| now),
+            run.rerun_of,
+            run.is_saved,
+            run.configs_version,
+            run.given.last_run_id,
+            run.given.last_successful_run_id,
+            run.given.output_id,
+            stop_word(run.stop),
+            run.stop.at()
+        ]
+    };
+    let rows: Vec<_> = wanted.iter().map(row).collect();
+    tx.read_each(INSERT, &rows, read).await
 }
 
 /// Takes up to `limit` waiting runs for a node, oldest first; none of an integration that is
@@ -170,6 +174,15 @@ pub async fn find(tx: &mut Tx, id: RunId) -> Result<Option<Run>> {
 /// One of them.
 pub async fn get(tx: &mut Tx, id: RunId) -> Result<Run> {
     Tx::found(find(tx, id).await?, RunId::KIND, id)
+}
+
+/// These of them, in no order.
+pub async fn list(tx: &mut Tx, ids: &[RunId]) -> Result<Vec<Run>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("{SELECT} WHERE id IN {}", tx.dialect().id_list(1));
+    tx.read_rows(&sql, &values![json(&ids)], read).await
 }
 
 /// What a list of runs is narrowed by.
@@ -262,27 +275,30 @@ pub async fn renew_node(
     })
 }
 
-/// Ends it; answers false, and changes nothing, when the claim is lost.
+/// Ends runs; answers false in place of one whose claim is lost, of which nothing is changed.
 pub async fn finish(
     tx: &mut Tx,
-    claim: &RunClaim,
-    outcome: &Outcome,
+    ends: &[(&RunClaim, &Outcome)],
     now: Timestamp,
-) -> Result<bool> {
-    let row = values![
-        claim.id,
-        claim.attempt,
-        claim.node.as_str(),
-        outcome.phase.as_str(),
-        outcome.message.clone(),
-        outcome.exit_code,
-        outcome.std_out.clone(),
-        outcome.usage.cpu_ms,
-        outcome.usage.max_rss_bytes,
-        outcome.usage.log_bytes,
-        now
-    ];
-    Ok(tx.execute(FINISH, &row).await? == 1)
+) -> Result<Vec<bool>> {
+    let row = |(claim, outcome): &(&RunClaim, &Outcome)| {
+        values![
+            claim.id,
+            claim.attempt,
+            claim.node.as_str(),
+            outcome.phase.as_str(),
+            outcome.message.clone(),
+            outcome.exit_code,
+            outcome.std_out.clone(),
+            outcome.usage.cpu_ms,
+            outcome.usage.max_rss_bytes,
+            outcome.usage.log_bytes,
+            now
+        ]
+    };
+    let rows: Vec<_> = ends.iter().map(row).collect();
+    let changed = tx.execute_each(FINISH, &rows).await?;
+    Ok(changed.into_iter().map(|count| count == 1).collect())
 }
 
 /// Notes which settings a run that was made earlier is given after all: they changed meanwhile.

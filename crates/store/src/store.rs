@@ -174,6 +174,58 @@ impl Tx {
         self.note(result)
     }
 
+    /// The first row of each answer to several sets of values. What many rows need is asked once
+    /// for all of them, or, where each needs a statement, like this: it is prepared once, and
+    /// PostgreSQL is not waited for in between.
+    pub(crate) async fn read_each<T, const N: usize>(
+        &mut self,
+        sql: &str,
+        sets: &[[Value; N]],
+        mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
+    ) -> Result<Vec<Option<T>>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = match &mut self.inner {
+            Inner::SqliteWrite(writer) => {
+                crate::sqlite::read_each(writer.connection(), sql, sets, read)
+            }
+            Inner::SqliteRead(reader) => {
+                crate::sqlite::read_each(reader.connection(), sql, sets, read)
+            }
+            Inner::Postgres(postgres) => match postgres.rows_each(sql, sets).await {
+                Ok(answers) => answers
+                    .into_iter()
+                    .map(|rows| rows.into_iter().next().map(Row::Postgres))
+                    .map(|row| row.map(|row| read(&mut row.reader())).transpose())
+                    .collect(),
+                Err(error) => Err(error),
+            },
+        };
+        self.note(result)
+    }
+
+    /// How many rows a statement changed with each set of values.
+    pub(crate) async fn execute_each<const N: usize>(
+        &mut self,
+        sql: &str,
+        sets: &[[Value; N]],
+    ) -> Result<Vec<u64>> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = match &mut self.inner {
+            Inner::SqliteWrite(writer) => {
+                crate::sqlite::execute_each(writer.connection(), sql, sets)
+            }
+            Inner::SqliteRead(reader) => {
+                crate::sqlite::execute_each(reader.connection(), sql, sets)
+            }
+            Inner::Postgres(postgres) => postgres.execute_each(sql, sets).await,
+        };
+        self.note(result)
+    }
+
     /// How many rows a statement changed.
     pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         let result = match &mut self.inner {

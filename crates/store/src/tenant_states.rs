@@ -3,7 +3,7 @@
 
 use marquetry_model::{Given, IntegrationId, Lane, OutputId, RunId, TenantId, Timestamp};
 
-use crate::query::{read_all, read_one};
+use crate::query::{json, read_all, read_one};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -37,8 +37,32 @@ impl TenantState {
     }
 }
 
-const GET: &str = "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id,
-    last_successful_run_id, output_id FROM tenant_states WHERE tenant_id = $1";
+/// What of a tenant's triggers a run has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dispatched {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// How many.
+    pub taken: i64,
+    /// When dispatch shall look again; none: not before something changes.
+    pub due_at: Option<Timestamp>,
+    /// The run.
+    pub run_id: RunId,
+}
+
+/// A live run that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// The run.
+    pub run_id: RunId,
+    /// Whether it succeeded.
+    pub succeeded: bool,
+}
+
+const SELECT: &str = "SELECT tenant_id, waiting, due_at, current_run_id, last_run_id,
+    last_successful_run_id, output_id FROM tenant_states";
 const ACCEPT: &str = "UPDATE tenant_states SET waiting = waiting + 1,
         due_at = CASE WHEN due_at IS NULL OR due_at > $2 THEN $2 ELSE due_at END
     WHERE tenant_id = $1 AND waiting < $3";
@@ -62,8 +86,15 @@ const RELEASE: &str = "UPDATE tenant_states SET current_run_id = NULL,
 
 /// One tenant's state.
 pub async fn get(tx: &mut Tx, id: TenantId) -> Result<TenantState> {
-    let found = read_one(tx.row(GET, &values![id]).await?, read)?;
+    let sql = format!("{SELECT} WHERE tenant_id = $1");
+    let found = read_one(tx.row(&sql, &values![id]).await?, read)?;
     Tx::found(found, TenantId::KIND, id)
+}
+
+/// Those of these tenants, in no order.
+pub async fn list(tx: &mut Tx, ids: &[TenantId]) -> Result<Vec<TenantState>> {
+    let sql = format!("{SELECT} WHERE tenant_id IN {}", tx.dialect().id_list(1));
+    tx.read_rows(&sql, &values![json(&ids)], read).await
 }
 
 /// Counts one more waiting trigger; false when `most` wait already.
@@ -96,22 +127,23 @@ pub async fn claim_due(
     read_all(rows, |row| row.i64().map(TenantId::new))
 }
 
-/// A run has taken `taken` triggers.
-pub async fn update_dispatched(
-    tx: &mut Tx,
-    id: TenantId,
-    taken: i64,
-    due_at: Option<Timestamp>,
-    run: RunId,
-) -> Result<()> {
-    tx.execute(DISPATCH, &values![id, taken, due_at, run])
-        .await?;
+/// Runs have taken triggers of these tenants.
+pub async fn update_dispatched(tx: &mut Tx, dispatched: &[Dispatched]) -> Result<()> {
+    let rows: Vec<_> = dispatched
+        .iter()
+        .map(|it| values![it.tenant_id, it.taken, it.due_at, it.run_id])
+        .collect();
+    tx.execute_each(DISPATCH, &rows).await?;
     Ok(())
 }
 
 /// Dispatch looked and shall look again then; none: not before something changes.
-pub async fn update_due(tx: &mut Tx, id: TenantId, due_at: Option<Timestamp>) -> Result<()> {
-    tx.execute(POSTPONE, &values![id, due_at]).await?;
+pub async fn update_due(tx: &mut Tx, due: &[(TenantId, Option<Timestamp>)]) -> Result<()> {
+    let rows: Vec<_> = due
+        .iter()
+        .map(|(id, due_at)| values![*id, *due_at])
+        .collect();
+    tx.execute_each(POSTPONE, &rows).await?;
     Ok(())
 }
 
@@ -138,21 +170,14 @@ pub async fn update_resumed(
     Ok(())
 }
 
-/// The live run has ended; answers whether triggers wait for the next one.
-pub async fn update_ended(
-    tx: &mut Tx,
-    id: TenantId,
-    run: RunId,
-    succeeded: bool,
-    now: Timestamp,
-) -> Result<bool> {
-    let row = values![id, run, i64::from(succeeded), now];
-    let waiting = tx
-        .row(RELEASE, &row)
-        .await?
-        .map(|row| row.reader().i64())
-        .transpose()?;
-    Ok(waiting.is_some_and(|waiting| waiting > 0))
+/// Live runs have ended; answers of each whether triggers wait for the next one.
+pub async fn update_ended(tx: &mut Tx, ended: &[Ended], now: Timestamp) -> Result<Vec<bool>> {
+    let row = |it: &Ended| values![it.tenant_id, it.run_id, i64::from(it.succeeded), now];
+    let rows: Vec<_> = ended.iter().map(row).collect();
+    let waits = tx
+        .read_each(RELEASE, &rows, |row| row.i64().map(|count| count > 0))
+        .await?;
+    Ok(waits.into_iter().map(|waits| waits == Some(true)).collect())
 }
 
 /// Puts an output in place of the last successful run's, until another run succeeds.

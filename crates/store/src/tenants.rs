@@ -88,6 +88,12 @@ pub async fn get(tx: &mut Tx, id: TenantId) -> Result<Tenant> {
     Tx::found(found, TenantId::KIND, id)
 }
 
+/// These of them, in no order.
+pub async fn list(tx: &mut Tx, ids: &[TenantId]) -> Result<Vec<Tenant>> {
+    let sql = format!("{SELECT} WHERE id IN {}", tx.dialect().id_list(1));
+    tx.read_rows(&sql, &values![json(&ids)], read).await
+}
+
 /// One of them, for a change.
 pub async fn lock(tx: &mut Tx, id: TenantId) -> Result<Tenant> {
     let sql = format!("{GET}{}", tx.dialect().for_update());

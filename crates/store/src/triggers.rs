@@ -1,5 +1,7 @@
 //! Triggers: never merged away, each keeps its id.
 
+use std::collections::BTreeMap;
+
 use marquetry_model::{Mode, RunId, Source, TenantId, Timestamp, Trigger, TriggerId, Waiting};
 
 use crate::query::{json, read_all, read_one};
@@ -39,17 +41,6 @@ const INSERT: &str =
         created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
 const FIND: &str = concat!("SELECT ", columns!(), " FROM triggers WHERE id = $1");
-const WAITING: &str = "SELECT id, source, mode, CASE WHEN rerun_of IS NULL THEN 0 ELSE 1 END,
-        created_at FROM triggers
-    WHERE tenant_id = $1 AND run_id IS NULL AND cancelled_at IS NULL ORDER BY id";
-const TAKE_ONE: &str = "UPDATE triggers SET run_id = $1
-    WHERE id = $2 AND run_id IS NULL AND cancelled_at IS NULL";
-const OF_RUN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM triggers WHERE run_id = $1 ORDER BY id"
-);
-
 /// Adds one that waits (its id is ignored).
 pub async fn insert(tx: &mut Tx, trigger: &Trigger) -> Result<TriggerId> {
     let t = trigger;
@@ -74,17 +65,26 @@ pub async fn find(tx: &mut Tx, id: TriggerId) -> Result<Option<Trigger>> {
     read_one(tx.row(FIND, &values![id]).await?, read)
 }
 
-/// What waits for a tenant, in order of arrival.
-pub async fn list_waiting(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Waiting>> {
-    read_all(tx.rows(WAITING, &values![tenant]).await?, |row| {
-        Ok(Waiting {
+/// What waits for these tenants, in order of arrival.
+pub async fn list_waiting(tx: &mut Tx, tenants: &[TenantId]) -> Result<Vec<(TenantId, Waiting)>> {
+    let sql = format!(
+        "SELECT tenant_id, id, source, mode, CASE WHEN rerun_of IS NULL THEN 0 ELSE 1 END,
+            created_at FROM triggers
+        WHERE tenant_id IN {} AND run_id IS NULL AND cancelled_at IS NULL ORDER BY id",
+        tx.dialect().id_list(1)
+    );
+    tx.read_rows(&sql, &values![json(&tenants)], |row| {
+        let tenant = TenantId::new(row.i64()?);
+        let waiting = Waiting {
             id: TriggerId::new(row.i64()?),
             source: row.word()?,
             mode: row.word()?,
             is_rerun: row.bool()?,
             created_at: row.time()?,
-        })
+        };
+        Ok((tenant, waiting))
     })
+    .await
 }
 
 /// Those of a tenant that were cancelled, newest first.
@@ -97,22 +97,25 @@ pub async fn list_cancelled(tx: &mut Tx, tenant: TenantId, most: i64) -> Result<
     read_all(tx.rows(SQL, &values![tenant, most]).await?, read)
 }
 
-/// Gives waiting triggers to a run; answers how many.
-pub async fn update_taken(tx: &mut Tx, run: RunId, ids: &[TriggerId]) -> Result<u64> {
-    if let [only] = ids {
-        return tx.execute(TAKE_ONE, &values![run, *only]).await;
-    }
+/// Gives waiting triggers to runs; answers how many it gave.
+pub async fn update_taken(tx: &mut Tx, taken: &[(TriggerId, RunId)]) -> Result<u64> {
     let sql = format!(
-        "UPDATE triggers SET run_id = $1
-        WHERE id IN {} AND run_id IS NULL AND cancelled_at IS NULL",
-        tx.dialect().id_list(2)
+        "UPDATE triggers SET run_id = p.b FROM {} AS p
+        WHERE triggers.id = p.a AND run_id IS NULL AND cancelled_at IS NULL",
+        tx.dialect().pairs(1)
     );
-    tx.execute(&sql, &values![run, json(&ids)]).await
+    let runs: BTreeMap<TriggerId, RunId> = taken.iter().copied().collect();
+    tx.execute(&sql, &values![json(&runs)]).await
 }
 
-/// Those of a run, in order of arrival.
-pub async fn list_of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Trigger>> {
-    read_all(tx.rows(OF_RUN, &values![run]).await?, read)
+/// Those of these runs, in order of arrival.
+pub async fn list_of_runs(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<Trigger>> {
+    let sql = format!(
+        "SELECT {} FROM triggers WHERE run_id IN {} ORDER BY id",
+        columns!(),
+        tx.dialect().id_list(1)
+    );
+    tx.read_rows(&sql, &values![json(&runs)], read).await
 }
 
 /// Those of several runs, in order of arrival, without what makes them large. With `most`, only

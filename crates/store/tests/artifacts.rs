@@ -5,7 +5,8 @@ use marquetry_model::{Mode, Phase, Release, ReleaseId, Rerun, TenantId, Timestam
 use marquetry_store::{Tx, integrations, releases, reruns, retention, runs, tenants, triggers};
 
 use crate::common::{
-    Db, Kind, NOW, World, add_build, at, on_both, release, wait_for_a_blocked_statement,
+    Db, Kind, NOW, World, add_build, at, finish_run, insert_run, on_both, release,
+    wait_for_a_blocked_statement,
 };
 use crate::runs::{claim_of, outcome};
 
@@ -81,9 +82,9 @@ on_both! {
         integrations::update(&mut tx, &integration).await.unwrap();
         pin(&mut tx, one, Some(pinned)).await;
         let wanted = runs::NewRun { release_id: live, ..world.run(two) };
-        let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+        let run = insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
         let origin = world.add_running(&mut tx, three, "a").await;
-        assert!(runs::finish(&mut tx, &claim_of(&origin), &outcome(Phase::Succeeded), NOW).await.unwrap());
+        assert!(finish_run(&mut tx, &claim_of(&origin), &outcome(Phase::Succeeded), NOW).await.unwrap());
         let rerun = Rerun {
             run_id: origin.id, triggers_run_id: origin.id, configs: None, configs_version: None,
             given: None, release_id: Some(asked), is_saved: true,
@@ -170,7 +171,7 @@ on_both! {
         // A look at the queue had found this release before it was given up.
         let run = world.add_running(&mut tx, world.tenants[0], "a").await;
         assert!(is_needed(&mut tx, at(501)).await);
-        assert!(runs::finish(&mut tx, &claim_of(&run), &outcome(Phase::Succeeded), NOW).await.unwrap());
+        assert!(finish_run(&mut tx, &claim_of(&run), &outcome(Phase::Succeeded), NOW).await.unwrap());
         assert!(!is_needed(&mut tx, at(501)).await);
         let build = add_build(&mut tx, world.integration).await.id;
         let again = releases::insert(&mut tx, &release(world.integration, build, "again")).await.unwrap();

@@ -11,7 +11,10 @@ use marquetry_store::{Store, Tx, run_views, runs, tenant_states, triggers};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::{Kind, World, add_trigger, at, block_on, is_wanted, open};
+use crate::common::{
+    Kind, World, add_trigger, at, block_on, dispatched, end_run, finish_run, give_to, insert_run,
+    is_wanted, open, waiting_of,
+};
 use crate::runs::{claim_of, outcome};
 
 const TENANTS: usize = 3;
@@ -133,18 +136,20 @@ impl Node<'_> {
             due.extend(claimed.unwrap());
         }
         for id in due {
-            let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
+            let waiting = waiting_of(&mut tx, id).await;
             let ids: Vec<_> = waiting.iter().take(most).map(|row| row.id).collect();
             if ids.is_empty() {
-                tenant_states::update_due(&mut tx, id, None).await.unwrap();
+                tenant_states::update_due(&mut tx, &[(id, None)])
+                    .await
+                    .unwrap();
                 continue;
             }
             let wanted = self.world.run(id);
-            let run = runs::insert(&mut tx, &wanted, claimer.as_ref(), now)
+            let run = insert_run(&mut tx, &wanted, claimer.as_ref(), now)
                 .await
                 .unwrap();
             let run = run.expect("a tenant that is due has no live run");
-            let count = triggers::update_taken(&mut tx, run.id, &ids).await.unwrap();
+            let count = give_to(&mut tx, run.id, &ids).await;
             assert_eq!(
                 count,
                 ids.len() as u64,
@@ -152,7 +157,7 @@ impl Node<'_> {
             );
             let count = i64::try_from(count).unwrap();
             let due = (waiting.len() > ids.len()).then_some(now);
-            tenant_states::update_dispatched(&mut tx, id, count, due, run.id)
+            tenant_states::update_dispatched(&mut tx, &[dispatched(id, count, due, run.id)])
                 .await
                 .unwrap();
             made.push((claim_of(&run), id));
@@ -227,12 +232,10 @@ async fn end(
     phase: Phase,
     now: Timestamp,
 ) -> bool {
-    let ended = runs::finish(tx, claim, &outcome(phase), now).await.unwrap();
+    let ended = finish_run(tx, claim, &outcome(phase), now).await.unwrap();
     if ended {
         let succeeded = phase == Phase::Succeeded;
-        tenant_states::update_ended(tx, tenant, claim.id, succeeded, now)
-            .await
-            .unwrap();
+        end_run(tx, tenant, claim.id, succeeded, now).await.unwrap();
     }
     ended
 }
@@ -257,7 +260,7 @@ async fn check_tenant(tx: &mut Tx, id: TenantId) {
         Vec::from_iter(state.current_run_id),
         "at most one, and the state knows it"
     );
-    let waiting = triggers::list_waiting(tx, id).await.unwrap().len();
+    let waiting = waiting_of(tx, id).await.len();
     assert_eq!(i64::try_from(waiting).unwrap(), state.waiting);
     assert!(state.waiting <= MOST);
     assert!(

@@ -36,6 +36,7 @@ mod schedules;
 mod schema;
 mod secret_sweeps;
 mod settings;
+mod several;
 mod tenant_metadata;
 mod tenant_secrets;
 mod tenant_states;

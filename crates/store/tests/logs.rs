@@ -4,7 +4,7 @@ use marquetry_model::{BuildId, RunId};
 use marquetry_store::logs::{Chunk, LogOf};
 use marquetry_store::{logs, runs};
 
-use crate::common::{Db, ODD, World, on_both};
+use crate::common::{Db, ODD, World, append_log, on_both};
 
 /// A run and a build with the same number, so that one is easily taken for the other.
 async fn both(db: &Db) -> [LogOf; 2] {
@@ -25,7 +25,7 @@ on_both! {
             let texts = [ODD.as_bytes().to_vec(), Vec::new(), vec![0xff, 0, 0x80], b"end".to_vec()];
             let mut expected = Vec::new();
             for (number, bytes) in (1..).zip(texts) {
-                logs::append(&mut tx, of, number, bytes.clone()).await.unwrap();
+                append_log(&mut tx, of, number, bytes.clone()).await.unwrap();
                 expected.push(Chunk { number, bytes });
             }
             tx.commit().await.unwrap();
@@ -40,10 +40,10 @@ on_both! {
     async fn a_number_is_used_once(db) {
         for of in both(db).await {
             let mut tx = db.write().await;
-            logs::append(&mut tx, of, 1, b"first".to_vec()).await.unwrap();
+            append_log(&mut tx, of, 1, b"first".to_vec()).await.unwrap();
             tx.commit().await.unwrap();
             let mut tx = db.write().await;
-            assert!(logs::append(&mut tx, of, 1, b"second".to_vec()).await.is_err());
+            assert!(append_log(&mut tx, of, 1, b"second".to_vec()).await.is_err());
             drop(tx);
             let found = logs::list(&mut *db.read().await, of, 0, 9).await.unwrap();
             assert_eq!(found, [Chunk { number: 1, bytes: b"first".to_vec() }]);
@@ -52,7 +52,7 @@ on_both! {
 
     async fn a_log_of_nothing_is_refused_and_read_as_empty(db) {
         for of in [LogOf::Run(RunId::new(9)), LogOf::Build(BuildId::new(9))] {
-            assert!(logs::append(&mut *db.write().await, of, 1, Vec::new()).await.is_err());
+            assert!(append_log(&mut *db.write().await, of, 1, Vec::new()).await.is_err());
             let mut tx = db.write().await;
             assert_eq!(logs::find_last(&mut tx, of).await.unwrap(), 0);
             assert_eq!(logs::find_blob(&mut tx, of).await.unwrap(), None);
@@ -64,7 +64,7 @@ on_both! {
         let [run, build] = both(db).await;
         let mut tx = db.write().await;
         for of in [run, build] {
-            logs::append(&mut tx, of, 1, b"x".to_vec()).await.unwrap();
+            append_log(&mut tx, of, 1, b"x".to_vec()).await.unwrap();
             assert_eq!(logs::find_blob(&mut tx, of).await.unwrap(), None);
         }
         logs::update_blob(&mut tx, run, ODD).await.unwrap();
@@ -86,7 +86,7 @@ on_both! {
         }
         // A zero byte ends no blob, and a letter may have two bytes.
         for (number, bytes) in [(1, "a\0b"), (2, "ä")] {
-            logs::append(&mut tx, build, number, bytes.into()).await.unwrap();
+            append_log(&mut tx, build, number, bytes.into()).await.unwrap();
         }
         assert_eq!(logs::find_size(&mut tx, build).await.unwrap(), 5);
         assert_eq!(logs::find_size(&mut tx, run).await.unwrap(), 0);

@@ -2,10 +2,12 @@
 //! insert, find, list, update.
 
 use marquetry_model::{Given, Mode, OutputId, Rerun, RunId, Source, TriggerId, Waiting};
-use marquetry_store::{outputs, reruns, runs, tenant_configs, tenant_states, tenants, triggers};
+use marquetry_store::{outputs, reruns, runs, tenant_configs, tenant_states, tenants};
 use serde_json::json;
 
-use crate::common::{NOW, ODD, World, at, claimer, on_both};
+use crate::common::{
+    NOW, ODD, World, at, claimer, dispatched, end_run, finish_run, insert_run, on_both, waiting_of,
+};
 use crate::runs::{claim_of, outcome};
 use crate::tenants::object;
 
@@ -36,7 +38,7 @@ on_both! {
                 id, source: Source::Manual, mode: Mode::Webhook, is_rerun: true, created_at: at(7),
             });
         }
-        assert_eq!(triggers::list_waiting(&mut tx, tenant).await.unwrap(), waiting);
+        assert_eq!(waiting_of(&mut tx, tenant).await, waiting);
         assert_eq!(reruns::find(&mut tx, TriggerId::new(99)).await.unwrap(), None);
     }
 
@@ -56,12 +58,12 @@ on_both! {
             let before = tenant_states::get(&mut tx, tenant).await.unwrap();
             assert_eq!(before.output_id, Some(text));
             let wanted = runs::NewRun { is_saved, ..world.run(tenant) };
-            let run = runs::insert(&mut tx, &wanted, Some(&claimer("a")), NOW).await;
+            let run = insert_run(&mut tx, &wanted, Some(&claimer("a")), NOW).await;
             let run = run.unwrap().unwrap();
-            tenant_states::update_dispatched(&mut tx, tenant, 0, None, run.id).await.unwrap();
+            tenant_states::update_dispatched(&mut tx, &[dispatched(tenant, 0, None, run.id)]).await.unwrap();
             let phase = outcome(marquetry_model::Phase::Succeeded);
-            assert!(runs::finish(&mut tx, &claim_of(&run), &phase, NOW).await.unwrap());
-            tenant_states::update_ended(&mut tx, tenant, run.id, succeeded, NOW).await.unwrap();
+            assert!(finish_run(&mut tx, &claim_of(&run), &phase, NOW).await.unwrap());
+            end_run(&mut tx, tenant, run.id, succeeded, NOW).await.unwrap();
             let state = tenant_states::get(&mut tx, tenant).await.unwrap();
             assert_eq!((state.current_run_id, state.output_id), (None, left));
             let seen = |was, now: bool| if now { Some(run.id) } else { was };

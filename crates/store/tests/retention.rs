@@ -11,7 +11,8 @@ use marquetry_store::{
 };
 
 use crate::common::{
-    Kind, NOW, World, add_build, add_trigger, at, on_both, trigger, wait_for_a_blocked_statement,
+    Kind, NOW, World, add_build, add_trigger, append_log, at, dispatched, end_run, finish_run,
+    give_to, on_both, trigger, wait_for_a_blocked_statement,
 };
 use crate::runs::{claim_of, outcome};
 
@@ -20,17 +21,15 @@ async fn ended(tx: &mut Tx, world: &World, tenant: TenantId, end: Timestamp) -> 
     let id = add_trigger(tx, tenant).await;
     tenant_states::accept(tx, tenant, NOW, 9).await.unwrap();
     let run = world.add_running(tx, tenant, "a").await;
-    triggers::update_taken(tx, run.id, &[id]).await.unwrap();
-    tenant_states::update_dispatched(tx, tenant, 1, None, run.id)
+    give_to(tx, run.id, &[id]).await;
+    tenant_states::update_dispatched(tx, &[dispatched(tenant, 1, None, run.id)])
         .await
         .unwrap();
-    logs::append(tx, LogOf::Run(run.id), 1, b"line\n".to_vec())
+    append_log(tx, LogOf::Run(run.id), 1, b"line\n".to_vec())
         .await
         .unwrap();
     finish(tx, &run, end).await;
-    tenant_states::update_ended(tx, tenant, run.id, true, end)
-        .await
-        .unwrap();
+    end_run(tx, tenant, run.id, true, end).await.unwrap();
     run
 }
 
@@ -44,13 +43,13 @@ async fn ended_webhook(tx: &mut Tx, world: &World, tenant: TenantId) -> (Run, Tr
     };
     let id = triggers::insert(tx, &webhook).await.unwrap();
     let run = world.add_running(tx, tenant, "a").await;
-    triggers::update_taken(tx, run.id, &[id]).await.unwrap();
+    give_to(tx, run.id, &[id]).await;
     finish(tx, &run, at(1)).await;
     (run, id)
 }
 
 async fn finish(tx: &mut Tx, run: &Run, end: Timestamp) {
-    let done = runs::finish(tx, &claim_of(run), &outcome(Phase::Succeeded), end).await;
+    let done = finish_run(tx, &claim_of(run), &outcome(Phase::Succeeded), end).await;
     assert!(done.unwrap());
 }
 
@@ -94,9 +93,9 @@ on_both! {
         for kept in [last.id, young.id, live.id] {
             assert!(is_there(&mut tx, kept).await);
         }
-        assert!(triggers::list_of_run(&mut tx, first.id).await.unwrap().is_empty());
+        assert!(triggers::list_of_runs(&mut tx, &[first.id]).await.unwrap().is_empty());
         assert!(logs::list(&mut tx, LogOf::Run(first.id), 0, 9).await.unwrap().is_empty());
-        assert_eq!(triggers::list_of_run(&mut tx, last.id).await.unwrap().len(), 1);
+        assert_eq!(triggers::list_of_runs(&mut tx, &[last.id]).await.unwrap().len(), 1);
         assert_eq!(logs::list(&mut tx, LogOf::Run(last.id), 0, 9).await.unwrap().len(), 1);
         assert_eq!(delete(&mut tx, at(25)).await, 0, "once");
     }
@@ -145,7 +144,7 @@ on_both! {
         ended(&mut tx, &world, tenant, at(2)).await;
         assert_eq!(delete(&mut tx, at(9)).await, 0, "it waits");
         let again = world.add_running(&mut tx, tenant, "a").await;
-        triggers::update_taken(&mut tx, again.id, &[asked]).await.unwrap();
+        give_to(&mut tx, again.id, &[asked]).await;
         finish(&mut tx, &again, at(3)).await;
         assert_eq!(delete(&mut tx, at(9)).await, 1, "the rerun, which was not saved");
         assert!(is_there(&mut tx, origin.id).await);
@@ -208,7 +207,7 @@ on_both! {
         for source in [Source::Webhook, Source::Webhook, Source::Api] {
             made.push(triggers::insert(&mut tx, &Trigger { source, ..webhook.clone() }).await.unwrap());
         }
-        triggers::update_taken(&mut tx, run.id, &[made[0], made[2]]).await.unwrap();
+        give_to(&mut tx, run.id, &[made[0], made[2]]).await;
         let early = retention::delete_webhook_bodies(&mut tx, at(1), 9).await;
         assert_eq!(early.unwrap(), 0, "the run may not have read it yet");
         finish(&mut tx, &run, NOW).await;
@@ -237,7 +236,7 @@ on_both! {
         let [(waits, first), (cancelled, second), (taken, third)] = &asked[..] else { panic!() };
         triggers::cancel(&mut tx, *cancelled, at(2)).await.unwrap();
         let again = world.add_running(&mut tx, third.tenant_id, "a").await;
-        triggers::update_taken(&mut tx, again.id, &[*taken]).await.unwrap();
+        give_to(&mut tx, again.id, &[*taken]).await;
         assert_eq!(retention::delete_webhook_bodies(&mut tx, at(9), 9).await.unwrap(), 1);
         assert!(retention::find_forgotten(&mut tx, second.id).await.unwrap().is_some());
         finish(&mut tx, &again, at(3)).await;
@@ -291,7 +290,7 @@ on_both! {
         let mut made = Vec::new();
         for n in 0..3 {
             let build = add_build(&mut tx, world.integration).await;
-            logs::append(&mut tx, LogOf::Build(build.id), 1, b"line\n".to_vec()).await.unwrap();
+            append_log(&mut tx, LogOf::Build(build.id), 1, b"line\n".to_vec()).await.unwrap();
             made.push(build.id);
             if n == 2 {
                 break;

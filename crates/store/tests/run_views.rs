@@ -5,7 +5,7 @@ use marquetry_store::run_views::{self, RunView};
 use marquetry_store::runs::RunFilter;
 use marquetry_store::{Error, Tx, runs, triggers};
 
-use crate::common::{World, add_trigger, on_both, sorted};
+use crate::common::{World, add_trigger, give_to, on_both, sorted};
 
 /// A run for each number, with so many triggers.
 async fn runs_with(tx: &mut Tx, world: &World, counts: &[usize]) -> Vec<(RunId, Vec<TriggerId>)> {
@@ -16,7 +16,7 @@ async fn runs_with(tx: &mut Tx, world: &World, counts: &[usize]) -> Vec<(RunId, 
         for _ in 0..count {
             taken.push(add_trigger(tx, tenant).await);
         }
-        triggers::update_taken(tx, run, &taken).await.unwrap();
+        give_to(tx, run, &taken).await;
         made.push((run, taken));
     }
     made

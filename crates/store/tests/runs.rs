@@ -8,7 +8,9 @@ use marquetry_model::{
 use marquetry_store::runs::{NewRun, RunClaim, RunFilter};
 use marquetry_store::{Error, Tx, run_views, runs, triggers};
 
-use crate::common::{NOW, ODD, World, at, claimer, on_both, trigger};
+use crate::common::{
+    NOW, ODD, World, at, claimer, finish_run, give_to, insert_run, on_both, trigger,
+};
 
 pub(crate) fn outcome(phase: Phase) -> Outcome {
     Outcome {
@@ -45,7 +47,7 @@ on_both! {
             mode: Mode::Init, rerun_of: Some(RunId::new(7)), is_saved: false,
             configs_version: Some(3), given, ..world.run(world.tenants[0])
         };
-        let waiting = runs::insert(&mut tx, &wanted, None, at(1)).await.unwrap().unwrap();
+        let waiting = insert_run(&mut tx, &wanted, None, at(1)).await.unwrap().unwrap();
         let expected = Run {
             id: waiting.id, tenant_id: wanted.tenant_id, integration_id: wanted.integration_id,
             release_id: wanted.release_id, mode: Mode::Init, phase: Phase::Pending, message: None,
@@ -57,7 +59,7 @@ on_both! {
         assert_eq!(waiting, expected);
         assert_eq!(runs::get(&mut tx, waiting.id).await.unwrap(), expected);
         let wanted = world.run(world.tenants[1]);
-        let running = runs::insert(&mut tx, &wanted, Some(&claimer(ODD)), at(2)).await.unwrap().unwrap();
+        let running = insert_run(&mut tx, &wanted, Some(&claimer(ODD)), at(2)).await.unwrap().unwrap();
         let expected = Run {
             id: running.id, tenant_id: wanted.tenant_id, mode: Mode::Normal, phase: Phase::Running,
             attempt: 1, node: Some(ODD.to_owned()), created_at: at(2), started_at: Some(at(2)),
@@ -78,7 +80,7 @@ on_both! {
         let mut expected = Vec::new();
         for (stop, tenant) in stops.into_iter().zip(&world.tenants) {
             let wanted = NewRun { stop, ..world.run(*tenant) };
-            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            let run = insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
             expected.push((run.id, stop));
         }
         let ids: Vec<_> = expected.iter().map(|(id, _)| *id).collect();
@@ -95,7 +97,7 @@ on_both! {
         assert_eq!(runs::find(&mut tx, id).await.unwrap(), None);
         let claim = RunClaim { id, attempt: 1, node: "a".to_owned() };
         assert_eq!(runs::renew(&mut tx, &claim, NOW).await.unwrap(), None);
-        assert!(!runs::finish(&mut tx, &claim, &outcome(Phase::Succeeded), NOW).await.unwrap());
+        assert!(!finish_run(&mut tx, &claim, &outcome(Phase::Succeeded), NOW).await.unwrap());
         assert!(!runs::request_cancel(&mut tx, id).await.unwrap());
         assert!(!runs::cancel_pending(&mut tx, id, NOW).await.unwrap());
         assert!(runs::claim_lost(&mut tx, Some("a"), NOW, 9).await.unwrap().is_empty());
@@ -105,7 +107,7 @@ on_both! {
     async fn a_run_of_no_tenant_is_refused(db) {
         let world = World::make(db, 0).await;
         let wanted = world.run(TenantId::new(77));
-        assert!(runs::insert(&mut *db.write().await, &wanted, None, NOW).await.is_err());
+        assert!(insert_run(&mut *db.write().await, &wanted, None, NOW).await.is_err());
     }
 
     async fn a_tenant_has_at_most_one_live_run(db) {
@@ -114,11 +116,11 @@ on_both! {
         let [one, two] = world.tenants[..] else { panic!() };
         let waiting = world.add_run(&mut tx, one).await;
         for claimer in [None, Some(claimer("a"))] {
-            let second = runs::insert(&mut tx, &world.run(one), claimer.as_ref(), NOW).await;
+            let second = insert_run(&mut tx, &world.run(one), claimer.as_ref(), NOW).await;
             assert_eq!(second.unwrap(), None);
         }
         world.add_running(&mut tx, two, "a").await;
-        assert_eq!(runs::insert(&mut tx, &world.run(two), None, NOW).await.unwrap(), None);
+        assert_eq!(insert_run(&mut tx, &world.run(two), None, NOW).await.unwrap(), None);
         assert!(runs::cancel_pending(&mut tx, waiting.id, at(1)).await.unwrap());
         let next = world.add_run(&mut tx, one).await;
         assert!(next.id > waiting.id);
@@ -141,18 +143,18 @@ on_both! {
             RunClaim { node: String::new(), ..good.clone() },
         ] {
             assert_eq!(runs::renew(&mut tx, &wrong, at(9)).await.unwrap(), None, "{wrong:?}");
-            assert!(!runs::finish(&mut tx, &wrong, &ended, at(9)).await.unwrap(), "{wrong:?}");
+            assert!(!finish_run(&mut tx, &wrong, &ended, at(9)).await.unwrap(), "{wrong:?}");
         }
         assert_eq!(runs::get(&mut tx, run.id).await.unwrap(), run, "nothing changed");
         assert_eq!(runs::renew(&mut tx, &good, at(90_000)).await.unwrap(), Some(false));
         assert!(runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap().is_empty(), "renewed");
-        assert!(runs::finish(&mut tx, &good, &ended, at(9)).await.unwrap());
+        assert!(finish_run(&mut tx, &good, &ended, at(9)).await.unwrap());
         let expected = Run {
             phase: ended.phase, message: ended.message.clone(), exit_code: ended.exit_code,
             std_out: ended.std_out.clone(), usage: ended.usage, completed_at: Some(at(9)), ..run
         };
         assert_eq!(runs::get(&mut tx, good.id).await.unwrap(), expected);
-        assert!(!runs::finish(&mut tx, &good, &outcome(Phase::Succeeded), at(10)).await.unwrap(), "once");
+        assert!(!finish_run(&mut tx, &good, &outcome(Phase::Succeeded), at(10)).await.unwrap(), "once");
         assert_eq!(runs::renew(&mut tx, &good, at(9)).await.unwrap(), None);
         assert_eq!(runs::get(&mut tx, good.id).await.unwrap(), expected);
     }
@@ -171,7 +173,7 @@ on_both! {
         assert_eq!(held, [(first.id, 1, false), (second.id, 1, true)]);
         let lost = runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap();
         assert_eq!(lost.iter().map(|run| run.id).collect::<Vec<_>>(), [other.id], "only b's");
-        assert!(runs::finish(&mut tx, &claim_of(&first), &outcome(Phase::Succeeded), at(9)).await.unwrap());
+        assert!(finish_run(&mut tx, &claim_of(&first), &outcome(Phase::Succeeded), at(9)).await.unwrap());
         let held = runs::renew_node(&mut tx, "a", &ids, at(90_000)).await.unwrap();
         assert_eq!(held, [(second.id, 1, true)], "what has ended is not held");
         assert_eq!(runs::renew_node(&mut tx, "a", &[], at(99_000)).await.unwrap(), []);
@@ -185,7 +187,7 @@ on_both! {
         let mut tx = db.write().await;
         for phase in Phase::ALL.into_iter().filter(|phase| phase.is_final()) {
             let run = world.add_running(&mut tx, world.tenants[0], "a").await;
-            assert!(runs::finish(&mut tx, &claim_of(&run), &outcome(phase), NOW).await.unwrap());
+            assert!(finish_run(&mut tx, &claim_of(&run), &outcome(phase), NOW).await.unwrap());
             assert_eq!(runs::get(&mut tx, run.id).await.unwrap().phase, phase);
         }
     }
@@ -205,7 +207,7 @@ on_both! {
         assert!(found.message.is_some());
         let claim = claim_of(&running);
         assert_eq!(runs::renew(&mut tx, &claim, at(9)).await.unwrap(), Some(true));
-        assert!(runs::finish(&mut tx, &claim, &outcome(Phase::Cancelled), at(3)).await.unwrap());
+        assert!(finish_run(&mut tx, &claim, &outcome(Phase::Cancelled), at(3)).await.unwrap());
         assert!(!runs::request_cancel(&mut tx, running.id).await.unwrap(), "it is over");
     }
 
@@ -215,12 +217,12 @@ on_both! {
         let erp = World::make_in(&mut tx, "erp", 1).await;
         let one = crm.add_run(&mut tx, crm.tenants[0]).await.id;
         let init = NewRun { mode: Mode::Init, ..crm.run(crm.tenants[1]) };
-        let two = runs::insert(&mut tx, &init, Some(&claimer("a")), at(10)).await.unwrap().unwrap().id;
+        let two = insert_run(&mut tx, &init, Some(&claimer("a")), at(10)).await.unwrap().unwrap().id;
         let three = erp.add_run(&mut tx, erp.tenants[0]).await.id;
         for source in [Source::Cron, Source::Cron, Source::Api] {
             let row = Trigger { source, ..trigger(crm.tenants[0]) };
             let id = triggers::insert(&mut tx, &row).await.unwrap();
-            assert_eq!(triggers::update_taken(&mut tx, one, &[id]).await.unwrap(), 1);
+            assert_eq!(give_to(&mut tx, one, &[id]).await, 1);
         }
         let all = RunFilter::default;
         let cases = [

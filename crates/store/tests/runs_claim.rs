@@ -3,7 +3,7 @@
 use marquetry_model::{Phase, Run, RunId};
 use marquetry_store::{Store, Tx, integrations, runs};
 
-use crate::common::{Kind, NOW, World, at, claimer, on_both};
+use crate::common::{Kind, NOW, World, at, claimer, finish_run, on_both};
 use crate::runs::{claim_of, outcome};
 
 async fn take(tx: &mut Tx, node: &str, limit: i64) -> Vec<Run> {
@@ -112,7 +112,7 @@ on_both! {
         let b = world.add_running(&mut tx, world.tenants[1], "b").await;
         world.add_run(&mut tx, world.tenants[2]).await;
         let ended = world.add_running(&mut tx, world.tenants[3], "a").await;
-        assert!(runs::finish(&mut tx, &claim_of(&ended), &outcome(Phase::Succeeded), NOW).await.unwrap());
+        assert!(finish_run(&mut tx, &claim_of(&ended), &outcome(Phase::Succeeded), NOW).await.unwrap());
         assert!(runs::renew(&mut tx, &claim_of(&b), at(90_000)).await.unwrap().is_some());
         for (node, now, limit, expected) in [
             (None, 60_000, 9, vec![]),
@@ -129,7 +129,7 @@ on_both! {
         }
         // What it answers is the claim to end it with.
         let lost = runs::claim_lost(&mut tx, None, at(60_001), 9).await.unwrap().remove(0);
-        assert!(runs::finish(&mut tx, &claim_of(&lost), &outcome(Phase::FailedPlatform), NOW).await.unwrap());
+        assert!(finish_run(&mut tx, &claim_of(&lost), &outcome(Phase::FailedPlatform), NOW).await.unwrap());
         assert!(runs::claim_lost(&mut tx, Some("a"), at(60_001), 9).await.unwrap().is_empty());
         assert_eq!(runs::renew(&mut tx, &claim_of(&a), at(1)).await.unwrap(), None, "too late");
     }
@@ -148,7 +148,7 @@ on_both! {
                 let lost = runs::claim_lost(&mut tx, None, at(60_001), 3).await.unwrap();
                 for run in &lost {
                     let ended = outcome(Phase::FailedPlatform);
-                    assert!(runs::finish(&mut tx, &claim_of(run), &ended, NOW).await.unwrap());
+                    assert!(finish_run(&mut tx, &claim_of(run), &ended, NOW).await.unwrap());
                 }
                 tx.commit().await.unwrap();
                 ids(&lost)

@@ -2,9 +2,9 @@
 
 use marquetry_model::{Channel, Missed, Mode, Source, TenantId, Timestamp};
 use marquetry_store::schedules::{DueSchedule, Ticked};
-use marquetry_store::{Tx, schedules, tenant_states, tenants, triggers};
+use marquetry_store::{Tx, schedules, tenant_states, tenants};
 
-use crate::common::{Kind, NOW, World, at, on_both};
+use crate::common::{Kind, NOW, World, at, on_both, waiting_of};
 
 async fn due(tx: &mut Tx, now: Timestamp) -> Vec<TenantId> {
     let due = schedules::claim_due(tx, now, 100).await.unwrap();
@@ -84,7 +84,7 @@ on_both! {
         ];
         schedules::update_ticked(&mut tx, &all, at(20)).await.unwrap();
         for (id, count) in [(fires, 1), (passes, 0), (ends, 1)] {
-            let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
+            let waiting = waiting_of(&mut tx, id).await;
             assert_eq!(waiting.len(), count);
             assert!(waiting.iter().all(|w| (w.source, w.mode, w.created_at) == (Source::Cron, Mode::Normal, at(20))));
             let state = tenant_states::get(&mut tx, id).await.unwrap();

@@ -3,9 +3,9 @@
 
 use marquetry_model::{IntegrationId, Lane, RunId, TenantId, Timestamp};
 use marquetry_store::tenant_states::TenantState;
-use marquetry_store::{Error, Tx, runs, tenant_states, turns};
+use marquetry_store::{Error, Tx, tenant_states, turns};
 
-use crate::common::{Kind, NOW, World, at, on_both};
+use crate::common::{Kind, NOW, World, at, dispatched, end_run, insert_run, on_both};
 
 async fn state(tx: &mut Tx, id: TenantId) -> TenantState {
     tenant_states::get(tx, id).await.unwrap()
@@ -70,9 +70,9 @@ on_both! {
         let error = tenant_states::get(&mut tx, id).await.unwrap_err();
         assert!(matches!(error, Error::NotFound { kind: "tenant", .. }), "{error:?}");
         assert!(!tenant_states::accept(&mut tx, id, NOW, 9).await.unwrap());
-        tenant_states::update_due(&mut tx, id, Some(NOW)).await.unwrap();
-        tenant_states::update_dispatched(&mut tx, id, 1, None, RUN).await.unwrap();
-        tenant_states::update_ended(&mut tx, id, RUN, true, NOW).await.unwrap();
+        tenant_states::update_due(&mut tx, &[(id, Some(NOW))]).await.unwrap();
+        tenant_states::update_dispatched(&mut tx, &[dispatched(id, 1, None, RUN)]).await.unwrap();
+        end_run(&mut tx, id, RUN, true, NOW).await.unwrap();
         tenant_states::update_cancelled(&mut tx, id, 1).await.unwrap();
         tenant_states::update_resumed(&mut tx, IntegrationId::new(9), Some(id), NOW).await.unwrap();
         assert!(due(&mut tx, NOW).await.is_empty());
@@ -88,15 +88,15 @@ on_both! {
         }
         assert_eq!(next_due(&mut tx).await, Some(at(5)));
         // One has a live run, one is not due.
-        tenant_states::update_dispatched(&mut tx, live, 0, Some(at(5)), RUN).await.unwrap();
+        tenant_states::update_dispatched(&mut tx, &[dispatched(live, 0, Some(at(5)), RUN)]).await.unwrap();
         assert_eq!(due(&mut tx, at(30)).await, [one, two, late]);
         assert_eq!(due_in(&mut tx, world.integration, Lane::Newcomers, at(30), 2).await, [one, two]);
         assert!(due(&mut tx, at(9)).await.is_empty());
         assert_eq!(next_due(&mut tx).await, Some(at(10)));
         let later = turns::find_next_due(&mut tx, Some(at(10))).await.unwrap();
         assert_eq!(later, Some(at(30)), "of those after that");
-        tenant_states::update_due(&mut tx, one, Some(at(99))).await.unwrap();
-        tenant_states::update_due(&mut tx, two, None).await.unwrap();
+        tenant_states::update_due(&mut tx, &[(one, Some(at(99)))]).await.unwrap();
+        tenant_states::update_due(&mut tx, &[(two, None)]).await.unwrap();
         assert_eq!(due(&mut tx, at(98)).await, [late, not_due]);
         assert_eq!(state(&mut tx, two).await.due_at, None);
     }
@@ -109,9 +109,9 @@ on_both! {
         for id in [late, early, unsaved, erp.tenants[0]] {
             let mut wanted = crm.run(id);
             wanted.is_saved = id != unsaved;
-            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
-            tenant_states::update_dispatched(&mut tx, id, 0, None, run.id).await.unwrap();
-            tenant_states::update_ended(&mut tx, id, run.id, true, NOW).await.unwrap();
+            let run = insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            tenant_states::update_dispatched(&mut tx, &[dispatched(id, 0, None, run.id)]).await.unwrap();
+            end_run(&mut tx, id, run.id, true, NOW).await.unwrap();
         }
         for (id, millis) in [(new, 10), (late, 9), (early, 5), (newer, 20), (unsaved, 30)] {
             accept(&mut tx, id, at(millis)).await;
@@ -146,7 +146,7 @@ on_both! {
             second.commit().await.unwrap();
         }
         for &id in &held {
-            tenant_states::update_due(&mut first, id, None).await.unwrap();
+            tenant_states::update_due(&mut first, &[(id, None)]).await.unwrap();
         }
         first.commit().await.unwrap();
         assert_eq!(due(&mut *db.write().await, NOW).await, world.tenants[3..]);
@@ -159,26 +159,26 @@ on_both! {
         for _ in 0..3 {
             accept(&mut tx, id, NOW).await;
         }
-        tenant_states::update_dispatched(&mut tx, id, 2, Some(at(40)), RUN).await.unwrap();
-        let dispatched = TenantState {
+        tenant_states::update_dispatched(&mut tx, &[dispatched(id, 2, Some(at(40)), RUN)]).await.unwrap();
+        let taken = TenantState {
             tenant_id: id, waiting: 1, due_at: Some(at(40)), current_run_id: Some(RUN),
             last_run_id: None, last_successful_run_id: None, output_id: None,
         };
-        assert_eq!(state(&mut tx, id).await, dispatched);
+        assert_eq!(state(&mut tx, id).await, taken);
         // Another run's end is none of this tenant's business.
-        tenant_states::update_ended(&mut tx, id, RunId::new(1), true, at(50)).await.unwrap();
-        assert_eq!(state(&mut tx, id).await, dispatched);
-        tenant_states::update_ended(&mut tx, id, RUN, true, at(50)).await.unwrap();
+        end_run(&mut tx, id, RunId::new(1), true, at(50)).await.unwrap();
+        assert_eq!(state(&mut tx, id).await, taken);
+        end_run(&mut tx, id, RUN, true, at(50)).await.unwrap();
         let ended = TenantState {
             due_at: Some(at(50)), current_run_id: None, last_run_id: Some(RUN),
-            last_successful_run_id: Some(RUN), ..dispatched
+            last_successful_run_id: Some(RUN), ..taken
         };
         assert_eq!(state(&mut tx, id).await, ended, "what waits is due at once");
-        tenant_states::update_ended(&mut tx, id, RUN, false, at(60)).await.unwrap();
+        end_run(&mut tx, id, RUN, false, at(60)).await.unwrap();
         assert_eq!(state(&mut tx, id).await, ended, "once");
         let next = RunId::new(6_000_000_000);
-        tenant_states::update_dispatched(&mut tx, id, 1, None, next).await.unwrap();
-        tenant_states::update_ended(&mut tx, id, next, false, at(70)).await.unwrap();
+        tenant_states::update_dispatched(&mut tx, &[dispatched(id, 1, None, next)]).await.unwrap();
+        end_run(&mut tx, id, next, false, at(70)).await.unwrap();
         let failed = TenantState { waiting: 0, due_at: None, last_run_id: Some(next), ..ended };
         assert_eq!(state(&mut tx, id).await, failed, "nothing waits, and the last success stays");
         assert_eq!(state(&mut tx, other).await.last_run_id, None);
@@ -201,7 +201,7 @@ on_both! {
         let [a, b, idle] = crm.tenants[..] else { panic!() };
         for id in [a, b, erp.tenants[0]] {
             accept(&mut tx, id, NOW).await;
-            tenant_states::update_due(&mut tx, id, None).await.unwrap();
+            tenant_states::update_due(&mut tx, &[(id, None)]).await.unwrap();
         }
         tenant_states::update_resumed(&mut tx, crm.integration, Some(b), at(5)).await.unwrap();
         assert_eq!(due(&mut tx, at(9)).await, [b]);
@@ -211,7 +211,7 @@ on_both! {
         assert_eq!(due(&mut tx, at(9)).await, [a, b]);
         assert_eq!(state(&mut tx, idle).await.due_at, None, "nothing waits");
         assert_eq!(state(&mut tx, erp.tenants[0]).await.due_at, None);
-        tenant_states::update_due(&mut tx, erp.tenants[0], Some(at(3))).await.unwrap();
+        tenant_states::update_due(&mut tx, &[(erp.tenants[0], Some(at(3)))]).await.unwrap();
         assert_eq!(due_of(&mut tx, erp.integration, at(9)).await, erp.tenants, "each has a queue of its own");
         assert_eq!(due(&mut tx, at(9)).await, [a, b]);
         let large = TenantId::new(i64::from(i32::MAX) + 1);

@@ -5,7 +5,7 @@ use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{Error, Tx, integrations, tenant_states, tenant_views, tenants};
 use serde_json::{Map, Value, json};
 
-use crate::common::{NOW, ODD, World, on_both, sorted, tenant};
+use crate::common::{NOW, ODD, World, dispatched, end_run, on_both, sorted, tenant};
 
 fn object(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
@@ -42,9 +42,9 @@ on_both! {
         let [ended, live, _] = world.tenants[..] else { panic!() };
         let (first, second) = (world.add_running(&mut tx, ended, "a").await.id, world.add_running(&mut tx, live, "a").await.id);
         for (tenant, run) in [(ended, first), (live, second)] {
-            tenant_states::update_dispatched(&mut tx, tenant, 0, None, run).await.unwrap();
+            tenant_states::update_dispatched(&mut tx, &[dispatched(tenant, 0, None, run)]).await.unwrap();
         }
-        tenant_states::update_ended(&mut tx, ended, first, true, NOW).await.unwrap();
+        end_run(&mut tx, ended, first, true, NOW).await.unwrap();
         for sort in ["id__ASC", "id__DESC", "name__DESC"] {
             let page = tenant_views::list(&mut tx, &TenantFilter::default(), &sorted(sort)).await.unwrap();
             assert_eq!(page.items.len(), 5);

@@ -6,7 +6,9 @@ use marquetry_model::{PageRequest, Source};
 use marquetry_store::runs::RunFilter;
 use marquetry_store::{Error, Options, Store, run_views, runs, settings, triggers};
 
-use crate::common::{Kind, NOW, ODD, World, at, client, on_both, trigger, url_of};
+use crate::common::{
+    Kind, NOW, ODD, World, at, client, finish_run, give_to, on_both, trigger, url_of,
+};
 
 async fn value(store: &Store, name: &str) -> Option<String> {
     let mut tx = store.read().await.unwrap();
@@ -80,13 +82,13 @@ on_both! {
         let mut tx = db.write().await;
         let run = world.add_running(&mut tx, world.tenants[0], "a").await;
         let id = triggers::insert(&mut tx, &trigger(world.tenants[0])).await.unwrap();
-        triggers::update_taken(&mut tx, run.id, &[id]).await.unwrap();
+        give_to(&mut tx, run.id, &[id]).await;
         let filter = RunFilter { source: Some(Source::Api), to: Some(at(1)), ..RunFilter::default() };
         let page = run_views::list(&mut tx, &filter, &PageRequest::default()).await.unwrap();
         assert_eq!(page.items.len(), 1);
         let claim = crate::runs::claim_of(&run);
         let ended = crate::runs::outcome(marquetry_model::Phase::FailedTimeout);
-        assert!(runs::finish(&mut tx, &claim, &ended, at(7)).await.unwrap());
+        assert!(finish_run(&mut tx, &claim, &ended, at(7)).await.unwrap());
         let found = runs::get(&mut tx, run.id).await.unwrap();
         assert_eq!((found.phase, found.completed_at), (ended.phase, Some(at(7))));
         assert_eq!(run_views::list(&mut tx, &filter, &PageRequest::default()).await.unwrap().items[0].run, found);

@@ -5,10 +5,10 @@ use marquetry_model::{Mode, RunId, Source, TenantId, Trigger, TriggerId, Waiting
 use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{Tx, triggers};
 
-use crate::common::{NOW, ODD, World, add_trigger, at, on_both, trigger};
+use crate::common::{NOW, ODD, World, add_trigger, at, give_to, on_both, trigger, waiting_of};
 
 async fn waiting(tx: &mut Tx, tenant: TenantId) -> Vec<TriggerId> {
-    let rows = triggers::list_waiting(tx, tenant).await.unwrap();
+    let rows = waiting_of(tx, tenant).await;
     rows.iter().map(|row| row.id).collect()
 }
 
@@ -54,8 +54,8 @@ on_both! {
             expected.push(Waiting { id, source, mode, is_rerun: false, created_at: at(millis) });
             add_trigger(&mut tx, two).await;
         }
-        assert_eq!(triggers::list_waiting(&mut tx, one).await.unwrap(), expected);
-        assert!(triggers::list_waiting(&mut tx, TenantId::new(77)).await.unwrap().is_empty());
+        assert_eq!(waiting_of(&mut tx, one).await, expected);
+        assert!(waiting_of(&mut tx, TenantId::new(77)).await.is_empty());
     }
 
     async fn a_run_takes_only_what_waits(db) {
@@ -67,15 +67,15 @@ on_both! {
         for _ in 0..4 {
             made.push(add_trigger(&mut tx, one).await);
         }
-        assert_eq!(triggers::update_taken(&mut tx, first, &made[..1]).await.unwrap(), 1);
-        assert_eq!(triggers::update_taken(&mut tx, second, &made[..1]).await.unwrap(), 0, "taken");
+        assert_eq!(give_to(&mut tx, first, &made[..1]).await, 1);
+        assert_eq!(give_to(&mut tx, second, &made[..1]).await, 0, "taken");
         assert!(triggers::cancel(&mut tx, made[1], at(1)).await.unwrap());
-        assert_eq!(triggers::update_taken(&mut tx, second, &made[1..2]).await.unwrap(), 0, "cancelled");
+        assert_eq!(give_to(&mut tx, second, &made[1..2]).await, 0, "cancelled");
         let absent = [made[3], TriggerId::new(999), made[0], made[1], made[2]];
-        assert_eq!(triggers::update_taken(&mut tx, second, &absent).await.unwrap(), 2);
-        assert_eq!(triggers::update_taken(&mut tx, second, &[]).await.unwrap(), 0);
-        assert_eq!(ids(&triggers::list_of_run(&mut tx, first).await.unwrap()), made[..1]);
-        let of_second = triggers::list_of_run(&mut tx, second).await.unwrap();
+        assert_eq!(give_to(&mut tx, second, &absent).await, 2);
+        assert_eq!(give_to(&mut tx, second, &[]).await, 0);
+        assert_eq!(ids(&triggers::list_of_runs(&mut tx, &[first]).await.unwrap()), made[..1]);
+        let of_second = triggers::list_of_runs(&mut tx, &[second]).await.unwrap();
         assert_eq!(ids(&of_second), made[2..]);
         assert!(of_second.iter().all(|row| row.run_id == Some(second)));
         assert!(waiting(&mut tx, one).await.is_empty());
@@ -88,7 +88,7 @@ on_both! {
         for &tenant in &world.tenants {
             let run = world.add_run(&mut tx, tenant).await.id;
             let taken = [add_trigger(&mut tx, tenant).await, add_trigger(&mut tx, tenant).await];
-            assert_eq!(triggers::update_taken(&mut tx, run, &taken).await.unwrap(), 2);
+            assert_eq!(give_to(&mut tx, run, &taken).await, 2);
             runs.push(run);
             made.extend(taken);
         }
@@ -106,7 +106,7 @@ on_both! {
                 assert_eq!(found, expected, "{of:?} {most:?}");
             }
         }
-        assert!(triggers::list_of_run(&mut tx, none).await.unwrap().is_empty());
+        assert!(triggers::list_of_runs(&mut tx, &[none]).await.unwrap().is_empty());
     }
 
     async fn a_head_knows_how_large_its_payload_is(db) {
@@ -125,7 +125,7 @@ on_both! {
             kept.extend(payload.map(|payload| (id, payload)));
             made.push(id);
         }
-        triggers::update_taken(&mut tx, run, &made).await.unwrap();
+        give_to(&mut tx, run, &made).await;
         let expected: Vec<_> = made.iter().zip(payloads).map(|(id, payload)| (run, TriggerHead {
             id: *id, source: Source::Webhook, mode: Mode::Init, created_at: at(4),
             payload_blob: payload.is_none().then(|| "payload/0".to_owned()),
@@ -146,7 +146,7 @@ on_both! {
         for tenant in [one, one, one, one, two] {
             made.push(add_trigger(&mut tx, tenant).await);
         }
-        triggers::update_taken(&mut tx, run, &made[..1]).await.unwrap();
+        give_to(&mut tx, run, &made[..1]).await;
         assert!(!triggers::cancel(&mut tx, made[0], NOW).await.unwrap(), "a run has it");
         assert!(triggers::cancel(&mut tx, made[1], at(1)).await.unwrap());
         assert!(!triggers::cancel(&mut tx, made[1], at(2)).await.unwrap(), "once");

@@ -4,7 +4,9 @@ use marquetry_model::{Given, IntegrationId, RunId, TenantId, Timestamp, Turn};
 use marquetry_store::runs::NewRun;
 use marquetry_store::{Tx, integrations, runs, tenant_states, turns};
 
-use crate::common::{Kind, NOW, World, at, on_both, wait_for_a_blocked_statement};
+use crate::common::{
+    Kind, NOW, World, at, dispatched, end_run, insert_run, on_both, wait_for_a_blocked_statement,
+};
 
 async fn accept(tx: &mut Tx, tenants: &[TenantId], due_at: Timestamp) {
     for id in tenants {
@@ -53,7 +55,7 @@ on_both! {
         accept(&mut tx, &crm.tenants, NOW).await;
         accept(&mut tx, &erp.tenants, NOW).await;
         let run = crm.add_running(&mut tx, crm.tenants[0], "a").await;
-        tenant_states::update_dispatched(&mut tx, crm.tenants[0], 1, Some(NOW), run.id).await.unwrap();
+        tenant_states::update_dispatched(&mut tx, &[dispatched(crm.tenants[0], 1, Some(NOW), run.id)]).await.unwrap();
         let waiting = crm.add_run(&mut tx, crm.tenants[1]).await;
         let expected = Turn {
             live: 2, last_run_id: Some(waiting.id), newest_is_first: true, concurrency_limit: Some(2),
@@ -82,10 +84,10 @@ on_both! {
         accept(&mut tx, &crm.tenants, at(5)).await;
         for wanted in [crm.run(crm.tenants[0]), second, erp.run(erp.tenants[0]), again] {
             let id = wanted.tenant_id;
-            let run = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
-            tenant_states::update_dispatched(&mut tx, id, 0, Some(NOW), run.id).await.unwrap();
+            let run = insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
+            tenant_states::update_dispatched(&mut tx, &[dispatched(id, 0, Some(NOW), run.id)]).await.unwrap();
             runs::cancel_pending(&mut tx, run.id, NOW).await.unwrap();
-            tenant_states::update_ended(&mut tx, id, run.id, false, NOW).await.unwrap();
+            end_run(&mut tx, id, run.id, false, NOW).await.unwrap();
             let turns = turns::list(&mut tx, at(5), 2).await.unwrap();
             let [turn] = turns[..] else { panic!("{turns:?}") };
             lists.push((turn.ready, turn.newcomers, turn.newest_is_first));

@@ -4,7 +4,7 @@ use marquetry_model::{Given, Phase, RunId};
 use marquetry_store::runs::NewRun;
 use marquetry_store::{Tx, outputs, runs, tenant_states};
 
-use crate::common::{Db, NOW, World, on_both, open};
+use crate::common::{Db, NOW, World, dispatched, end_run, finish_run, insert_run, on_both, open};
 use crate::opening::statement;
 use crate::runs::{claim_of, outcome};
 
@@ -19,10 +19,10 @@ on_both! {
         let mut tx = db.write().await;
         for tenant in &world.tenants {
             let ended = world.add_running(&mut tx, *tenant, "a").await;
-            tenant_states::update_dispatched(&mut tx, *tenant, 0, None, ended.id).await.unwrap();
+            tenant_states::update_dispatched(&mut tx, &[dispatched(*tenant, 0, None, ended.id)]).await.unwrap();
             let end = outcome(Phase::Succeeded);
-            assert!(runs::finish(&mut tx, &claim_of(&ended), &end, NOW).await.unwrap());
-            tenant_states::update_ended(&mut tx, *tenant, ended.id, true, NOW).await.unwrap();
+            assert!(finish_run(&mut tx, &claim_of(&ended), &end, NOW).await.unwrap());
+            end_run(&mut tx, *tenant, ended.id, true, NOW).await.unwrap();
             let output = outputs::insert(&mut tx, *tenant, Some("{}"), NOW).await.unwrap();
             tenant_states::update_output(&mut tx, *tenant, output).await.unwrap();
         }
@@ -31,7 +31,7 @@ on_both! {
         let repeats = NewRun { rerun_of: Some(RunId::new(1)), ..before(rerun) };
         let mut made = Vec::new();
         for wanted in [before(old), world.run(new), repeats] {
-            made.push(runs::insert(&mut tx, &wanted, None, NOW).await.unwrap().unwrap().id);
+            made.push(insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap().id);
         }
         tx.commit().await.unwrap();
         let closed = db.close();

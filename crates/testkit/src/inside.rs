@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::jobs::RunJob;
 use marquetry_app::retention::{Removed, Retention, retain};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_app::{
@@ -20,6 +21,7 @@ use marquetry_store::builds::BuildEnd;
 use marquetry_store::idempotency::{self, KeyOf};
 pub use marquetry_store::runs::RunClaim;
 use marquetry_store::runs::{Claimer, NewRun};
+use marquetry_store::tenant_states::Dispatched;
 use marquetry_store::{
     Options, Store, data_keys, integrations, reruns, runs, tenant_configs, tenant_secrets,
     tenant_states, tenants,
@@ -328,7 +330,7 @@ impl Inside {
     }
 
     /// The same with all that the run is given, secrets among its settings.
-    pub async fn take_job(&self) -> (run_engine::RunJob, RunClaim) {
+    pub async fn take_job(&self) -> (RunJob, RunClaim) {
         let taken = dispatch::runs_take(&self.system(), &self.claimer(), 1)
             .await
             .unwrap();
@@ -364,9 +366,16 @@ impl Inside {
             node: NODE.into(),
             lease_until: self.app.now().plus(Duration::from_secs(60)),
         };
-        let made = runs::insert(&mut tx, &wanted, Some(&claimer), self.app.now()).await;
-        let run = made.unwrap().expect("the tenant has no live run");
-        tenant_states::update_dispatched(&mut tx, id, 0, None, run.id)
+        let made = runs::insert(&mut tx, &[wanted], Some(&claimer), self.app.now()).await;
+        let run = made.unwrap().pop().flatten();
+        let run = run.expect("the tenant has no live run");
+        let dispatched = Dispatched {
+            tenant_id: id,
+            taken: 0,
+            due_at: None,
+            run_id: run.id,
+        };
+        tenant_states::update_dispatched(&mut tx, &[dispatched])
             .await
             .unwrap();
         tx.commit().await.unwrap();

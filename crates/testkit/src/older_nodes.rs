@@ -2,6 +2,7 @@
 
 use marquetry_model::{Run, Source, Stop, TenantId};
 use marquetry_store::runs::NewRun;
+use marquetry_store::tenant_states::Dispatched;
 use marquetry_store::{releases, runs, tenant_states, tenants, triggers};
 
 use crate::Inside;
@@ -13,8 +14,8 @@ impl Inside {
         let now = self.app.now();
         let mut tx = self.app.store.write().await.unwrap();
         let tenant = tenants::lock(&mut tx, id).await.unwrap();
-        let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
-        let first = *waiting.first()?;
+        let waiting = triggers::list_waiting(&mut tx, &[id]).await.unwrap();
+        let (_, first) = *waiting.first()?;
         if first.is_rerun || first.source == Source::Cron {
             return None;
         }
@@ -31,12 +32,18 @@ impl Inside {
             given: state.given(),
             stop: Stop::QueueEmpty,
         };
-        let run = runs::insert(&mut tx, &wanted, None, now).await.unwrap()?;
-        triggers::update_taken(&mut tx, run.id, &[first.id])
+        let run = runs::insert(&mut tx, &[wanted], None, now).await.unwrap();
+        let run = run.into_iter().next()??;
+        triggers::update_taken(&mut tx, &[(first.id, run.id)])
             .await
             .unwrap();
-        let due = (waiting.len() > 1).then_some(now);
-        tenant_states::update_dispatched(&mut tx, id, 1, due, run.id)
+        let dispatched = Dispatched {
+            tenant_id: id,
+            taken: 1,
+            due_at: (waiting.len() > 1).then_some(now),
+            run_id: run.id,
+        };
+        tenant_states::update_dispatched(&mut tx, &[dispatched])
             .await
             .unwrap();
         tx.commit().await.unwrap();

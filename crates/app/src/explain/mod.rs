@@ -105,7 +105,12 @@ async fn facts(
         .map_err(store_error)?;
     let has_release = resolve(tx, &integration, &tenant).await?.is_some();
     let state = tenant_states::get(tx, id).await.map_err(store_error)?;
-    let waiting = triggers::list_waiting(tx, id).await.map_err(store_error)?;
+    let waiting = triggers::list_waiting(tx, &[id]).await;
+    let waiting: Vec<_> = waiting
+        .map_err(store_error)?
+        .into_iter()
+        .map(|(_, it)| it)
+        .collect();
     let cancelled = triggers::list_cancelled(tx, id, NOTES).await;
     let notes = decisions::list(tx, id, NOTES).await.map_err(store_error)?;
     let live = turns::count_live(tx, integration.id).await;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use marquetry_app::run_engine::RunJob;
+use marquetry_app::jobs::RunJob;
 use marquetry_app::{Place, Places};
 use marquetry_store::runs::Claimer;
 

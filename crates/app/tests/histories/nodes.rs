@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use marquetry_app::dispatch::runs_take;
-use marquetry_app::run_engine::{RunJob, runs_renew};
+use marquetry_app::jobs::RunJob;
+use marquetry_app::run_engine::runs_renew;
 use marquetry_model::{Outcome, Phase, Run, RunId, RunUsage, Timestamp};
 use marquetry_store::runs::{Claimer, RunClaim};
 

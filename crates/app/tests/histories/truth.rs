@@ -75,8 +75,8 @@ impl World {
             truth.runs.insert(view.run.id, (view.run, triggers));
         }
         for id in self.oracle.tenants.keys().copied() {
-            let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
-            let waiting = waiting.into_iter().map(|it| it.id).collect();
+            let waiting = triggers::list_waiting(&mut tx, &[id]).await.unwrap();
+            let waiting = waiting.into_iter().map(|(_, it)| it.id).collect();
             let cancelled = triggers::list_cancelled(&mut tx, id, 500).await.unwrap();
             let cancelled = cancelled.into_iter().map(|it| it.id).rev().collect();
             let state = tenant_states::get(&mut tx, id).await.unwrap();
@@ -90,8 +90,8 @@ impl World {
     /// What waits for a tenant that nobody has told the oracle of.
     pub(crate) async fn newcomers(&self, id: TenantId) -> Vec<TriggerId> {
         let mut tx = self.inside.app.store.read().await.unwrap();
-        let waiting = triggers::list_waiting(&mut tx, id).await.unwrap();
-        let waiting = waiting.into_iter().map(|it| it.id);
+        let waiting = triggers::list_waiting(&mut tx, &[id]).await.unwrap();
+        let waiting = waiting.into_iter().map(|(_, it)| it.id);
         waiting
             .filter(|id| !self.oracle.triggers.contains_key(id))
             .collect()

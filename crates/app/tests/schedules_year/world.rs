@@ -264,9 +264,16 @@ impl World {
     pub(crate) async fn check(&mut self) {
         let mut tx = self.inside.app.store.read().await.unwrap();
         for (id, tenant) in self.tenants.iter().zip(&self.oracle.tenants) {
-            let found = triggers::list_waiting(&mut tx, *id).await.unwrap();
-            assert!(found.iter().all(|trigger| trigger.source == Source::Cron));
-            let found: Vec<Timestamp> = found.iter().map(|trigger| trigger.created_at).collect();
+            let found = triggers::list_waiting(&mut tx, &[*id]).await.unwrap();
+            assert!(
+                found
+                    .iter()
+                    .all(|(_, trigger)| trigger.source == Source::Cron)
+            );
+            let found: Vec<Timestamp> = found
+                .iter()
+                .map(|(_, trigger)| trigger.created_at)
+                .collect();
             assert_eq!(found, tenant.triggers, "triggers of tenant {id}");
         }
         drop(tx);

@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use marquetry_app::run_engine::{Finished, RunJob, runs_finish};
+use marquetry_app::jobs::RunJob;
+use marquetry_app::run_engine::{Finished, runs_finish};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::time::{Instant, timeout_at};
@@ -65,7 +67,7 @@ impl Ends {
     /// Stores an end, alone or with others.
     pub(super) async fn settle(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         ended: Arc<RunEnded>,
         slot: Option<Slot>,
     ) -> Settled {
@@ -84,7 +86,7 @@ impl Ends {
             settled = &mut settled => settled.unwrap_or(Settled::Failed),
             _turn = self.turn.lock() => {
                 if patient {
-                    self.linger(inner).await;
+                    gather(inner).await;
                 }
                 loop {
                     // It may be stored by now, or there may be too many for one transaction.
@@ -145,6 +147,22 @@ impl Ends {
             }
         }
     }
+}
+
+/// Waits for other ends and stores them with one's own, on a thread aside: those that execute tasks have
+/// processes to start meanwhile, each of which keeps one of them until the kernel has loaded its program.
+/// Else all runs of a burst end before the first is stored, and the processors wait for the disk.
+async fn gather(inner: &Arc<Inner>) {
+    let inner = Arc::clone(inner);
+    let runtime = Handle::current();
+    let stored = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            inner.ends.linger(&inner).await;
+            inner.ends.store(&inner).await;
+        });
+    });
+    // Whom it failed to answer hears so by the loss of the sender.
+    let _ = stored.await;
 }
 
 fn answer(batch: Vec<Waiting>, finished: Finished) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::dispatch::{Taken, runs_take};
-use marquetry_app::run_engine::RunJob;
+use marquetry_app::jobs::RunJob;
 use marquetry_app::{Place, Places, Topic};
 use marquetry_store::runs::Claimer;
 use tokio::time::Instant;

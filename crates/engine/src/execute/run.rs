@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use marquetry_app::environment::{Facts, secrets, too_large, variables};
 use marquetry_app::integration_secrets::run_build_secrets;
+use marquetry_app::jobs::RunJob;
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::{LogEnd, log_archive};
-use marquetry_app::run_engine::{RunEnd, RunJob, run_log, runs_finish};
+use marquetry_app::run_engine::{RunEnd, run_log, runs_finish};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_blobs::Unpacked;
 use marquetry_manifest::{Egress, LastLine};

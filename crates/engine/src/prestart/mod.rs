@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use marquetry_app::run_engine::RunJob;
+use marquetry_app::jobs::RunJob;
 use marquetry_blobs::Unpacked;
 use marquetry_manifest::Egress;
 use marquetry_model::{IntegrationId, ReleaseId};

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use marquetry_app::run_engine::RunJob;
+use marquetry_app::jobs::RunJob;
 use marquetry_blobs::Unpacked;
 use marquetry_sandbox::{Access, Child};
 use rustix::fs::{CWD, FileType, Mode, mknodat};

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use reader::Readers;
 pub(crate) use reader::SqliteReader;
-pub(crate) use statement::{cell, execute, read_rows, rows, script};
+pub(crate) use statement::{cell, execute, execute_each, read_each, read_rows, rows, script};
 pub(crate) use writer::SqliteWriter;
 use writer::Writers;
 

@@ -59,15 +59,68 @@ pub(crate) fn script(connection: &Connection, sql: &str) -> Result<()> {
     Ok(connection.execute_batch(sql)?)
 }
 
-/// SQLite numbers `$n` by first appearance, so the place of a parameter says nothing about its
-/// number: `select $2, $1` bound by place would swap the values. The name says it.
+/// The first row of each answer to several sets of values, for a statement that is prepared once.
+pub(crate) fn read_each<T, const N: usize>(
+    connection: &Connection,
+    sql: &str,
+    sets: &[[Value; N]],
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
+) -> Result<Vec<Option<T>>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let places = places(&statement)?;
+    let mut found = Vec::with_capacity(sets.len());
+    for values in sets {
+        bind_at(&mut statement, &places, values)?;
+        let mut rows = statement.raw_query();
+        let first = rows.next()?;
+        let first = first.map(|row| read(&mut Reader::new(Cells::Sqlite(row))));
+        found.push(first.transpose()?);
+        // A change is made when its statement is at its end.
+        while rows.next()?.is_some() {}
+    }
+    Ok(found)
+}
+
+/// How many rows a statement that is prepared once changed with each set of values.
+pub(crate) fn execute_each<const N: usize>(
+    connection: &Connection,
+    sql: &str,
+    sets: &[[Value; N]],
+) -> Result<Vec<u64>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let places = places(&statement)?;
+    let mut changed = Vec::with_capacity(sets.len());
+    for values in sets {
+        bind_at(&mut statement, &places, values)?;
+        changed.push(statement.raw_execute()? as u64);
+    }
+    Ok(changed)
+}
+
 fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<()> {
-    for place in 1..=statement.parameter_count() {
-        let number: Option<usize> = statement
-            .parameter_name(place)
-            .and_then(|name| name.strip_prefix('$'))
-            .and_then(|digits| digits.parse().ok());
-        let value = number.and_then(|n| values.get(n.checked_sub(1)?));
+    let places = places(statement)?;
+    bind_at(statement, &places, values)
+}
+
+/// The number of the value that belongs at each place. SQLite numbers `$n` by first appearance, so
+/// the place of a parameter says nothing about its number: `select $2, $1` bound by place would swap
+/// the values. The name says it.
+fn places(statement: &Statement<'_>) -> Result<Vec<usize>> {
+    let number_at = |place| {
+        let name = statement.parameter_name(place)?.strip_prefix('$')?;
+        name.parse::<usize>().ok()?.checked_sub(1)
+    };
+    (1..=statement.parameter_count())
+        .map(|place| {
+            let bad = || rusqlite::Error::InvalidParameterCount(0, place).into();
+            number_at(place).ok_or_else(bad)
+        })
+        .collect()
+}
+
+fn bind_at(statement: &mut Statement<'_>, places: &[usize], values: &[Value]) -> Result<()> {
+    for (place, number) in (1..).zip(places) {
+        let value = values.get(*number);
         let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
         if let Value::Text(text) = value {
             check_text(text)?;

@@ -1,11 +1,16 @@
 //! Rows that other rows need.
 
 use marquetry_model::{
-    Build, BuildId, Given, Integration, IntegrationId, Mode, NewBuild, PageRequest, Release,
-    ReleaseId, Run, Sort, Source, Stop, Tenant, TenantId, TenantSource, Trigger, TriggerId,
+    Build, BuildId, Given, Integration, IntegrationId, Mode, NewBuild, Outcome, PageRequest,
+    Release, ReleaseId, Run, RunId, Sort, Source, Stop, Tenant, TenantId, TenantSource, Timestamp,
+    Trigger, TriggerId, Waiting,
 };
-use marquetry_store::runs::{Claimer, NewRun};
-use marquetry_store::{Tx, builds, integrations, releases, runs, tenants, triggers};
+use marquetry_store::logs::{Chunk, LogOf};
+use marquetry_store::runs::{Claimer, NewRun, RunClaim};
+use marquetry_store::tenant_states::{Dispatched, Ended};
+use marquetry_store::{
+    Tx, builds, integrations, logs, releases, runs, tenant_states, tenants, triggers,
+};
 
 use super::{Db, NOW, at};
 
@@ -151,14 +156,91 @@ impl World {
 
     /// A run that waits.
     pub(crate) async fn add_run(&self, tx: &mut Tx, tenant: TenantId) -> Run {
-        let made = runs::insert(tx, &self.run(tenant), None, NOW).await;
+        let made = insert_run(tx, &self.run(tenant), None, NOW).await;
         made.unwrap().expect("the tenant has no live run")
     }
 
     /// A run that `node` has for a minute.
     pub(crate) async fn add_running(&self, tx: &mut Tx, tenant: TenantId, node: &str) -> Run {
-        let made = runs::insert(tx, &self.run(tenant), Some(&claimer(node)), NOW).await;
+        let made = insert_run(tx, &self.run(tenant), Some(&claimer(node)), NOW).await;
         made.unwrap().expect("the tenant has no live run")
+    }
+}
+
+/// One run; none when its tenant has a live one.
+pub(crate) async fn insert_run(
+    tx: &mut Tx,
+    run: &NewRun,
+    claimer: Option<&Claimer>,
+    now: Timestamp,
+) -> marquetry_store::Result<Option<Run>> {
+    let made = runs::insert(tx, std::slice::from_ref(run), claimer, now).await?;
+    Ok(made.into_iter().next().expect("an answer for each run"))
+}
+
+/// Gives waiting triggers to one run; answers how many it got.
+pub(crate) async fn give_to(tx: &mut Tx, run: RunId, ids: &[TriggerId]) -> u64 {
+    let taken: Vec<_> = ids.iter().map(|id| (*id, run)).collect();
+    triggers::update_taken(tx, &taken).await.unwrap()
+}
+
+/// What waits for one tenant.
+pub(crate) async fn waiting_of(tx: &mut Tx, tenant: TenantId) -> Vec<Waiting> {
+    let found = triggers::list_waiting(tx, &[tenant]).await.unwrap();
+    assert!(found.iter().all(|(of, _)| *of == tenant));
+    found.into_iter().map(|(_, waiting)| waiting).collect()
+}
+
+/// Ends a run; false when the claim is lost.
+pub(crate) async fn finish_run(
+    tx: &mut Tx,
+    claim: &RunClaim,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> marquetry_store::Result<bool> {
+    let kept = runs::finish(tx, &[(claim, outcome)], now).await?;
+    Ok(kept == [true])
+}
+
+/// A tenant's live run has ended; answers whether triggers wait.
+pub(crate) async fn end_run(
+    tx: &mut Tx,
+    tenant_id: TenantId,
+    run_id: RunId,
+    succeeded: bool,
+    now: Timestamp,
+) -> marquetry_store::Result<bool> {
+    let ended = Ended {
+        tenant_id,
+        run_id,
+        succeeded,
+    };
+    let waits = tenant_states::update_ended(tx, &[ended], now).await?;
+    Ok(waits == [true])
+}
+
+/// Adds a chunk to a log.
+pub(crate) async fn append_log(
+    tx: &mut Tx,
+    of: LogOf,
+    number: i64,
+    bytes: Vec<u8>,
+) -> marquetry_store::Result<()> {
+    logs::append(tx, vec![(of, Chunk { number, bytes })]).await
+}
+
+/// What a run has taken.
+pub(crate) fn dispatched(
+    tenant_id: TenantId,
+    taken: i64,
+    due_at: Option<Timestamp>,
+    run_id: RunId,
+) -> Dispatched {
+    Dispatched {
+        tenant_id,
+        taken,
+        due_at,
+        run_id,
     }
 }
 

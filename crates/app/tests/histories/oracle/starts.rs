@@ -1,6 +1,6 @@
 //! Which runs may start, of what, and what they see.
 
-use marquetry_app::run_engine::RunJob;
+use marquetry_app::jobs::RunJob;
 use marquetry_model::{Mode, Phase, RunId, Source, TenantId, Timestamp, TriggerId};
 use serde_json::Value;
 
