@@ -15,7 +15,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The least time between the beginnings of two looks where the first found something. Schedules
 /// that are due one after another then share transactions, each of which costs a sync of the disk;
 /// the first one after a quiet while does not wait.
-const TOGETHER: Duration = Duration::from_millis(8);
+const TOGETHER: Duration = Duration::from_millis(14);
 
 pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Schedules);
