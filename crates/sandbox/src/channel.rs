@@ -52,7 +52,18 @@ pub(crate) fn send(
 }
 
 /// Receives one message; `None` when the other end is closed.
+///
+/// An end that closes before it has read everything leaves `ECONNRESET`, which the kernel reports
+/// once, and before what that end had sent: what a child tells last must not be lost because an order
+/// crossed it.
 pub(crate) fn receive(socket: impl AsFd, wait: bool) -> Result<Option<Received>, Errno> {
+    match receive_once(&socket, wait) {
+        Err(Errno::CONNRESET) => receive_once(&socket, wait),
+        result => result,
+    }
+}
+
+fn receive_once(socket: impl AsFd, wait: bool) -> Result<Option<Received>, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut data = vec![0; MAX_MESSAGE];

@@ -46,6 +46,29 @@ async fn a_last_line_fits_into_the_pipe() {
     }
 }
 
+/// An order that a child no longer reads, because it is at its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_to_the_last_hide_no_end() {
+    for mode in MODES {
+        let fixture = start(mode, "orders").await;
+        for _ in 0..100 {
+            let child = fixture.sandbox.spawn(script("exit 7")).await.unwrap();
+            let mut end = std::pin::pin!(child.end());
+            let ended = loop {
+                child.extend_lease(Duration::from_mins(1)).await;
+                tokio::select! {
+                    biased;
+                    ended = &mut end => break ended,
+                    () = tokio::task::yield_now() => {}
+                }
+            };
+            assert_eq!(ended.status, Status::Exited(7), "{mode:?}");
+            assert_eq!(ended.cause, Cause::Own, "{mode:?}");
+        }
+        fixture.sandbox.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn signals_are_told_from_codes() {
     for mode in MODES {
