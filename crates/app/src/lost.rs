@@ -35,15 +35,7 @@ pub(crate) async fn repeat(tx: &mut WriteTx, run: &Run, now: Timestamp) -> Resul
             run_id: run.id,
             ..former
         },
-        None => Rerun {
-            run_id: run.id,
-            triggers_run_id: run.id,
-            configs: None,
-            configs_version: None,
-            given: None,
-            release_id: None,
-            is_saved: true,
-        },
+        None => Rerun::of(run.id),
     };
     // The queue's limit is for those who ask; this was accepted long ago.
     let accepted = tenant_states::accept(tx, run.tenant_id, now, i64::MAX).await;

@@ -88,13 +88,10 @@ async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, Not
     let triggers_run_id = former.as_ref().map_or(id, |former| former.triggers_run_id);
     check_bodies(ctx, &mut tx, &tenant, triggers_run_id).await?;
     let mut rerun = Rerun {
-        run_id: id,
         triggers_run_id,
-        configs: None,
-        configs_version: None,
-        given: None,
         release_id: input.has_original_release.then_some(release.id),
         is_saved: input.is_saved,
+        ..Rerun::of(id)
     };
     let mut faults = rerun_faults(&input);
     match input.configs {

@@ -33,3 +33,18 @@ pub struct Rerun {
     /// Whether later runs see what it prints.
     pub is_saved: bool,
 }
+
+impl Rerun {
+    /// A run once more, with everything as it is now.
+    pub fn of(run: RunId) -> Self {
+        Self {
+            run_id: run,
+            triggers_run_id: run,
+            configs: None,
+            configs_version: None,
+            given: None,
+            release_id: None,
+            is_saved: true,
+        }
+    }
+}

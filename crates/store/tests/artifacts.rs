@@ -85,10 +85,7 @@ on_both! {
         let run = insert_run(&mut tx, &wanted, None, NOW).await.unwrap().unwrap();
         let origin = world.add_running(&mut tx, three, "a").await;
         assert!(finish_run(&mut tx, &claim_of(&origin), &outcome(Phase::Succeeded), NOW).await.unwrap());
-        let rerun = Rerun {
-            run_id: origin.id, triggers_run_id: origin.id, configs: None, configs_version: None,
-            given: None, release_id: Some(asked), is_saved: true,
-        };
+        let rerun = Rerun { release_id: Some(asked), ..Rerun::of(origin.id) };
         let trigger = reruns::insert(&mut tx, three, Mode::Normal, &rerun, NOW).await.unwrap();
 
         look(&mut tx, at(1)).await;

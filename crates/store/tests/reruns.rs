@@ -17,10 +17,7 @@ on_both! {
         let world = World::make_in(&mut tx, "crm", 1).await;
         let tenant = world.tenants[0];
         let run = world.add_run(&mut tx, tenant).await;
-        let plain = Rerun {
-            run_id: run.id, triggers_run_id: run.id, configs: None, configs_version: None,
-            given: None, release_id: None, is_saved: true,
-        };
+        let plain = Rerun::of(run.id);
         let full = Rerun {
             configs: Some(object(json!({"z": ODD, "a": null}))), configs_version: Some(4),
             given: Some(Given {
@@ -81,10 +78,7 @@ on_both! {
         for id in [tenant, other] {
             let run = world.add_run(&mut tx, id).await.id;
             for configs in [None, Some(object(json!({"z": ODD, "a": 1})))] {
-                let rerun = Rerun {
-                    run_id: run, triggers_run_id: run, configs, configs_version: None,
-                    given: None, release_id: None, is_saved: true,
-                };
+                let rerun = Rerun { configs, ..Rerun::of(run) };
                 ids.push(reruns::insert(&mut tx, id, Mode::Normal, &rerun, NOW).await.unwrap());
             }
         }

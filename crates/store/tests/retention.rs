@@ -55,16 +55,7 @@ async fn finish(tx: &mut Tx, run: &Run, end: Timestamp) {
 
 /// Asks for a run once more.
 async fn rerun(tx: &mut Tx, run: &Run) -> TriggerId {
-    let rerun = Rerun {
-        run_id: run.id,
-        triggers_run_id: run.id,
-        configs: None,
-        configs_version: None,
-        given: None,
-        release_id: None,
-        is_saved: true,
-    };
-    let asked = reruns::insert(tx, run.tenant_id, run.mode, &rerun, NOW).await;
+    let asked = reruns::insert(tx, run.tenant_id, run.mode, &Rerun::of(run.id), NOW).await;
     asked.unwrap()
 }
 
