@@ -243,9 +243,11 @@ async fn judge<'a>(tx: &mut Tx, end: RunEnd<'a>) -> Result<Judged<'a>> {
 pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
-    let lost = runs::claim_lost(&mut tx, node, now.minus(REAP_MARGIN), BATCH)
+    let mut lost = runs::claim_lost(&mut tx, node, now.minus(REAP_MARGIN), BATCH)
         .await
         .map_err(store_error)?;
+    // Their states are locked in the order of the tenants, as by everybody.
+    lost.sort_unstable_by_key(|run| run.tenant_id);
     if lost.is_empty() {
         return Ok(0);
     }

@@ -31,10 +31,23 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     config: Config,
     report: Report,
-    /// `None` in mode off.
-    confined: Option<Confined>,
-    /// Who starts a child without a sandbox.
-    starting: Semaphore,
+    way: Way,
+}
+
+/// How children are started.
+enum Way {
+    /// In mode off: by us, only so many at once.
+    Direct(Semaphore),
+    Confined(Confined),
+}
+
+impl Inner {
+    fn confined(&self) -> Option<&Confined> {
+        match &self.way {
+            Way::Direct(_) => None,
+            Way::Confined(confined) => Some(confined),
+        }
+    }
 }
 
 struct Confined {
@@ -58,8 +71,7 @@ impl Sandbox {
             return Ok(Self(Arc::new(Inner {
                 config,
                 report: Report { parts: Vec::new() },
-                confined: None,
-                starting: starting(),
+                way: Way::Direct(starts()),
             })));
         }
         let groups = Groups::find(Path::new("/proc/self"), &config.instance);
@@ -93,8 +105,7 @@ impl Sandbox {
         Ok(Self(Arc::new(Inner {
             config,
             report,
-            confined: Some(confined),
-            starting: starting(),
+            way: Way::Confined(confined),
         })))
     }
 
@@ -113,8 +124,7 @@ impl Sandbox {
     /// the caller gives them folders for home and temporary files among the writable mounts.
     pub fn has_own_root(&self) -> bool {
         self.0
-            .confined
-            .as_ref()
+            .confined()
             .is_some_and(|confined| confined.setup.namespaces)
     }
 
@@ -134,24 +144,24 @@ impl Sandbox {
     /// child ends with 127 or 126 and says so on its standard error (not so in mode off).
     pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
         check(&spec)?;
-        match &self.0.confined {
-            None => {
-                let _turn = self.0.starting.acquire().await;
+        match &self.0.way {
+            Way::Direct(starts) => {
+                let _turn = starts.acquire().await;
                 direct::spawn(&spec)
             }
-            Some(confined) => confined.spawn(&self.0.config, spec).await,
+            Way::Confined(confined) => confined.spawn(&self.0.config, spec).await,
         }
     }
 
     /// Process id of the spawner, for diagnosis; `None` in mode off.
     pub fn spawner_id(&self) -> Option<u32> {
-        let confined = self.0.confined.as_ref()?;
+        let confined = self.0.confined()?;
         confined.current(None)?.process_id()
     }
 
     /// Ends the spawner and all children, and removes the control groups.
     pub async fn shutdown(&self) {
-        let Some(confined) = &self.0.confined else {
+        let Some(confined) = self.0.confined() else {
             return;
         };
         let link = confined
@@ -354,7 +364,7 @@ fn body(spec: &Spec, watch_memory: bool) -> Body {
 /// A thread that starts a child waits until the kernel has loaded its program. As many as there are
 /// processors: more would load no faster, and of a burst, all children would be started, and have ended,
 /// before anybody got round to what they say.
-fn starting() -> Semaphore {
+fn starts() -> Semaphore {
     Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))
 }
 

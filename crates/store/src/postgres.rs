@@ -3,13 +3,16 @@
 mod notices;
 mod readers;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{MaybeDone, maybe_done};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Handle;
@@ -25,7 +28,8 @@ use crate::{Error, Result};
 /// How long a caller waits for a connection before it is told to try again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The longest that one statement takes. None of ours is long; migrations are short of it too.
+/// The longest that one statement takes, or several that are sent together. None of ours is long;
+/// migrations are short of it too.
 const STATEMENT: Duration = Duration::from_secs(30);
 
 /// Statements are short, and the planner takes those that look through many queues for long ones:
@@ -182,7 +186,7 @@ impl PgTx {
             for values in sets {
                 asked.push(ask(client, &statement, values));
             }
-            Ok(try_join_all(asked).await?)
+            Ok(in_order(asked).await?)
         });
         let found = answers.await;
         self.heard(found)
@@ -201,7 +205,7 @@ impl PgTx {
             for values in sets {
                 told.push(tell(client, &statement, values));
             }
-            Ok(try_join_all(told).await?)
+            Ok(in_order(told).await?)
         });
         let changed = answers.await;
         self.heard(changed)
@@ -270,6 +274,32 @@ async fn tell(
     values: &[Value],
 ) -> std::result::Result<u64, tokio_postgres::Error> {
     client.execute(statement, &parameters(values)).await
+}
+
+/// What each of them answers. All are sent before the first answer is waited for, and in their order,
+/// which who locks rows relies on.
+async fn in_order<F, T, E>(asked: Vec<F>) -> std::result::Result<Vec<T>, E>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+{
+    let mut asked: Vec<Pin<Box<MaybeDone<F>>>> = asked
+        .into_iter()
+        .map(|one| Box::pin(maybe_done(one)))
+        .collect();
+    // The first look at each sends it.
+    poll_fn(|context| {
+        for one in &mut asked {
+            let _ = one.as_mut().poll(context);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    let mut answers = Vec::with_capacity(asked.len());
+    for mut one in asked {
+        one.as_mut().await;
+        answers.extend(one.as_mut().take_output().transpose()?);
+    }
+    Ok(answers)
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

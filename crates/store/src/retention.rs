@@ -207,7 +207,7 @@ pub async fn update_unused(
         "UPDATE releases AS r
         SET unused_since = CASE WHEN r.unused_since IS NULL THEN CAST($2 AS BIGINT) END
         WHERE r.id IN {} AND r.artifact_removed_at IS NULL
-            AND CASE WHEN r.unused_since IS NULL THEN 0 ELSE 1 END = CASE WHEN {USED} THEN 1 ELSE 0 END",
+            AND (r.unused_since IS NOT NULL) = {USED}",
         tx.dialect().id_list(1)
     );
     if !ids.is_empty() {

@@ -1,7 +1,7 @@
 //! What one look at the queue reads and writes for several tenants together: `tenants::list`,
 //! `tenant_states::list`, `triggers::list_waiting`, `runs::insert`, `runs::list`,
 //! `triggers::update_taken`, `triggers::list_of_runs`, `tenant_states::update_dispatched`,
-//! `tenant_states::update_due`.
+//! `tenant_states::update_due`; and what several statements that are sent together keep.
 
 use marquetry_model::{RunId, TenantId};
 use marquetry_store::runs::NewRun;
@@ -94,5 +94,31 @@ on_both! {
             (0, None, Some(RunId::new(8))),
             (0, Some(at(9)), None),
         ]);
+    }
+
+    async fn what_is_sent_together_is_done_in_its_order(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 100).await;
+        let wanted: Vec<NewRun> = world.tenants.iter().rev().map(|id| world.run(*id)).collect();
+        let made = runs::insert(&mut tx, &wanted, None, NOW).await.unwrap();
+        let made: Vec<_> = made.into_iter().flatten().collect();
+        assert_eq!(made.len(), 100);
+        assert!(made.is_sorted_by(|one, next| one.id < next.id && one.tenant_id > next.tenant_id));
+    }
+
+    async fn what_fails_in_the_middle_leaves_nothing(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 50).await;
+        tx.commit().await.unwrap();
+        let mut wanted: Vec<NewRun> = world.tenants.iter().map(|id| world.run(*id)).collect();
+        wanted[25].tenant_id = TenantId::new(999_999);
+        let mut tx = db.write().await;
+        runs::insert(&mut tx, &wanted, None, NOW).await.unwrap_err();
+        drop(tx);
+        let mut tx = db.write().await;
+        let left: Vec<RunId> = (1..=100).map(RunId::new).collect();
+        assert_eq!(runs::list(&mut tx, &left).await.unwrap(), []);
+        let run = world.add_run(&mut tx, world.tenants[25]).await;
+        assert_eq!(run.tenant_id, world.tenants[25]);
     }
 }

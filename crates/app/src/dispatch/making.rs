@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_model::{
-    Bundle, Decision, DecisionKind, DecisionNote, Integration, Release, Result, Run, Tenant,
+    Bundle, Decision, DecisionKind, DecisionNote, Error, Integration, Release, Result, Run, Tenant,
     TenantId, Timestamp, TriggerId, Waiting, bundle,
 };
 use marquetry_store::runs::{Claimer, NewRun};
@@ -23,8 +23,8 @@ const NO_RELEASE: Duration = Duration::from_secs(60);
 /// About how many waiting triggers are read together: a tenant may have ten thousand.
 const READ_TOGETHER: i64 = 20_000;
 
-/// For whom runs are made, and when.
-pub(super) struct At<'a> {
+/// For whom runs are made, when, and how long they may become.
+pub(super) struct Terms<'a> {
     pub(super) claimer: &'a Claimer,
     pub(super) now: Timestamp,
     /// The most triggers of one run.
@@ -75,7 +75,7 @@ pub(super) async fn make(
     tx: &mut Tx,
     known: &mut Known,
     ids: &[TenantId],
-    at: &At<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<Claimed>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -87,16 +87,18 @@ pub(super) async fn make(
     let mut made = Vec::with_capacity(ids.len());
     let (mut part, mut waiting) = (Vec::new(), 0);
     for id in ids {
-        if let (Some(tenant), Some(state)) = (tenants.remove(id), states.remove(id)) {
-            waiting += state.waiting;
-            part.push((tenant, state));
-        }
+        // One that is passed over would be due, and looked at, for ever.
+        let (Some(tenant), Some(state)) = (tenants.remove(id), states.remove(id)) else {
+            return Err(Error::not_found(TenantId::KIND, id));
+        };
+        waiting += state.waiting;
+        part.push((tenant, state));
         if waiting >= READ_TOGETHER {
             waiting = 0;
-            made.extend(make_of(tx, known, std::mem::take(&mut part), at).await?);
+            made.extend(make_of(tx, known, std::mem::take(&mut part), terms).await?);
         }
     }
-    made.extend(make_of(tx, known, part, at).await?);
+    made.extend(make_of(tx, known, part, terms).await?);
     Ok(made)
 }
 
@@ -105,7 +107,7 @@ pub(super) async fn make_of(
     tx: &mut Tx,
     known: &mut Known,
     tenants: Vec<(Tenant, TenantState)>,
-    at: &At<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<Claimed>> {
     if tenants.is_empty() {
         return Ok(Vec::new());
@@ -123,16 +125,16 @@ pub(super) async fn make_of(
     for (tenant, state) in tenants {
         let id = tenant.id;
         let waiting = waiting.remove(&id).unwrap_or_default();
-        match next(tx, known, (tenant, &state), &waiting, at).await? {
+        match next(tx, known, (tenant, &state), &waiting, terms).await? {
             Next::Wait(until) => later.due.push((id, until)),
             Next::Hold(why, again) => {
-                later.notes.push(noted(id, why, at.now));
+                later.notes.push(noted(id, why, terms.now));
                 later.due.push((id, again));
             }
             Next::Run(one) => wanted.push(*one),
         }
     }
-    let made = insert(tx, wanted, &mut later, at).await?;
+    let made = insert(tx, wanted, &mut later, terms).await?;
     later.keep(tx).await?;
     Ok(made)
 }
@@ -160,14 +162,14 @@ async fn next(
     known: &mut Known,
     (tenant, state): (Tenant, &TenantState),
     waiting: &[Waiting],
-    at: &At<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Next> {
     let integration = known.integration(tx, tenant.integration_id).await?;
     if integration.paused {
         return Ok(Next::Hold(DecisionKind::HeldPaused, None));
     }
     let debounce = Duration::from_millis(u64::try_from(integration.debounce_ms).unwrap_or(0));
-    let taken = match bundle(waiting, at.now, debounce, tenant.paused, at.most) {
+    let taken = match bundle(waiting, terms.now, debounce, tenant.paused, terms.most) {
         Decision::Nothing if !waiting.is_empty() => {
             return Ok(Next::Hold(DecisionKind::HeldTenantPaused, None));
         }
@@ -184,7 +186,7 @@ async fn next(
         None => known.resolved(tx, &integration, &tenant).await?,
     };
     let Some(release) = release else {
-        let again = Some(at.now.plus(NO_RELEASE));
+        let again = Some(terms.now.plus(NO_RELEASE));
         return Ok(Next::Hold(DecisionKind::HeldNoRelease, again));
     };
     let by_hand = rerun.as_ref().is_some_and(|rerun| rerun.configs.is_some());
@@ -223,13 +225,13 @@ async fn insert(
     tx: &mut Tx,
     wanted: Vec<Wanted>,
     later: &mut Later,
-    at: &At<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<Claimed>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<NewRun> = wanted.iter().map(|it| it.run.clone()).collect();
-    let runs = runs::insert(tx, &rows, Some(at.claimer), at.now).await;
+    let runs = runs::insert(tx, &rows, Some(terms.claimer), terms.now).await;
     let mut taken = Vec::new();
     let mut dispatched = Vec::new();
     let mut made = Vec::with_capacity(wanted.len());
@@ -243,7 +245,7 @@ async fn insert(
         dispatched.push(Dispatched {
             tenant_id,
             taken: i64::try_from(it.triggers.len()).unwrap_or(i64::MAX),
-            due_at: it.leaves.then_some(at.now),
+            due_at: it.leaves.then_some(terms.now),
             run_id: run.id,
         });
         taken.extend(it.triggers.iter().map(|trigger| (*trigger, run.id)));

@@ -102,8 +102,8 @@ pub(crate) async fn take(
         offered = offer(tx, places, now).await?;
     }
     let changed = !claimed.is_empty() || !offered.tenants.is_empty();
-    let look = making::At { claimer, now, most };
-    let made = making::make(tx, &mut known, &offered.tenants, &look).await?;
+    let terms = making::Terms { claimer, now, most };
+    let made = making::make(tx, &mut known, &offered.tenants, &terms).await?;
     let full = offered.hides(&made) || (offered.tenants.len() == places && places > 0);
     claimed.extend(made);
     Ok(Look {
@@ -260,7 +260,7 @@ pub(crate) async fn run_take_now(
         return Ok(None);
     }
     let mut known = Known::of(integration, &tenant, release);
-    let look = making::At { claimer, now, most };
-    let made = making::make_of(tx, &mut known, vec![(tenant, state)], &look).await?;
+    let terms = making::Terms { claimer, now, most };
+    let made = making::make_of(tx, &mut known, vec![(tenant, state)], &terms).await?;
     Ok(jobs(tx, &mut known, made).await?.pop())
 }

@@ -47,8 +47,13 @@ impl World {
             "{must:?} are lost, {closed:?} closed"
         );
         assert!(closed.is_subset(&may), "{closed:?} closed, {may:?} may be");
-        for id in closed {
-            let tenant = self.oracle.runs[&id].tenant;
+        // They are asked for again in the order of their tenants.
+        let mut closed: Vec<_> = closed
+            .into_iter()
+            .map(|id| (self.oracle.runs[&id].tenant, id))
+            .collect();
+        closed.sort_unstable();
+        for (tenant, id) in closed {
             if let Some(asked) = self.oracle.lost(id) {
                 self.find_repetition(tenant, asked).await;
             }
