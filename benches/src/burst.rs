@@ -49,7 +49,7 @@ pub(crate) fn measure(setup: &Setup) -> anyhow::Result<Vec<Figure>> {
 /// Runs a second, from the first dispatch until the last run is seen to be over. A server that
 /// only accepts takes one trigger for each tenant and is stopped; the one that is started then
 /// finds them all waiting.
-fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> {
+pub(crate) fn burst(setup: &Setup, stage: &Scenario, sandbox: &str) -> anyhow::Result<f64> {
     let options = options(setup, stage, sandbox);
     let triggers = accept(options.start()?, stage)?;
     let roles = "api,scheduler,builder,runner";

@@ -92,7 +92,7 @@ fn start_node(setup: &Setup, stage: &Scenario, prestart: usize) -> anyhow::Resul
     options.start_by(command)
 }
 
-fn options<'a>(setup: &'a Setup, stage: &'a Scenario) -> ProductOptions<'a> {
+pub(crate) fn options<'a>(setup: &'a Setup, stage: &'a Scenario) -> ProductOptions<'a> {
     ProductOptions {
         binary: &setup.binary,
         data_dir: &stage.data_dir,
@@ -106,7 +106,9 @@ fn options<'a>(setup: &'a Setup, stage: &'a Scenario) -> ProductOptions<'a> {
 
 type Times = (Vec<f64>, Vec<f64>, Vec<f64>);
 
-fn visible(served: &Served, tenants: &[i64]) -> anyhow::Result<Times> {
+/// How long each took from the request for it: until it was accepted, until status and log were seen, and of that the
+/// log.
+pub(crate) fn visible(served: &Served, tenants: &[i64]) -> anyhow::Result<Times> {
     let mut client = Client::connect(&served.address)?;
     let (mut accepts, mut wholes, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     let first = scenario::last_run(&mut client)? + 1;

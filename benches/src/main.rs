@@ -18,6 +18,7 @@ mod footprint;
 mod growth;
 mod latency;
 mod load;
+mod n8n;
 mod peer;
 mod postgres;
 mod process;

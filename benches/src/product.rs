@@ -78,7 +78,17 @@ pub(crate) fn free_address() -> anyhow::Result<String> {
 
 impl Served {
     /// Starts a program and waits until it takes connections at the address.
-    pub(crate) fn start(mut command: Command, address: String, log: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: Command, address: String, log: &Path) -> anyhow::Result<Self> {
+        Self::start_within(command, address, log, Duration::from_secs(60))
+    }
+
+    /// The same for one that may take long.
+    pub(crate) fn start_within(
+        mut command: Command,
+        address: String,
+        log: &Path,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
         let output = File::options().create(true).append(true).open(log)?;
         command
             .stdin(Stdio::null())
@@ -91,7 +101,7 @@ impl Served {
             began,
             process,
         };
-        let until = began + Duration::from_secs(60);
+        let until = began + patience;
         while TcpStream::connect(&served.address).is_err() {
             if let Some(status) = served.process.try_wait()? {
                 bail!("the server ended with {status}; see {}", log.display());

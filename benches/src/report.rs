@@ -89,6 +89,13 @@ impl Figure {
         self.peer.push(peer);
     }
 
+    /// The other way round, of one round.
+    pub(crate) fn ratio_to(&mut self, peer: f64, ours: f64) {
+        self.values.push(peer / ours);
+        self.ours.push(ours);
+        self.peer.push(peer);
+    }
+
     /// Ours minus the other, of one round.
     pub(crate) fn difference(&mut self, ours: f64, other: f64) {
         self.values.push(ours - other);

@@ -9,7 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::report::{Figure, table};
-use crate::{accept, burst, claims, footprint, growth, latency, quiet, reads, schedules, storage};
+use crate::{
+    accept, burst, claims, footprint, growth, latency, n8n, quiet, reads, schedules, storage,
+};
 
 type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
 
@@ -17,6 +19,7 @@ type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
 const PARTS: &[(&[&str], Part)] = &[
     (&["R1", "R2"], burst::measure),
     (&["R3"], latency::measure),
+    (&["R4"], n8n::measure),
     (&["R5"], latency::measure_node),
     (&["R6"], footprint::measure),
     (&["R7"], growth::measure),
@@ -45,6 +48,9 @@ pub(crate) struct Setup {
     /// The folder of the FastAPI program.
     #[arg(long)]
     pub(crate) fastapi: Option<PathBuf>,
+    /// The program of n8n, for R4.
+    #[arg(long)]
+    pub(crate) n8n: Option<PathBuf>,
     /// The library that counts how often a program waits for a disk, for D1.
     #[arg(long)]
     pub(crate) fsyncs: Option<PathBuf>,
