@@ -174,6 +174,7 @@ impl<S: Sink> Pump<'_, S> {
             Stored::Kept | Stored::Lost => {}
             Stored::Again(chunk) => {
                 self.log.put_back(chunk);
+                state.retrying = true;
                 state.flush_at = Some(Instant::now() + RETRY);
             }
         }
@@ -243,4 +244,66 @@ fn grow(buffer: &mut Vec<u8>, filled: usize) {
 
 async fn read(output: &mut Output, buffer: &mut [u8]) -> Option<usize> {
     output.read(buffer).await.ok().filter(|n| *n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use marquetry_sandbox::{Config, Limits, Mode, Network, Sandbox, Spec};
+
+    use super::*;
+
+    /// A store that does not answer, and how often it was asked.
+    struct Deaf(u32);
+
+    impl Sink for Deaf {
+        async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
+            self.0 += 1;
+            Stored::Again(chunk)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_asked_once_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::new(Mode::Off, "pump", folder.path().to_owned());
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let talks = "head -c 3000000 /dev/zero | tr '\\0' x >&2";
+        let spec = Spec {
+            command: ["/bin/sh", "-c", talks].map(Into::into).to_vec(),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            working_dir: folder.path().to_owned(),
+            mounts: Vec::new(),
+            limits: Limits {
+                memory_bytes: 1 << 30,
+                processes: 64,
+                open_files: 64,
+                disk_bytes: 1 << 20,
+            },
+            network: Network::Host,
+            lease: Duration::from_secs(60),
+        };
+        let mut log = LogBuffer::new(10 << 20);
+        let mut sink = Deaf(0);
+        let (_heartbeat, signal) = watch::channel(Signal::default());
+        let begun = Instant::now();
+        let pump = Pump {
+            child: sandbox.spawn(spec).await.unwrap(),
+            stdout: Stdout::Log,
+            log: &mut log,
+            sink: &mut sink,
+            signal,
+            bounds: Bounds {
+                timeout: Duration::from_secs(60),
+                grace: Duration::from_secs(1),
+            },
+        };
+        pump.run().await;
+        let seconds = begun.elapsed().as_secs();
+        assert!(
+            u64::from(sink.0) <= 1 + seconds,
+            "{} times in {seconds} s",
+            sink.0
+        );
+        assert!(log.end().text.len() >= 3_000_000, "nothing is lost");
+    }
 }
