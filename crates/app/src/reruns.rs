@@ -21,7 +21,7 @@ use crate::releases::{self, resolve};
 use crate::settings::{Change, settle};
 use crate::tenant_secrets;
 use crate::tenants::{check, lock_live};
-use crate::triggers::{NotAccepted, Refusal, note_refusal, refused};
+use crate::triggers::{NotAccepted, Refusal, full, note_refusal, refused};
 
 /// An output is as long as the last line of a run may be, in bytes.
 const LONGEST_OUTPUT: usize = 120 << 10;
@@ -135,11 +135,7 @@ async fn rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<TriggerId, Not
         .await
         .map_err(store_error)?
     {
-        let error = Error::RateLimited {
-            retry_after_s: 10,
-            message: format!("{most} triggers wait for tenant {}", tenant.id),
-        };
-        return Err(refusal(&tenant, DecisionKind::RefusedFull, error));
+        return Err(full(tenant.id, most).into());
     }
     let trigger = reruns::insert(&mut tx, tenant.id, run.mode, &rerun, now)
         .await

@@ -87,13 +87,38 @@ impl From<Refusal> for NotAccepted {
     }
 }
 
+/// Refuses what is refused in any case, as far as it is known before anything is locked.
+async fn refuse_early(ctx: &Ctx, id: TenantId) -> Result<(), NotAccepted> {
+    let mut tx = ctx.read().await?;
+    check(&mut tx, id).await??;
+    let most = ctx.app.settings.limits.waiting_per_tenant;
+    let state = tenant_states::get(&mut tx, id).await.map_err(store_error)?;
+    if state.waiting >= most {
+        return Err(full(id, most).into());
+    }
+    Ok(())
+}
+
+/// As many triggers wait as may.
+pub(crate) fn full(tenant: TenantId, most: i64) -> Refusal {
+    let error = Error::RateLimited {
+        retry_after_s: 10,
+        message: format!("{most} triggers wait for tenant {tenant}"),
+    };
+    Refusal {
+        tenant,
+        kind: DecisionKind::RefusedFull,
+        error,
+    }
+}
+
 async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerId, NotAccepted> {
     let now = ctx.now();
     let limits = ctx.app.settings.limits;
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
             // What will be refused shall not fill the blob store first.
-            check(&mut *ctx.read().await?, id).await??;
+            refuse_early(ctx, id).await?;
             let blob = ctx
                 .app
                 .blobs
@@ -110,17 +135,7 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
     let room = room.map_err(store_error)?;
     let found = check(&mut tx, id).await??;
     if !room {
-        let most = limits.waiting_per_tenant;
-        let error = Error::RateLimited {
-            retry_after_s: 10,
-            message: format!("{most} triggers wait for tenant {id}"),
-        };
-        return Err(Refusal {
-            tenant: id,
-            kind: DecisionKind::RefusedFull,
-            error,
-        }
-        .into());
+        return Err(full(id, limits.waiting_per_tenant).into());
     }
     // A webhook has headers as long as its body is kept: by them it is known whether it still is.
     let is_webhook = input.source == Source::Webhook;

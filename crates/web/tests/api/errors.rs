@@ -111,6 +111,10 @@ async fn too_many_waiting_triggers_are_refused_for_a_while() {
     let answer = client.post(&path, Value::Null).await;
     assert!(answer.expect(429)["message"].is_string());
     assert_eq!(answer.header("retry-after"), "10");
+    // A body that is stored apart is refused before it is.
+    let large = serde_json::json!({"text": "x".repeat(64 << 10)});
+    client.post(&path, large).await.expect(429);
+    assert_eq!(client.inside.blobs()["payload"].count, 0);
 }
 
 #[tokio::test]
