@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+
 use crate::digest::Sha256;
 
 /// An unpacked artifact that stays while this is held.
@@ -25,6 +27,7 @@ impl Unpacked {
 
 impl Drop for Unpacked {
     fn drop(&mut self) {
+        note_use(&self.path);
         self.uses.end(self.sha256);
     }
 }
@@ -54,15 +57,15 @@ struct Use {
 pub(crate) struct Candidate {
     pub(crate) sha256: Sha256,
     pub(crate) bytes: u64,
-    /// Those used since the start come after all others.
+    /// Those used since the start come after all others; then by the time that the folder shows.
     last: (u64, Option<SystemTime>),
 }
 
 impl Candidate {
-    /// Whether it was unpacked before this time and nobody has used it since the start.
+    /// Whether it was unpacked, and last used, before this time.
     pub(crate) fn is_unused_since(&self, before: SystemTime) -> bool {
-        let (uses, made) = self.last;
-        uses == 0 && made.is_some_and(|made| made < before)
+        let (_, used) = self.last;
+        used.is_some_and(|used| used < before)
     }
 }
 
@@ -148,6 +151,20 @@ impl Uses {
         self.known().folders.entry(sha256).or_default().bytes = Some(bytes);
         bytes
     }
+}
+
+/// Lets the folder show when it was last used, which outlives the process. One that cannot show it seems older
+/// than it is, and is unpacked again.
+fn note_use(folder: &Path) {
+    const NOW: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: NOW,
+        last_modification: NOW,
+    };
+    let _ = utimensat(CWD, folder, &times, AtFlags::empty());
 }
 
 /// Bytes of all files below; links count as themselves.
