@@ -5,18 +5,19 @@ mod check;
 use std::collections::{BTreeSet, HashMap};
 
 use marquetry_model::{
-    Channel, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch, ReleaseId,
-    Result, RunId, Scope, Tenant, TenantId, TenantSource,
+    Channel, DecisionKind, Error, FieldError, Integration, IntegrationId, Page, PageRequest, Patch,
+    ReleaseId, Result, RunId, Scope, Tenant, TenantId, TenantSource,
 };
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{
-    Tx, WriteTx, integrations, run_views, tenant_configs, tenant_states, tenants, turns,
+    Tx, WriteTx, decisions, integrations, run_views, tenant_configs, tenant_states, tenants, turns,
 };
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
+use crate::explain::noted;
 use crate::hints::Topic;
 use crate::integrations::{cancel_waiting, find_live};
 use crate::releases;
@@ -351,6 +352,16 @@ pub(crate) async fn change(
     let new_times = times(&tenant);
     if new_times != old_times {
         schedules::plan(tx, &tenant, now).await?;
+    }
+    if was_paused != tenant.paused {
+        let kind = if tenant.paused {
+            DecisionKind::Paused
+        } else {
+            DecisionKind::Resumed
+        };
+        decisions::insert(tx, &[noted(id, kind, now)])
+            .await
+            .map_err(store_error)?;
     }
     if was_paused && !tenant.paused {
         tenant_states::update_resumed(tx, tenant.integration_id, Some(id), now)

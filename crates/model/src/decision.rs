@@ -29,6 +29,10 @@ words! {
         HeldPaused = "held_paused",
         /// What waits was looked at and held: its release is gone.
         HeldNoRelease = "held_no_release",
+        /// The tenant was paused: its schedule stands still.
+        Paused = "paused",
+        /// The tenant was resumed: its schedule goes on, and what was due meanwhile is not made up for.
+        Resumed = "resumed",
     }
 }
 

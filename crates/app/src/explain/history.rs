@@ -203,6 +203,11 @@ fn note(note: &DecisionNote) -> Sentence {
         DecisionKind::HeldTenantPaused => "what waits was held: the tenant is paused".to_owned(),
         DecisionKind::HeldPaused => "what waits was held: the integration is paused".to_owned(),
         DecisionKind::HeldNoRelease => format!("what waits was held: {NO_RELEASE}"),
+        DecisionKind::Paused => "the tenant was paused: its schedule stood still".to_owned(),
+        DecisionKind::Resumed => {
+            "the tenant was resumed: its schedule goes on; ticks while it was paused were passed over"
+                .to_owned()
+        }
     };
     Sentence {
         at: note.last_at,

@@ -130,6 +130,9 @@ both_databases! {
         client.patch("/v2/integrations/1", json!({"paused": true})).await.expect(200);
         has(&texts(&client, "").await, "trigger 1 waits: integration shop is paused; resume it with PATCH");
         client.patch("/v2/tenants/1", json!({"paused": false})).await.expect(200);
+        let seen = texts(&client, "").await;
+        has(&seen, "the tenant was paused: its schedule stood still");
+        has(&seen, "the tenant was resumed: its schedule goes on; ticks while it was paused were passed over");
         for _ in 0..3 {
             client.inside.clock.advance(5 * MINUTE);
             assert_eq!(client.inside.fire_schedules().await, 0);
