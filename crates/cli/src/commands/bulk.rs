@@ -32,8 +32,14 @@ pub(crate) struct BulkArgs {
     /// Paused ones, or others.
     #[arg(long, value_name = "true|false")]
     paused: Option<bool>,
+    /// Those that run this release and no other.
+    #[arg(long, value_name = "ID")]
+    on_release: Option<i64>,
+    /// Those that follow this channel.
+    #[arg(long, value_name = "CHANNEL", value_parser = ["Latest", "Default"])]
+    on_channel: Option<String>,
     /// All of them, of all integrations.
-    #[arg(long, conflicts_with_all = ["integration", "tenants", "user_name", "paused"])]
+    #[arg(long, conflicts_with_all = ["integration", "tenants", "user_name", "paused", "on_release", "on_channel"])]
     all: bool,
     /// How runs behave, for `sync`.
     #[arg(long, value_parser = ["init", "normal"])]
@@ -87,8 +93,16 @@ impl BulkArgs {
         if let Some(paused) = self.paused {
             filter.insert("paused".to_owned(), json!(paused));
         }
+        if let Some(id) = self.on_release {
+            filter.insert("integration_release_id".to_owned(), json!(id));
+        }
+        if let Some(channel) = &self.on_channel {
+            filter.insert("integration_release_channel".to_owned(), json!(channel));
+        }
         if filter.is_empty() && !self.all {
-            anyhow::bail!("say which: --integration, --tenant, --user-name or --paused, or --all");
+            anyhow::bail!(
+                "say which: --integration, --tenant, --user-name, --paused, --on-release or --on-channel, or --all"
+            );
         }
         let mut body = json!({"action": self.action, "filter": filter, "dry_run": self.dry_run});
         if let Some(mode) = &self.mode {
