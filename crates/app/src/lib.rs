@@ -36,6 +36,7 @@ pub mod lists;
 pub mod logs;
 pub mod metadata;
 pub mod next_environment;
+pub mod nodes;
 pub mod polls;
 pub mod push_hooks;
 pub mod releases;

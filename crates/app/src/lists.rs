@@ -5,6 +5,7 @@ pub use marquetry_store::List;
 pub use marquetry_store::api_keys::LIST as KEYS;
 pub use marquetry_store::builds::LIST as BUILDS;
 pub use marquetry_store::integrations::LIST as INTEGRATIONS;
+pub use marquetry_store::nodes::LIST as NODES;
 pub use marquetry_store::releases::LIST as RELEASES;
 pub use marquetry_store::runs::LIST as RUNS;
 pub use marquetry_store::tenants::LIST as TENANTS;

@@ -1,16 +1,40 @@
-//! Runs whose node was lost, and their one repetition where the integration wants it
+//! Runs whose node was lost, or ended before they did, and their one repetition where the integration wants it
 //! (`retry: platform`).
 
 use marquetry_model::{Phase, Rerun, Result, Retry, Run, Timestamp};
-use marquetry_store::{WriteTx, integrations, reruns, runs, tenant_states, tenants};
+use marquetry_store::logs::{Chunk, LogOf};
+use marquetry_store::{Tx, integrations, logs, reruns, runs, tenant_states, tenants};
 
 use crate::errors::store_error;
+use crate::logs::MARK;
 use crate::reruns::former;
 
-/// Whether a lost run is repeated; its tenant's state is locked. Not when somebody has asked to stop it, when nobody waits for it
-/// any more, or when it repeats a run that the platform had failed already: code that takes its node
-/// with it must not go round for ever.
-pub(crate) async fn repeats(tx: &mut WriteTx, run: &Run) -> Result<bool> {
+/// Says in the log of a run that the platform has ended what comes of that, and asks for it once more where
+/// its integration wants it. It is ended already, and its tenant's state is locked: nobody archives it from
+/// here on.
+pub(crate) async fn follow_up(tx: &mut Tx, run: &Run, why: &str, now: Timestamp) -> Result<()> {
+    let again = repeats(tx, run).await?;
+    let then = if again {
+        "it is run again, once"
+    } else {
+        "the run is closed"
+    };
+    let bytes = format!("{MARK}{why}; {then}\n").into_bytes();
+    let last = logs::find_last(tx, LogOf::Run(run.id)).await;
+    let number = last.map_err(store_error)? + 1;
+    logs::append(tx, vec![(LogOf::Run(run.id), Chunk { number, bytes })])
+        .await
+        .map_err(store_error)?;
+    if again {
+        repeat(tx, run, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether it is repeated. Not when somebody has asked to stop it, when nobody waits for it any more, or when it
+/// repeats a run that the platform had failed already: code that takes its node with it must not go round for
+/// ever.
+async fn repeats(tx: &mut Tx, run: &Run) -> Result<bool> {
     let integration = integrations::get(tx, run.integration_id).await;
     let integration = integration.map_err(store_error)?;
     if integration.retry != Retry::Platform || run.cancel_requested {
@@ -29,7 +53,7 @@ pub(crate) async fn repeats(tx: &mut WriteTx, run: &Run) -> Result<bool> {
 
 /// Asks for it once more. It gets what a run would get now, for others may have run meanwhile, whose
 /// state an older one must not turn back; what somebody asked for in a rerun, it gets again.
-pub(crate) async fn repeat(tx: &mut WriteTx, run: &Run, now: Timestamp) -> Result<()> {
+async fn repeat(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<()> {
     let rerun = match former(tx, run).await? {
         Some(former) => Rerun {
             run_id: run.id,

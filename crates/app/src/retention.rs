@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use marquetry_blobs::{BlobRef, Kind, ListedBlob};
-use marquetry_model::{ReleaseId, Result, RunId, Timestamp};
-use marquetry_store::{decisions, retention, settings};
+use marquetry_model::{ReleaseId, Result, RunId, TenantId, Timestamp};
+use marquetry_store::{decisions, nodes, retention, settings};
 use tokio::time::Instant;
 
 use crate::ctx::Ctx;
@@ -18,6 +18,8 @@ const BLOBS: usize = 500;
 /// A blob that nothing refers to is left alone for so long: what put it may not have said so yet. An
 /// artifact that was given up, too: a run may have been on its way to it.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// A node that is lost is listed for so long, so that somebody sees it.
+const LOST_NODES: Duration = Duration::from_secs(24 * 3600);
 /// How often rows are looked through, by one node of them all.
 const ROWS_EVERY: Duration = Duration::from_secs(3600);
 /// How often blobs are: a bucket counts each page.
@@ -56,7 +58,7 @@ impl Default for Retention {
 pub struct Removed {
     /// Runs.
     pub runs: u64,
-    /// Other rows: triggers, bodies, notes, logs of builds, outputs; artifacts that were given up.
+    /// Other rows: triggers, bodies, notes, logs of builds, outputs, lost nodes; artifacts that were given up.
     pub rows: u64,
     /// Blobs.
     pub blobs: u64,
@@ -66,17 +68,19 @@ pub struct Removed {
 /// day (blobs). Between two steps it rests `rest` times as long as the step took, so that those who
 /// wait for the database come in between.
 pub async fn retain(ctx: &Ctx, rest: u32) -> Result<Removed> {
+    // One time for all of it: a clock that is set on in the middle must not remove what is young.
+    let now = ctx.now();
     let mut removed = Removed::default();
     let mut pace = Pace {
         rest,
         began: Instant::now(),
     };
     if claim(ctx, "retention_rows", ROWS_EVERY).await? {
-        rows(ctx, &mut removed, &mut pace).await?;
+        rows(ctx, now, &mut removed, &mut pace).await?;
     }
     if claim(ctx, "retention_blobs", BLOBS_EVERY).await? {
         for kind in Kind::ALL {
-            blobs(ctx, kind, &mut removed, &mut pace).await?;
+            blobs(ctx, kind, now, &mut removed, &mut pace).await?;
         }
     }
     Ok(removed)
@@ -113,11 +117,11 @@ enum Rows {
     BuildLogs,
     Outputs,
     Artifacts,
+    Nodes,
 }
 
-async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
+async fn rows(ctx: &Ctx, now: Timestamp, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
     let kept = ctx.app.settings.retention;
-    let now = ctx.now();
     let mut next = Some(RunId::new(0));
     while let Some(after) = next {
         let mut tx = ctx.write().await?;
@@ -126,6 +130,14 @@ async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
         tx.commit().await.map_err(store_error)?;
         removed.runs += step.deleted;
         next = step.next;
+        pace.rest().await;
+    }
+    let mut next = Some(TenantId::new(0));
+    while let Some(after) = next {
+        let mut tx = ctx.write().await?;
+        let step = retention::delete_unused_configs(&mut tx, after, ROWS).await;
+        next = step.map_err(store_error)?;
+        tx.commit().await.map_err(store_error)?;
         pace.rest().await;
     }
     let mut next = Some(ReleaseId::new(0));
@@ -143,9 +155,10 @@ async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
         (Rows::BuildLogs, kept.build_logs),
         (Rows::Outputs, kept.runs),
         (Rows::Artifacts, kept.artifacts),
+        (Rows::Nodes, LOST_NODES),
     ] {
         loop {
-            let count = forget(ctx, what, now.minus(age)).await?;
+            let count = forget(ctx, what, now, age).await?;
             removed.rows += count;
             pace.rest().await;
             if count == 0 {
@@ -156,7 +169,8 @@ async fn rows(ctx: &Ctx, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
     Ok(())
 }
 
-async fn forget(ctx: &Ctx, what: Rows, before: Timestamp) -> Result<u64> {
+async fn forget(ctx: &Ctx, what: Rows, now: Timestamp, age: Duration) -> Result<u64> {
+    let before = now.minus(age);
     let mut tx = ctx.write().await?;
     let count = match what {
         Rows::Cancelled => retention::delete_cancelled(&mut tx, before, ROWS).await,
@@ -164,7 +178,8 @@ async fn forget(ctx: &Ctx, what: Rows, before: Timestamp) -> Result<u64> {
         Rows::Decisions => decisions::delete(&mut tx, before, ROWS).await,
         Rows::BuildLogs => retention::delete_build_logs(&mut tx, before, ROWS).await,
         Rows::Outputs => retention::delete_outputs(&mut tx, before, ROWS).await,
-        Rows::Artifacts => retention::delete_artifacts(&mut tx, before, ctx.now(), ROWS).await,
+        Rows::Artifacts => retention::delete_artifacts(&mut tx, before, now, ROWS).await,
+        Rows::Nodes => nodes::delete_lost(&mut tx, before, ROWS).await,
     };
     let count = count.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -172,17 +187,23 @@ async fn forget(ctx: &Ctx, what: Rows, before: Timestamp) -> Result<u64> {
 }
 
 /// Removes blobs of a kind that nothing refers to, page by page.
-async fn blobs(ctx: &Ctx, kind: Kind, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
+async fn blobs(
+    ctx: &Ctx,
+    kind: Kind,
+    now: Timestamp,
+    removed: &mut Removed,
+    pace: &mut Pace,
+) -> Result<()> {
     let mut after = None;
     loop {
         let page = ctx.app.blobs.list(kind, after.as_ref(), BLOBS).await;
         let page = page.map_err(blob_error)?;
-        let old = page.blobs.into_iter().filter(|listed| is_old(ctx, listed));
+        let old = page.blobs.into_iter().filter(|listed| is_old(now, listed));
         let old: Vec<BlobRef> = old.map(|listed| listed.blob).collect();
-        for blob in unreferenced(ctx, old).await? {
+        for blob in unreferenced(ctx, now, old).await? {
             // A build may have put it again since it was listed.
             let found = ctx.app.blobs.find(&blob).await.map_err(blob_error)?;
-            if !found.is_some_and(|listed| is_old(ctx, &listed)) {
+            if !found.is_some_and(|listed| is_old(now, &listed)) {
                 continue;
             }
             ctx.app.blobs.delete(&blob).await.map_err(blob_error)?;
@@ -197,8 +218,8 @@ async fn blobs(ctx: &Ctx, kind: Kind, removed: &mut Removed, pace: &mut Pace) ->
 }
 
 /// Whether it was put long ago; putting it again makes it young.
-fn is_old(ctx: &Ctx, listed: &ListedBlob) -> bool {
-    let before = ctx.now().minus(GRACE);
+fn is_old(now: Timestamp, listed: &ListedBlob) -> bool {
+    let before = now.minus(GRACE);
     let since = listed.put_at.duration_since(std::time::UNIX_EPOCH);
     // A time before 1970 is no reason to remove anything.
     let millis = since
@@ -207,9 +228,8 @@ fn is_old(ctx: &Ctx, listed: &ListedBlob) -> bool {
     millis.is_some_and(|millis| Timestamp::from_millis(millis) < before)
 }
 
-async fn unreferenced(ctx: &Ctx, mut found: Vec<BlobRef>) -> Result<Vec<BlobRef>> {
+async fn unreferenced(ctx: &Ctx, now: Timestamp, mut found: Vec<BlobRef>) -> Result<Vec<BlobRef>> {
     let names: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let now = ctx.now();
     let sent = now.minus(ctx.app.settings.retention.build_logs);
     let mut tx = ctx.read().await?;
     let kept = retention::list_referenced(&mut tx, &names, sent, now.minus(GRACE))

@@ -17,7 +17,7 @@ use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::jobs::RunJob;
 use crate::learned::{self, Learned, Merged};
-use crate::logs::{LogEnd, MARK};
+use crate::logs::LogEnd;
 use crate::lost;
 
 /// How many lost runs one look closes.
@@ -96,6 +96,8 @@ pub struct RunEnd<'a> {
     pub outcome: &'a Outcome,
     /// What it says about its tenant.
     pub learned: &'a Learned,
+    /// Why the platform ended it, where its node could not go on: `retry: platform` is about these.
+    pub cut_off: Option<&'a str>,
     /// What its log has that is not stored.
     pub log: LogEnd,
 }
@@ -170,6 +172,7 @@ async fn finish(tx: &mut Tx, ends: Vec<RunEnd<'_>>, now: Timestamp) -> Result<Ve
     let kept = runs::finish(tx, &rows, now).await.map_err(store_error)?;
     let mut chunks = Vec::with_capacity(judged.len());
     let mut ended = Vec::with_capacity(judged.len());
+    let mut cut_off = Vec::new();
     for (it, kept) in judged.into_iter().zip(&kept) {
         if !kept {
             continue;
@@ -181,6 +184,7 @@ async fn finish(tx: &mut Tx, ends: Vec<RunEnd<'_>>, now: Timestamp) -> Result<Ve
             let (number, bytes) = (it.log.number, it.log.text);
             chunks.push((LogOf::Run(it.claim.id), Chunk { number, bytes }));
         }
+        cut_off.extend(it.cut_off.map(|why| (it.claim.id, why)));
         ended.push(Ended {
             tenant_id: it.tenant,
             run_id: it.claim.id,
@@ -190,6 +194,10 @@ async fn finish(tx: &mut Tx, ends: Vec<RunEnd<'_>>, now: Timestamp) -> Result<Ve
     logs::append(tx, chunks).await.map_err(store_error)?;
     let waits = tenant_states::update_ended(tx, &ended, now).await;
     let mut waits = waits.map_err(store_error)?.into_iter();
+    for (id, why) in cut_off {
+        let run = runs::get(tx, id).await.map_err(store_error)?;
+        lost::follow_up(tx, &run, why, now).await?;
+    }
     let waits = kept
         .iter()
         .map(|kept| if *kept { waits.next() } else { None });
@@ -202,6 +210,7 @@ struct Judged<'a> {
     claim: &'a RunClaim,
     outcome: Outcome,
     merged: Option<Merged>,
+    cut_off: Option<&'a str>,
     log: LogEnd,
 }
 
@@ -213,6 +222,7 @@ async fn judge<'a>(tx: &mut Tx, end: RunEnd<'a>) -> Result<Judged<'a>> {
         claim,
         outcome,
         learned,
+        cut_off,
         mut log,
     } = end;
     let phase = outcome.phase;
@@ -234,18 +244,33 @@ async fn judge<'a>(tx: &mut Tx, end: RunEnd<'a>) -> Result<Judged<'a>> {
         claim,
         outcome,
         merged,
+        cut_off,
         log,
     })
 }
 
-/// Closes runs whose node is lost; of `node` itself too when it has just started. Answers how
-/// many.
-pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
+/// Whose runs are looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Lost<'a> {
+    /// Those of this node, which has just started: nobody executes them any more.
+    Of(&'a str),
+    /// Those whose lease has ended, but for these, which this very node executes: whatever a clock says, it
+    /// knows better.
+    Overdue(&'a [RunId]),
+}
+
+/// Closes runs whose node is lost; answers how many.
+pub async fn runs_reap(ctx: &Ctx, which: Lost<'_>) -> Result<usize> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
+    let (node, alive) = match which {
+        Lost::Of(node) => (Some(node), &[][..]),
+        Lost::Overdue(alive) => (None, alive),
+    };
     let mut lost = runs::claim_lost(&mut tx, node, now.minus(REAP_MARGIN), BATCH)
         .await
         .map_err(store_error)?;
+    lost.retain(|run| !alive.contains(&run.id));
     // Their states are locked in the order of the tenants, as by everybody.
     lost.sort_unstable_by_key(|run| run.tenant_id);
     if lost.is_empty() {
@@ -270,24 +295,8 @@ pub async fn runs_reap(ctx: &Ctx, node: Option<&str>) -> Result<usize> {
             tenant_states::update_ended(&mut tx, &[ended], now)
                 .await
                 .map_err(store_error)?;
-            let again = lost::repeats(&mut tx, run).await?;
-            let then = if again {
-                "it is run again, once"
-            } else {
-                "the run is closed"
-            };
-            let line = format!("{MARK}the node that ran this was lost; {then}\n");
-            let number = logs::find_last(&mut tx, LogOf::Run(run.id))
-                .await
-                .map_err(store_error)?
-                + 1;
-            let bytes = line.into_bytes();
-            logs::append(&mut tx, vec![(LogOf::Run(run.id), Chunk { number, bytes })])
-                .await
-                .map_err(store_error)?;
-            if again {
-                lost::repeat(&mut tx, run, now).await?;
-            }
+            let why = "the node that ran this was lost";
+            lost::follow_up(&mut tx, run, why, now).await?;
         }
     }
     tx.commit().await.map_err(store_error)?;

@@ -44,6 +44,7 @@ async fn ended(inner: &Inner) {
 }
 
 async fn beat(inner: &Inner) {
+    inner.presence.compare().await;
     // Known before the look: a run that is taken meanwhile is not in the answer and is not lost.
     let known = inner.signals.known();
     // Counted from before the look, as the store's lease is: a process never outlives it.

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Config;
 use crate::execute::Ends;
+use crate::presence::Shared as Presence;
 use crate::prestart::Prestart;
 use crate::scratch::Scratch;
 use crate::signals::Signals;
@@ -38,13 +39,14 @@ pub(crate) struct Inner {
     pub(crate) prestart: Prestart,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
-    started: Instant,
+    pub(crate) presence: Arc<Presence>,
 }
 
 impl Inner {
     pub(crate) fn new(
         ctx: Ctx,
         sandbox: Sandbox,
+        presence: Arc<Presence>,
         prepared: Prepared,
         config: Config,
         tracker: TaskTracker,
@@ -67,7 +69,7 @@ impl Inner {
             config,
             tracker,
             stop,
-            started: Instant::now(),
+            presence,
         }
     }
 
@@ -84,20 +86,27 @@ impl Inner {
     pub(crate) fn look_again(&self, next: Option<Timestamp>) -> Instant {
         let now = Instant::now();
         let pause = self.pause();
-        let passed = now.duration_since(self.started).as_nanos();
-        let rounds = passed / pause.as_nanos() + 1;
-        let together = u32::try_from(rounds)
-            .ok()
-            .and_then(|rounds| self.started.checked_add(pause * rounds))
-            .unwrap_or(now + pause);
+        let together = self.presence.next_round(pause);
         // Not at once: what is due may be another node's, in a transaction that is open.
         let least = Duration::from_millis(1);
         let known = next.map(|next| now + next.since(self.ctx.now()).clamp(least, pause));
         known.map_or(together, |known| known.min(together))
     }
 
+    /// Waits until this node may claim something; answers whether it still shall.
+    pub(crate) async fn may_go_on(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = self.presence.clock_is_right() => true,
+        }
+    }
+
+    /// By the clock of those who look for leases that have ended.
     pub(crate) fn lease_until(&self) -> Timestamp {
-        self.ctx.now().plus(self.config.lease)
+        self.presence
+            .as_others(self.ctx.now())
+            .plus(self.config.lease)
     }
 
     pub(crate) fn claimer(&self) -> Claimer {

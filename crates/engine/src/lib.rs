@@ -3,7 +3,7 @@
 //!
 //! Invariants: no loop has an input; each looks at rows and may run on every node at once. A hint
 //! makes a loop prompt, its timer makes it certain. A node touches a run or build only under its
-//! claim, so one that comes back late changes nothing.
+//! claim, so one that comes back late changes nothing. None claims by a clock that is wrong.
 
 mod build;
 mod config;
@@ -16,6 +16,7 @@ mod masks;
 mod neighbours;
 mod network;
 mod poll;
+mod presence;
 mod prestart;
 mod pump;
 mod reap;
@@ -42,6 +43,8 @@ pub use config::{BuildSettings, Config, Roles, RunSettings};
 use inner::Inner;
 pub use inner::Prepared;
 pub use neighbours::Neighbours;
+use presence::Load;
+pub use presence::{About, Presence};
 
 /// The engine of one node. Dropping it does not stop it; [`Engine::shutdown`] does.
 pub struct Engine {
@@ -55,6 +58,7 @@ impl Engine {
     pub async fn start(
         app: Arc<App>,
         sandbox: Sandbox,
+        presence: &Presence,
         prepared: Prepared,
         config: Config,
     ) -> Result<Self> {
@@ -64,12 +68,20 @@ impl Engine {
         let inner = Arc::new(Inner::new(
             ctx,
             sandbox,
+            presence.shared(),
             prepared,
             config,
             tracker.clone(),
             stop.clone(),
         ));
         reap::at_start(&inner).await?;
+        let weak = Arc::downgrade(&inner);
+        inner.presence.watch(move || {
+            weak.upgrade().map_or_else(Load::default, |inner| Load {
+                runs: inner.runs.taken(),
+                builds: inner.builds.taken(),
+            })
+        });
         let roles = inner.config.roles;
         if roles.runner {
             let inner: Arc<dyn Places> = Arc::clone(&inner) as _;

@@ -43,6 +43,9 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let slots = Slots::new(LOOKS);
     loop {
         let hint = listener.next();
+        if !inner.may_go_on().await {
+            return;
+        }
         let again = begin(&inner, &slots).await;
         tokio::select! {
             () = hint => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use marquetry_app::builds::builds_reap;
 use marquetry_app::idempotency::keys_reap;
-use marquetry_app::run_engine::runs_reap;
+use marquetry_app::run_engine::{Lost, runs_reap};
 use marquetry_model::{Error, Result};
 use tokio::time::Instant;
 
@@ -17,28 +17,33 @@ const LEAST: Duration = Duration::from_secs(15);
 /// A node has one process (its data folder is locked), so what stands under its name now was a
 /// former one's.
 pub(crate) async fn at_start(inner: &Inner) -> Result<()> {
-    let node = Some(inner.config.node.as_str());
+    close_own(inner).await?;
+    empty(&inner.config.work_dir)
+        .await
+        .map_err(Error::internal)?;
+    if let Some(folder) = &inner.config.memory_dir {
+        empty(folder).await.map_err(Error::internal)?;
+    }
+    Ok(())
+}
+
+async fn close_own(inner: &Inner) -> Result<()> {
+    let node = inner.config.node.as_str();
     let mut closed = 0;
     loop {
-        let found = runs_reap(&inner.ctx, node).await?;
+        let found = runs_reap(&inner.ctx, Lost::Of(node)).await?;
         if found == 0 {
             break;
         }
         closed += found;
     }
-    let requeued = builds_reap(&inner.ctx, node).await?;
+    let requeued = builds_reap(&inner.ctx, Some(node)).await?;
     if closed > 0 || requeued > 0 {
         tracing::warn!(
             runs = closed,
             builds = requeued,
             "closed what the last process left open"
         );
-    }
-    empty(&inner.config.work_dir)
-        .await
-        .map_err(Error::internal)?;
-    if let Some(folder) = &inner.config.memory_dir {
-        empty(folder).await.map_err(Error::internal)?;
     }
     Ok(())
 }
@@ -60,7 +65,15 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
             () = tokio::time::sleep_until(again) => {}
             () = inner.stop.cancelled() => return,
         }
-        let runs = runs_reap(&inner.ctx, None).await.map(|_| ());
+        // A clock that has just become wrong must not end the leases of others.
+        inner.presence.compare().await;
+        if !inner.may_go_on().await {
+            return;
+        }
+        let alive = inner.signals.known();
+        let runs = runs_reap(&inner.ctx, Lost::Overdue(&alive))
+            .await
+            .map(|_| ());
         let builds = builds_reap(&inner.ctx, None).await.map(|_| ());
         let keys = keys_reap(&inner.ctx.app).await.map(|_| ());
         if let Err(error) = runs.and(builds).and(keys) {

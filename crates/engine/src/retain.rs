@@ -25,6 +25,10 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
             () = inner.stop.cancelled() => return,
         }
         pause = PAUSE;
+        inner.presence.compare().await;
+        if !inner.may_go_on().await {
+            return;
+        }
         tokio::select! {
             () = look(&inner) => {}
             () = inner.stop.cancelled() => return,

@@ -21,6 +21,9 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Schedules);
     loop {
         let hint = listener.next();
+        if !inner.may_go_on().await {
+            return;
+        }
         let began = Instant::now();
         let again = match schedules_fire(&inner.ctx).await {
             Ok(fired) if fired.more && !inner.stop.is_cancelled() => continue,

@@ -70,6 +70,11 @@ id!(
     "tenant"
 );
 id!(
+    /// A server that shares a database with others.
+    NodeId,
+    "node"
+);
+id!(
     /// One request that a tenant run; several may end in one run.
     TriggerId,
     "trigger"

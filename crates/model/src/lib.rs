@@ -17,6 +17,7 @@ mod integration;
 mod lanes;
 mod mode;
 mod names;
+mod node;
 mod page;
 mod patch;
 mod phase;
@@ -37,7 +38,8 @@ pub use decision::{DecisionKind, DecisionNote};
 pub use error::{Error, FieldError, Loc, Result};
 pub use fair::{Turn, share};
 pub use ids::{
-    ApiKeyId, BuildId, IntegrationId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId, TriggerId,
+    ApiKeyId, BuildId, IntegrationId, NodeId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId,
+    TriggerId,
 };
 pub use integration::{
     Connector, Egress, Integration, IntegrationType, LocalRun, Missed, Randomization, Retry,
@@ -46,6 +48,7 @@ pub use integration::{
 pub use lanes::Lane;
 pub use mode::{Mode, Source, TenantSource};
 pub use names::{NameError, check_slug};
+pub use node::{Node, NodeStatus, is_clock_wrong};
 pub use page::{Direction, MAX_LIMIT, Page, PageRequest, Position, Sort, SortKey};
 pub use patch::Patch;
 pub use phase::Phase;

@@ -47,7 +47,8 @@ pub const LIST: List = List {
     ],
     order: "id DESC",
 };
-const RENEW: &str = "UPDATE builds SET lease_until = $4
+const RENEW: &str =
+    "UPDATE builds SET lease_until = CASE WHEN lease_until > $4 THEN lease_until ELSE $4 END
     WHERE id = $1 AND attempt = $2 AND node = $3 AND status = 'Running'
     RETURNING cancel_requested";
 const FINISH: &str = "UPDATE builds SET status = $4, message = $5, tag = $6, commit_hash = $7,
@@ -293,8 +294,8 @@ pub async fn cancel_all(
 }
 
 /// Puts builds whose node is lost back in the queue: building has no effect outside, so it may be
-/// done again. Lost are those whose lease ended before `now`, and those of `node` itself, which
-/// has just started. After `attempts` tries they fail.
+/// done again. Lost are those of `node`, which has just started, whatever the time is; without one, those
+/// whose lease ended before `now`. After `attempts` tries they fail.
 pub async fn requeue_lost(
     tx: &mut Tx,
     node: Option<&str>,
@@ -303,13 +304,13 @@ pub async fn requeue_lost(
 ) -> Result<u64> {
     const FAIL: &str = "UPDATE builds SET status = 'Failed', completed_at = $1, lease_until = NULL,
             message = 'the node that built it was lost, more than once'
-        WHERE status = 'Running' AND (lease_until < $1 OR node = $2) AND attempt >= $3";
+        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2) AND attempt >= $3";
     const CANCEL: &str =
         "UPDATE builds SET status = 'Cancelled', completed_at = $1, lease_until = NULL,
             message = 'cancelled; the node that built it was lost'
-        WHERE status = 'Running' AND (lease_until < $1 OR node = $2) AND cancel_requested = 1";
+        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2) AND cancel_requested = 1";
     const REQUEUE: &str = "UPDATE builds SET status = 'Pending', node = NULL, lease_until = NULL
-        WHERE status = 'Running' AND (lease_until < $1 OR node = $2)";
+        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2)";
     let node = node.unwrap_or("");
     let cancelled = tx.execute(CANCEL, &values![now, node]).await?;
     let failed = tx.execute(FAIL, &values![now, node, attempts]).await?;

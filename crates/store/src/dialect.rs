@@ -73,6 +73,16 @@ impl Dialect {
         }
     }
 
+    /// The server's own time of day at this very instant, in milliseconds since 1970; none: it is ours.
+    pub(crate) fn clock(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)")
+            }
+        }
+    }
+
     /// The members of a JSON array of integers in parameter `n`, as a set for `IN`.
     pub(crate) fn id_list(self, n: usize) -> String {
         match self {

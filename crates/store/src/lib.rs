@@ -23,6 +23,7 @@ pub mod idempotency;
 pub mod integration_secrets;
 pub mod integrations;
 pub mod logs;
+pub mod nodes;
 pub mod notices;
 pub mod outputs;
 pub mod polls;

@@ -31,7 +31,8 @@ const MIGRATIONS: &[Migration] = migrations![
     1 "0001_first_light", 2 "0002_lists", 3 "0003_schedules", 4 "0004_one_build",
     5 "0005_idempotency", 6 "0006_metadata", 7 "0007_sources", 8 "0008_sealed",
     9 "0009_reruns", 10 "0010_given_state", 11 "0011_turns", 12 "0012_decisions",
-    13 "0013_tenant_secrets", 14 "0014_retention", 15 "0015_lanes", 16 "0016_artifacts"
+    13 "0013_tenant_secrets", 14 "0014_retention", 15 "0015_lanes", 16 "0016_artifacts",
+    17 "0017_nodes"
 ];
 
 /// Two nodes that start at once must not both migrate.

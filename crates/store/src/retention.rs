@@ -1,7 +1,7 @@
 //! What is kept no longer, found and removed in small steps: a step is a transaction that others
 //! wait for only some milliseconds.
 
-use marquetry_model::{ReleaseId, RunId, Timestamp, TriggerId};
+use marquetry_model::{ReleaseId, RunId, TenantId, Timestamp, TriggerId};
 
 use crate::query::{json, read_all, read_one};
 use crate::value::{Value, values};
@@ -72,6 +72,23 @@ async fn delete_with_all(tx: &mut Tx, ids: &[i64]) -> Result<()> {
         tx.execute(&sql, &values![json(&ids)]).await?;
     }
     Ok(())
+}
+
+/// Forgets former settings that no run has, of at most `most` of the tenants with an id above `after` that have
+/// any; answers the last of them.
+pub async fn delete_unused_configs(
+    tx: &mut Tx,
+    after: TenantId,
+    most: i64,
+) -> Result<Option<TenantId>> {
+    const PAGE: &str = "SELECT DISTINCT c.tenant_id FROM tenant_configs c
+        JOIN tenants t ON t.id = c.tenant_id
+        WHERE c.tenant_id > $1 AND c.version < t.configs_version ORDER BY c.tenant_id LIMIT $2";
+    let ids = ids_of(tx, PAGE, &values![after, most]).await?;
+    if !ids.is_empty() {
+        delete_configs(tx, &ids).await?;
+    }
+    Ok(ids.last().copied().map(TenantId::new))
 }
 
 /// Former settings of tenants that no run of theirs had.

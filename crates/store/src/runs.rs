@@ -34,7 +34,8 @@ const INSERT: &str = concat!(
     columns!()
 );
 const FIND: &str = concat!("SELECT ", columns!(), " FROM runs WHERE id = $1");
-const RENEW: &str = "UPDATE runs SET lease_until = $4
+const RENEW: &str =
+    "UPDATE runs SET lease_until = CASE WHEN lease_until > $4 THEN lease_until ELSE $4 END
     WHERE id = $1 AND attempt = $2 AND node = $3 AND phase = 'Running'
     RETURNING cancel_requested";
 const FINISH: &str = "UPDATE runs SET phase = $4, message = $5, exit_code = $6, std_out = $7,
@@ -244,7 +245,7 @@ pub(crate) async fn selected(
     LIST.select(tx, filter, request).await
 }
 
-/// Moves the lease; none when the claim is lost, else whether somebody asked to stop.
+/// Moves the lease on, never back; none when the claim is lost, else whether somebody asked to stop.
 pub async fn renew(tx: &mut Tx, claim: &RunClaim, lease_until: Timestamp) -> Result<Option<bool>> {
     let row = values![claim.id, claim.attempt, claim.node.as_str(), lease_until];
     tx.row(RENEW, &row)
@@ -253,7 +254,7 @@ pub async fn renew(tx: &mut Tx, claim: &RunClaim, lease_until: Timestamp) -> Res
         .transpose()
 }
 
-/// Moves the leases of runs that a node watches over; answers which it still holds: id, attempt,
+/// Moves the leases of runs that a node watches over on, never back; answers which it still holds: id, attempt,
 /// and whether somebody asked to stop it. A run that stands under the node's name but is not
 /// among `ids` has nobody who watches over it; its lease ends and it is closed as lost.
 pub async fn renew_node(
@@ -263,7 +264,8 @@ pub async fn renew_node(
     lease_until: Timestamp,
 ) -> Result<Vec<(RunId, i64, bool)>> {
     let sql = format!(
-        "UPDATE runs SET lease_until = $2 WHERE node = $1 AND phase = 'Running' AND id IN {}
+        "UPDATE runs SET lease_until = CASE WHEN lease_until > $2 THEN lease_until ELSE $2 END
+        WHERE node = $1 AND phase = 'Running' AND id IN {}
         RETURNING id, attempt, cancel_requested",
         tx.dialect().id_list(3)
     );
@@ -321,8 +323,8 @@ pub async fn cancel_pending(tx: &mut Tx, id: RunId, now: Timestamp) -> Result<bo
     Ok(tx.execute(SQL, &values![id, now]).await? == 1)
 }
 
-/// Running runs whose node is lost, at most `limit`, taken for this transaction: those whose
-/// lease ended before `now`, and those of `node` itself, which has just started.
+/// Running runs whose node is lost, at most `limit`, taken for this transaction: those of `node`, which has
+/// just started, whatever the time is; without one, those whose lease ended before `now`.
 pub async fn claim_lost(
     tx: &mut Tx,
     node: Option<&str>,
@@ -330,7 +332,7 @@ pub async fn claim_lost(
     limit: i64,
 ) -> Result<Vec<Run>> {
     let sql = format!(
-        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND (r.lease_until < $1 OR r.node = $2)
+        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND (($2 = '' AND r.lease_until < $1) OR r.node = $2)
         ORDER BY r.id LIMIT $3{}",
         columns!(),
         tx.dialect().skip_locked("r")

@@ -73,6 +73,7 @@ from_ids!(
     ApiKeyId,
     BuildId,
     IntegrationId,
+    NodeId,
     OutputId,
     ReleaseId,
     RunId,

@@ -23,6 +23,7 @@ mod integrations;
 mod kill;
 mod lists;
 mod logs;
+mod nodes;
 mod notices;
 mod opening;
 mod polls;

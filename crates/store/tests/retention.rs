@@ -162,6 +162,33 @@ on_both! {
         assert_eq!(tenant_configs::find(&mut tx, id, 0).await.unwrap(), None);
     }
 
+    async fn settings_that_no_run_had_leave_without_one(db) {
+        let world = World::make(db, 2).await;
+        let [id, other] = world.tenants[..] else { panic!() };
+        let mut tx = db.write().await;
+        for tenant in [id, other] {
+            let configs = tenants::get(&mut tx, tenant).await.unwrap().configs;
+            for _ in 0..2 {
+                tenant_configs::insert(&mut tx, tenant, &configs).await.unwrap();
+            }
+        }
+        // One that none had, and one that a run had.
+        ended(&mut tx, &world, id, at(1)).await;
+        let run = runs::find(&mut tx, RunId::new(1)).await.unwrap().unwrap();
+        runs::update_configs_version(&mut tx, run.id, 1).await.unwrap();
+        let next = retention::delete_unused_configs(&mut tx, TenantId::new(0), 1).await.unwrap();
+        assert_eq!(next, Some(id));
+        let mut left = Vec::new();
+        for version in 0..3 {
+            left.push(tenant_configs::find(&mut tx, id, version).await.unwrap().is_some());
+        }
+        assert_eq!(left, [false, true, false], "the present ones are the tenant's own");
+        assert!(tenant_configs::find(&mut tx, other, 0).await.unwrap().is_some(), "not yet");
+        assert_eq!(retention::delete_unused_configs(&mut tx, id, 9).await.unwrap(), Some(other));
+        assert_eq!(tenant_configs::find(&mut tx, other, 0).await.unwrap(), None);
+        assert_eq!(retention::delete_unused_configs(&mut tx, other, 9).await.unwrap(), None);
+    }
+
     async fn cancelled_triggers_leave(db) {
         let world = World::make(db, 1).await;
         let mut tx = db.write().await;

@@ -120,7 +120,7 @@ on_both! {
             (None, 90_001, 9, vec![a.id, b.id]),
             (None, 90_001, 1, vec![a.id]),
             (Some("a"), 0, 9, vec![a.id]),
-            (Some("b"), 60_001, 9, vec![a.id, b.id]),
+            (Some("b"), 60_001, 9, vec![b.id]),
             (Some("c"), 0, 9, vec![]),
             (Some(""), 0, 9, vec![]),
         ] {

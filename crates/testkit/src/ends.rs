@@ -20,6 +20,15 @@ impl Inside {
         assert_eq!(finished.kept, [true], "the claim holds");
     }
 
+    /// Ends a run that was taken because its node cannot go on.
+    pub async fn cut_off_run(&self, run: &Run, claim: &RunClaim) {
+        let outcome = Outcome::platform("the server was stopped while this ran".to_owned());
+        let mut judged = Judged::new(self, run.clone(), claim.clone(), outcome).await;
+        judged.cut_off = Some("the server was stopped while this ran");
+        let finished = runs_finish(&self.system(), vec![judged.as_end()], None).await;
+        assert_eq!(finished.unwrap().kept, [true], "the claim holds");
+    }
+
     /// Ends runs at once, well, and takes what waits for this many places.
     pub async fn end_runs(&self, runs: &[(Run, RunClaim)], places: usize) -> Finished {
         let ends = runs.iter().cloned();
@@ -61,6 +70,7 @@ struct Judged {
     claim: RunClaim,
     outcome: Outcome,
     learned: Learned,
+    cut_off: Option<&'static str>,
     log: LogEnd,
 }
 
@@ -85,12 +95,14 @@ impl Judged {
             claim,
             outcome,
             learned,
+            cut_off: None,
             log,
         }
     }
 
     fn as_end(&self) -> RunEnd<'_> {
         RunEnd {
+            cut_off: self.cut_off,
             tenant: self.run.tenant_id,
             claim: &self.claim,
             outcome: &self.outcome,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use marquetry_app::triggers::{TriggerInput, trigger_accept};
 use marquetry_app::{idempotency, run_engine};
 use marquetry_blobs::Kind;
-use marquetry_model::{IntegrationId, Mode, Release, Source, TenantId};
+use marquetry_model::{IntegrationId, Mode, Release, RunId, Source, TenantId};
 use rusqlite::Connection;
 
 use crate::inside::{BuildClaim, Inside, release};
@@ -95,8 +95,15 @@ impl Inside {
     /// Closes what lost nodes left and forgets keys of requests whose time is over, as a node does;
     /// answers how many runs were lost.
     pub async fn reap(&self) -> usize {
+        self.reap_beside(&[]).await
+    }
+
+    /// The same by a node that executes these runs itself.
+    pub async fn reap_beside(&self, alive: &[RunId]) -> usize {
         idempotency::keys_reap(&self.app).await.unwrap();
-        run_engine::runs_reap(&self.system(), None).await.unwrap()
+        run_engine::runs_reap(&self.system(), run_engine::Lost::Overdue(alive))
+            .await
+            .unwrap()
     }
 
     /// A webhook of a tenant, which has no door yet.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_app::jobs::RunJob;
+use marquetry_app::nodes::{NodeSign, node_tell};
 use marquetry_app::retention::{Removed, Retention, retain};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_app::{
@@ -13,8 +14,8 @@ use marquetry_app::{
 };
 use marquetry_blobs::Blobs;
 use marquetry_model::{
-    ApiKeyId, Build, BuildId, BuildStatus, Given, Integration, IntegrationId, Mode, NewBuild,
-    Release, ReleaseId, Run, SimClock, Tenant, TenantId, Timestamp,
+    ApiKeyId, Build, BuildId, BuildStatus, Given, Integration, IntegrationId, Mode, NewBuild, Node,
+    NodeId, Release, ReleaseId, Run, SimClock, Tenant, TenantId, Timestamp,
 };
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
@@ -23,7 +24,7 @@ pub use marquetry_store::runs::RunClaim;
 use marquetry_store::runs::{Claimer, NewRun};
 use marquetry_store::tenant_states::Dispatched;
 use marquetry_store::{
-    Options, Store, data_keys, integrations, reruns, runs, tenant_configs, tenant_secrets,
+    Options, Store, data_keys, integrations, nodes, reruns, runs, tenant_configs, tenant_secrets,
     tenant_states, tenants,
 };
 use marquetry_vault::Place;
@@ -125,6 +126,44 @@ impl Inside {
     /// The platform itself.
     pub fn system(&self) -> Ctx {
         Ctx::system(Arc::clone(&self.app))
+    }
+
+    /// What a node tells of itself, which has two of its eight places taken.
+    pub async fn node_tells(&self, name: &str, draining: bool) {
+        let sign = NodeSign {
+            name: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            roles: vec!["api".to_owned(), "runner".to_owned()],
+            run_slots: 8,
+            live_runs: 2,
+            build_slots: 0,
+            live_builds: 0,
+            draining,
+            started_at: self.app.now(),
+        };
+        node_tell(&self.system(), &sign).await.unwrap();
+    }
+
+    /// A node that told of itself at the time of the test, whatever the database's clock shows.
+    pub async fn node_was_seen(&self, name: &str) {
+        let now = self.app.now();
+        let node = Node {
+            id: NodeId::new(0),
+            name: name.to_owned(),
+            version: "0.1.0".to_owned(),
+            roles: Vec::new(),
+            run_slots: 0,
+            live_runs: 0,
+            build_slots: 0,
+            live_builds: 0,
+            clock_ahead_ms: None,
+            draining: false,
+            started_at: now,
+            seen_at: now,
+        };
+        let mut tx = self.app.store.write().await.unwrap();
+        nodes::update(&mut tx, &node).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Takes the oldest waiting build, as a node does.

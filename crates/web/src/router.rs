@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, bulk, environment, explanations, integrations, keys, logs, metadata, releases, reruns,
-    runs, schedules, tenants, triggers, uploads,
+    builds, bulk, environment, explanations, integrations, keys, logs, metadata, nodes, releases,
+    reruns, runs, schedules, tenants, triggers, uploads,
 };
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
@@ -76,6 +76,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(logs::signed_log))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(nodes::list))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquetry_model::{
-    Bundle, Decision, DecisionKind, DecisionNote, Error, Integration, Release, Result, Run, Tenant,
+    Bundle, Decision, DecisionKind, DecisionNote, Integration, Release, Result, Run, Tenant,
     TenantId, Timestamp, TriggerId, Waiting, bundle,
 };
 use marquetry_store::runs::{Claimer, NewRun};
@@ -18,7 +18,7 @@ use crate::explain::noted;
 use crate::jobs::Claimed;
 use crate::known::Known;
 
-/// When dispatch looks again at a tenant whose release is gone.
+/// When dispatch looks again at a tenant whose release, or whose other half, is gone.
 const NO_RELEASE: Duration = Duration::from_secs(60);
 /// About how many waiting triggers are read together: a tenant may have ten thousand.
 const READ_TOGETHER: i64 = 20_000;
@@ -87,9 +87,14 @@ pub(super) async fn make(
     let mut made = Vec::with_capacity(ids.len());
     let (mut part, mut waiting) = (Vec::new(), 0);
     for id in ids {
-        // One that is passed over would be due, and looked at, for ever.
         let (Some(tenant), Some(state)) = (tenants.remove(id), states.remove(id)) else {
-            return Err(Error::not_found(TenantId::KIND, id));
+            // Due at once it would be looked at for ever, and an error would stop all others.
+            tracing::error!(tenant = %id, "this tenant is half there; it is looked at again in a minute");
+            let again = (*id, Some(terms.now.plus(NO_RELEASE)));
+            tenant_states::update_due(tx, &[again])
+                .await
+                .map_err(store_error)?;
+            continue;
         };
         waiting += state.waiting;
         part.push((tenant, state));
@@ -164,6 +169,9 @@ async fn next(
     waiting: &[Waiting],
     terms: &Terms<'_>,
 ) -> Result<Next> {
+    if tenant.archived_at.is_some() {
+        return Ok(Next::Wait(None));
+    }
     let integration = known.integration(tx, tenant.integration_id).await?;
     if integration.paused {
         return Ok(Next::Hold(DecisionKind::HeldPaused, None));

@@ -7,7 +7,7 @@ use marquetry_model::{
     Loc, LocalRun, Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
     ScheduleChoice, Scope, TenantId, Timestamp,
 };
-use marquetry_store::{WriteTx, builds, integrations, tenant_states, triggers, turns};
+use marquetry_store::{WriteTx, builds, integrations, schedules, tenant_states, triggers, turns};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
@@ -296,8 +296,9 @@ pub async fn integration_archive(
 
 /// Cancels what waits for a tenant that is being archived.
 pub(crate) async fn cancel_waiting(tx: &mut WriteTx, id: TenantId, now: Timestamp) -> Result<()> {
-    // Takes the row that accepting a trigger takes too: none can slip in between.
-    tenant_states::update_cancelled(tx, id, 0)
+    // Takes the row that accepting a trigger takes too, and a tick of the schedule: none can slip in
+    // between, and who waits for it finds that nothing is due.
+    schedules::update_next(tx, id, None)
         .await
         .map_err(store_error)?;
     let count = triggers::cancel_waiting(tx, id, now)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use marquetry_app::run_engine::runs_reap;
+use marquetry_app::run_engine::{Lost, runs_reap};
 use marquetry_model::{Phase, RunId};
 
 use crate::world::World;
@@ -30,14 +30,15 @@ impl World {
             };
             running.push(*id);
             let its_own = starting == Some(node);
-            if its_own || until.plus(LATEST) < now {
+            if its_own || (starting.is_none() && until.plus(LATEST) < now) {
                 must.insert(*id);
             }
-            if its_own || until < now {
+            if its_own || (starting.is_none() && until < now) {
                 may.insert(*id);
             }
         }
-        let count = runs_reap(&self.ctx(), starting).await.unwrap();
+        let which = starting.map_or(Lost::Overdue(&[]), Lost::Of);
+        let count = runs_reap(&self.ctx(), which).await.unwrap();
         let truth = self.read().await;
         running.retain(|id| truth.runs[id].0.phase.is_final());
         let closed: BTreeSet<RunId> = running.into_iter().collect();

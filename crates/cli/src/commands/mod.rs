@@ -15,6 +15,7 @@ mod integrations;
 mod keys;
 mod logs;
 mod manifest;
+mod nodes;
 mod pack;
 mod releases;
 mod runs;
@@ -112,6 +113,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// The log of a run.
     Logs(logs::LogsArgs),
+    /// Nodes: the servers that share the database.
+    Nodes(nodes::NodesArgs),
     /// Versions of this program and of the server's API.
     Version(version::VersionArgs),
 }
@@ -141,6 +144,7 @@ pub(crate) async fn run(
         Command::Runs(args) => runs::run(args, to).await,
         Command::Explain(args) => explain::run(args, to).await,
         Command::Logs(args) => logs::run(args, to).await,
+        Command::Nodes(args) => nodes::run(args, to).await,
         Command::Version(args) => version::run(&args, to).await,
     }
 }

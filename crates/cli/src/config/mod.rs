@@ -43,6 +43,21 @@ pub(crate) enum Role {
     Runner,
 }
 
+impl Role {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 4] = [Self::Api, Self::Scheduler, Self::Builder, Self::Runner];
+
+    /// The word for it in settings and answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Scheduler => "scheduler",
+            Self::Builder => "builder",
+            Self::Runner => "runner",
+        }
+    }
+}
+
 /// How much of the sandbox must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxMode {

@@ -147,7 +147,7 @@ impl Reader<'_> {
         roles.sort_unstable();
         roles.dedup();
         if roles.is_empty() {
-            return vec![Role::Api, Role::Scheduler, Role::Builder, Role::Runner];
+            return Role::ALL.to_vec();
         }
         roles
     }

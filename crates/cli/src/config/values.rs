@@ -90,13 +90,7 @@ pub(super) fn blobs(text: &str) -> Result<BlobsLocation, Wrong> {
 
 /// One of the roles.
 pub(super) fn role(text: &str) -> Result<Role, Wrong> {
-    const KNOWN: [(&str, Role); 4] = [
-        ("api", Role::Api),
-        ("scheduler", Role::Scheduler),
-        ("builder", Role::Builder),
-        ("runner", Role::Runner),
-    ];
-    one_of(text, "role", &KNOWN)
+    one_of(text, "role", &Role::ALL.map(|role| (role.as_str(), role)))
 }
 
 /// How much of the sandbox must be there.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use marquetry_app::secret_sweeps::secrets_sweep;
 use marquetry_app::{App, Ctx, bootstrap_key};
-use marquetry_engine::{Engine, Neighbours};
+use marquetry_engine::{Engine, Neighbours, Presence};
 use marquetry_sandbox::Sandbox;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -43,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) sandbox: Option<Sandbox>,
     engine: Option<Engine>,
     neighbours: Neighbours,
+    presence: Presence,
     stop: oneshot::Sender<()>,
     web: JoinHandle<std::io::Result<()>>,
     folder: DataFolder,
@@ -67,6 +68,7 @@ impl Server {
         let new_key = first_key(config, &folder, &app).await?;
         let works = config.roles.iter().any(|role| *role != Role::Api);
         let neighbours = Neighbours::start(&app);
+        let presence = Presence::new(&app, parts::about(config, &folder)).await?;
         let sandbox = if works {
             Some(start_sandbox(config, &folder, choices).await?)
         } else {
@@ -74,11 +76,14 @@ impl Server {
         };
         let engine = match &sandbox {
             Some(sandbox) => {
-                let app = Arc::clone(&app);
-                Some(parts::engine(config, &folder, app, sandbox.clone(), host_path).await?)
+                let settings = parts::engine_config(config, &folder, host_path)?;
+                let prepared = parts::prepared(config, &folder).await?;
+                let (app, sandbox) = (Arc::clone(&app), sandbox.clone());
+                Some(Engine::start(app, sandbox, &presence, prepared, settings).await?)
             }
             None => None,
         };
+        presence.announce().await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
         let router = marquetry_web::router(Arc::clone(&app), parts::web(config, &app));
@@ -93,6 +98,7 @@ impl Server {
             sandbox,
             engine,
             neighbours,
+            presence,
             stop,
             web,
             folder,
@@ -108,9 +114,13 @@ impl Server {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         // If nobody listens, it has stopped already.
         let _ = self.stop.send(());
-        if let Some(engine) = self.engine {
-            engine.shutdown(DRAIN).await;
-        }
+        let engine = async {
+            if let Some(engine) = self.engine {
+                engine.shutdown(DRAIN).await;
+            }
+        };
+        tokio::join!(engine, self.presence.drain());
+        self.presence.shutdown().await;
         self.neighbours.shutdown().await;
         self.web.await.context("the web server ended badly")??;
         Ok(())

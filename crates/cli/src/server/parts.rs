@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use marquetry_app::retention::Retention;
 use marquetry_app::{App, Limits, Settings};
 use marquetry_blobs::{ArtifactCache, Blobs, ExtractLimits, S3Settings};
-use marquetry_engine::{BuildSettings, Config, Engine, Prepared, Roles, RunSettings};
+use marquetry_engine::{About, BuildSettings, Config, Prepared, Roles, RunSettings};
 use marquetry_model::SystemClock;
 use marquetry_outbound::{AddressPolicy, Resolver};
 use marquetry_sandbox::{Mode, Sandbox};
@@ -193,13 +193,33 @@ pub(crate) fn sandbox_config(
     sandbox
 }
 
-pub(super) async fn engine(
+/// What this node tells of itself.
+pub(super) fn about(config: &ServerConfig, folder: &DataFolder) -> About {
+    let of = |role, slots| {
+        if config.roles.contains(&role) {
+            slots
+        } else {
+            0
+        }
+    };
+    About {
+        name: folder.node.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        roles: config
+            .roles
+            .iter()
+            .map(|role| role.as_str().to_owned())
+            .collect(),
+        run_slots: of(Role::Runner, config.run_slots),
+        build_slots: of(Role::Builder, config.build_slots),
+    }
+}
+
+/// What must be opened before the engine starts.
+pub(super) async fn prepared(
     config: &ServerConfig,
     folder: &DataFolder,
-    app: Arc<App>,
-    sandbox: Sandbox,
-    host_path: OsString,
-) -> anyhow::Result<Engine> {
+) -> anyhow::Result<Prepared> {
     let limits = ExtractLimits::default();
     // What was built under a larger limit, here or by another node, is unpacked still.
     let most = limits.max_bytes.max(config.limits.build_artifact_mb << 20);
@@ -210,8 +230,17 @@ pub(super) async fn engine(
     };
     let most = config.limits.artifact_cache_mb << 20;
     let artifacts = ArtifactCache::open(&folder.below("artifacts")?, limits, most).await?;
+    Ok(Prepared { artifacts })
+}
+
+/// Settings of this node's engine.
+pub(super) fn engine_config(
+    config: &ServerConfig,
+    folder: &DataFolder,
+    host_path: OsString,
+) -> anyhow::Result<Config> {
     let has = |role| config.roles.contains(&role);
-    let settings = Config {
+    Ok(Config {
         node: folder.node.clone(),
         roles: Roles {
             scheduler: has(Role::Scheduler),
@@ -230,6 +259,5 @@ pub(super) async fn engine(
         resolver: Arc::new(Resolver::system()),
         run: run(config),
         build: build(config),
-    };
-    Ok(Engine::start(app, sandbox, Prepared { artifacts }, settings).await?)
+    })
 }

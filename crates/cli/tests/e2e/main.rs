@@ -32,6 +32,7 @@ mod tutorial;
 mod upload;
 mod usage;
 mod walk;
+mod wrong_clock;
 
 use marquetry_testkit::{Database, ServerOptions, TestServer};
 

@@ -39,6 +39,9 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Builds);
     loop {
         let hint = listener.next();
+        if !inner.may_go_on().await {
+            return;
+        }
         let mut again = inner.look_again(None);
         let free = i64::try_from(inner.builds.free()).unwrap_or(i64::MAX);
         if free > 0 {
@@ -126,6 +129,7 @@ async fn beat(
                 continue;
             }
         }
+        inner.presence.compare().await;
         let until = tokio::time::Instant::now() + inner.config.lease;
         match build_progress(&inner.ctx, claim, inner.lease_until(), None).await {
             Ok(Some(cancel)) => signal.send_modify(|s| {

@@ -127,8 +127,8 @@ impl Ends {
         };
         let ends = batch.iter().map(|one| one.ended.end()).collect();
         let places = batch.iter().filter(|one| one.slot.is_some());
-        // A node that stops takes nothing more.
-        let stops = inner.stop.is_cancelled();
+        // A node that stops, or whose clock is wrong, takes nothing more.
+        let stops = inner.stop.is_cancelled() || !inner.presence.may_claim();
         let places = if stops { 0 } else { places.count() };
         let claimer = inner.claimer();
         let next = (places > 0).then_some((&claimer, places));

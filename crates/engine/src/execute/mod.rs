@@ -28,6 +28,9 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
     loop {
         let hint = listener.next();
         inner.runs.want(true);
+        if !inner.may_go_on().await {
+            return;
+        }
         let free = inner.runs.free();
         let again = match look(&inner, free).await {
             Ok(taken) => start(&inner, taken, free),
@@ -75,7 +78,7 @@ fn spawn(inner: &Arc<Inner>, job: RunJob, slot: Slot) {
 impl Places for Inner {
     fn take(self: Arc<Self>) -> Option<Box<dyn Place>> {
         // While dispatch would use a place, what has waited longest comes first.
-        if self.stop.is_cancelled() || self.runs.is_wanted() {
+        if self.stop.is_cancelled() || self.runs.is_wanted() || !self.presence.may_claim() {
             return None;
         }
         let slot = self.runs.try_take()?;

@@ -54,6 +54,20 @@ pub(super) fn judge(end: End) -> Outcome {
     outcome
 }
 
+/// Why the platform ended a run, where its node could not go on.
+pub(super) type CutOff = Option<&'static str>;
+
+/// Whether it is the node's fault that a run has ended, as if it had been lost.
+pub(super) fn cut_off(ended: &Ended, stopped: Option<Stopped>) -> CutOff {
+    match stopped {
+        Some(Stopped::Shutdown) => Some("the server was stopped while this ran"),
+        None if matches!(ended.cause, Cause::LeaseEnded) => {
+            Some("the node that ran this could not reach the database")
+        }
+        Some(Stopped::Timeout | Stopped::Cancelled | Stopped::Lost) | None => None,
+    }
+}
+
 fn phase(end: &End) -> (Phase, Option<String>, bool) {
     match end.stopped {
         Some(Stopped::Timeout) => {

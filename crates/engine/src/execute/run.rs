@@ -21,7 +21,7 @@ use marquetry_store::runs::RunClaim;
 
 use super::ends::Settled;
 use super::files;
-use super::outcome::{End, judge};
+use super::outcome::{CutOff, End, cut_off, judge};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
@@ -52,6 +52,8 @@ pub(super) struct RunEnded {
     claim: RunClaim,
     outcome: Outcome,
     learned: Learned,
+    /// Why the platform ended it, where its node could not go on.
+    cut_off: CutOff,
     /// What of its log is not stored.
     rest: LogEnd,
     log_bytes: u64,
@@ -64,6 +66,7 @@ impl RunEnded {
             claim: &self.claim,
             outcome: &self.outcome,
             learned: &self.learned,
+            cut_off: self.cut_off,
             log: self.rest.clone(),
         }
     }
@@ -76,8 +79,12 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
         node: inner.config.node.clone(),
     };
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
+    let mut cut_off = None;
     let mut outcome = match attempt(inner, job, &claim, &mut log).await {
-        Ok(outcome) => outcome,
+        Ok((outcome, why)) => {
+            cut_off = why;
+            outcome
+        }
         Err(StartError::Refused(message)) => {
             log.say(&format!("the run could not be started: {message}"));
             Outcome {
@@ -106,6 +113,7 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
         claim,
         outcome,
         learned,
+        cut_off,
         rest,
         log_bytes,
     }
@@ -186,7 +194,7 @@ async fn attempt(
     job: &RunJob,
     claim: &RunClaim,
     log: &mut LogBuffer,
-) -> Result<Outcome, StartError> {
+) -> Result<(Outcome, CutOff), StartError> {
     let registered = inner.signals.register(claim.id, claim.attempt);
     // Folder and release are held until the run has ended: the release stays unpacked so long.
     let (release, place, mut waiting) = match inner.prestart.take(inner, job) {
@@ -221,7 +229,7 @@ async fn in_layout(
     layout: &Layout,
     waiting: &mut Option<Waiting>,
     signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
-) -> Result<Outcome, StartError> {
+) -> Result<(Outcome, CutOff), StartError> {
     // It may have been allowed when the integration was saved.
     if egress(job) == Egress::Host && !inner.ctx.app.settings.host_network_allowed {
         let message = "egress host is not allowed here; change the integration's egress, or the operator opens it with --allow-host-network";
@@ -261,13 +269,15 @@ async fn in_layout(
         say_refused(log, &relay.close().await);
     }
     let memory_mb = memory_mb(inner, job);
-    Ok(judge(End {
+    let cut_off = cut_off(&ended, stopped);
+    let outcome = judge(End {
         ended,
         stopped,
         stdout,
         memory_mb,
         timeout_s,
-    }))
+    });
+    Ok((outcome, cut_off))
 }
 
 /// The narrower of the integration's setting and the manifest's wish.

@@ -17,6 +17,8 @@ mod journey;
 mod keys;
 mod lists;
 mod logs;
+mod lost;
+mod nodes;
 mod operations;
 mod outputs;
 mod paging;

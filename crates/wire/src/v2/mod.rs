@@ -7,6 +7,7 @@ mod explanations;
 mod integrations;
 mod keys;
 mod logs;
+mod nodes;
 mod releases;
 mod reruns;
 mod runs;
@@ -25,6 +26,7 @@ pub use integrations::{
 };
 pub use keys::{CreateKey, CreatedKey, Key};
 pub use logs::LogEvent;
+pub use nodes::Node;
 pub use releases::IntegrationRelease;
 pub use reruns::{Origin, OriginOrObject, Output, RerunRun, SetTenantState, TenantState};
 pub use runs::{Run, RunStatus, RunTrigger, RunUsage};

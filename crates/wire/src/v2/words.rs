@@ -24,6 +24,8 @@ macro_rules! words {
 }
 
 words! {
+    /// What can be said of a node.
+    NodeStatus: marquetry_model::NodeStatus,
     /// Whose code an integration is.
     IntegrationType: marquetry_model::IntegrationType,
     /// A moving choice of release.

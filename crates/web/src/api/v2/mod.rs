@@ -8,6 +8,7 @@ pub(crate) mod integrations;
 pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod metadata;
+pub(crate) mod nodes;
 pub(super) mod paths;
 pub(crate) mod releases;
 pub(crate) mod reruns;
