@@ -109,6 +109,19 @@ where
     }
 }
 
+/// Works on when the caller goes away: it finds the answer under its key when it comes back.
+pub(crate) async fn to_the_end(
+    work: impl Future<Output = Result<Response, ApiError>> + Send + 'static,
+) -> Result<Response, ApiError> {
+    match tokio::spawn(work).await {
+        Ok(answer) => answer,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(Error::internal(cancelled).into()),
+        },
+    }
+}
+
 async fn keep(attempt: &Attempt, response: Response) -> Result<Response, ApiError> {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map_err(Error::internal)?.to_bytes();

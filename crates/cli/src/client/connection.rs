@@ -43,6 +43,11 @@ impl ConnectionArgs {
         Client::new(&self.url, self.key())
     }
 
+    /// The same for a request whose answer comes after long work, in which nothing is heard.
+    pub(crate) fn patient_client(&self) -> Result<Client, ClientError> {
+        Client::patient(&self.url, self.key())
+    }
+
     fn key(&self) -> Option<String> {
         let given = self.api_key.as_deref().map(str::trim);
         if let Some(key) = given.filter(|key| !key.is_empty()) {

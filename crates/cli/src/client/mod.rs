@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the longest wait that a route allows (60 s), and than the pause between two signs of
 /// life of a followed log.
 const SILENCE: Duration = Duration::from_secs(75);
+/// How long one request may be worked on: something that is done to ten thousand tenants one after another.
+const LONGEST_WORK: Duration = Duration::from_secs(3600);
 /// How long sending an archive may take.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(3600);
 /// No answer of the API but a log is larger, and a log has at most 50 MiB.
@@ -48,6 +50,11 @@ impl Client {
     /// key cannot be a header.
     pub(crate) fn new(base: &str, key: Option<String>) -> Result<Self, ClientError> {
         Self::with_silence(base, key, SILENCE)
+    }
+
+    /// The same for requests whose answer may be long in coming.
+    pub(crate) fn patient(base: &str, key: Option<String>) -> Result<Self, ClientError> {
+        Self::with_silence(base, key, LONGEST_WORK)
     }
 
     fn with_silence(

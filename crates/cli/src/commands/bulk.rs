@@ -132,7 +132,7 @@ fn items(done: &Value, to: &mut Printer) {
 }
 
 pub(super) async fn run(args: BulkArgs, to: &mut Printer) -> anyhow::Result<u8> {
-    let client = args.connection.client()?;
+    let client = args.connection.patient_client()?;
     let body = args.body(&client).await?;
     let done = client.post("/v2/bulk", &[], Some(&body)).await?;
     show::answer(&done, args.connection.json, to, items);

@@ -1,13 +1,14 @@
 //! One act over many tenants.
 
 use axum::response::Response;
+use marquetry_app::Ctx;
 use marquetry_app::bulk::{self, BulkAction, BulkChange, BulkFilter};
 use marquetry_model::{Error, IntegrationId, Mode, ReleaseId, TenantId};
 use marquetry_wire::v2::{self, BulkItem, BulkRequest, BulkResult, ErrorMessage};
 
 use super::Answer;
 use crate::extract::{Caller, Checked, Json, Write, json_body};
-use crate::once::once;
+use crate::once::{once, to_the_end};
 use crate::openapi::InputRefusals;
 use crate::reply;
 
@@ -24,6 +25,10 @@ pub(crate) async fn act(
     Caller(ctx, _): Caller<Write>,
     input: Checked<(), (), Json<BulkRequest>>,
 ) -> Answer {
+    to_the_end(all(ctx, input)).await
+}
+
+async fn all(ctx: Ctx, input: Checked<(), (), Json<BulkRequest>>) -> Answer {
     let Json(body) = input.body;
     let action = action(&body)?;
     let (filter, dry_run) = (filter(body.filter), body.dry_run);
