@@ -170,7 +170,6 @@ impl Walk {
         let inside = &self.client.inside;
         match act.split_once(' ').unwrap_or((act, "")) {
             ("build", _) => self.build = Some(inside.take_build().await),
-            ("node", name) => inside.node_tells(name, false).await,
             ("run", _) => self.run = Some(inside.take_run().await),
             ("log", text) => {
                 let (run, claim) = self.run.as_ref().unwrap();
