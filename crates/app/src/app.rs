@@ -46,6 +46,8 @@ pub struct Settings {
 pub struct Limits {
     /// Triggers that may wait for one tenant.
     pub waiting_per_tenant: i64,
+    /// Requests that may wait to write on one node; who comes then is told to come again.
+    pub waiting_writes: usize,
     /// Triggers that one run takes at most.
     pub most_in_bundle: usize,
     /// The time limit of an integration that asks for none, in seconds.
@@ -68,6 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             waiting_per_tenant: 10_000,
+            waiting_writes: 2_000,
             most_in_bundle: MAX_BUNDLE,
             usual_run_s: 600,
             longest_run_s: 24 * 3600,

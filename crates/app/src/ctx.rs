@@ -70,7 +70,20 @@ impl Ctx {
         self.app.store.read().await.map_err(store_error)
     }
 
+    /// # Errors
+    ///
+    /// Too many wait to write already, and this is a caller's wish: what the platform itself has to do is not
+    /// refused.
     pub(crate) async fn write(&self) -> Result<WriteTx> {
+        let most = self.app.settings.limits.waiting_writes;
+        if matches!(self.principal, Principal::Key { .. })
+            && self.app.store.waiting_writers() >= most
+        {
+            return Err(Error::RateLimited {
+                retry_after_s: 1,
+                message: format!("{most} requests wait to be written by this node; try again"),
+            });
+        }
         self.app.store.write().await.map_err(store_error)
     }
 

@@ -48,16 +48,22 @@ pub(crate) async fn note_refusal<T>(ctx: &Ctx, done: Result<T, NotAccepted>) -> 
     match done {
         Ok(done) => Ok(done),
         Err(NotAccepted::Refused(refusal)) => {
-            let mut tx = ctx.write().await?;
-            let note = noted(refusal.tenant, refusal.kind, ctx.now());
-            decisions::insert(&mut tx, &[note])
-                .await
-                .map_err(store_error)?;
-            tx.commit().await.map_err(store_error)?;
+            // It is refused, whether or not that can be told later.
+            if let Err(error) = note(ctx, refusal.tenant, refusal.kind).await {
+                tracing::debug!(tenant = %refusal.tenant, error = &error as &dyn std::error::Error, "a refusal was not noted");
+            }
             Err(refusal.error)
         }
         Err(NotAccepted::Failed(error)) => Err(error),
     }
+}
+
+async fn note(ctx: &Ctx, tenant: TenantId, kind: DecisionKind) -> Result<()> {
+    let mut tx = ctx.write().await?;
+    decisions::insert(&mut tx, &[noted(tenant, kind, ctx.now())])
+        .await
+        .map_err(store_error)?;
+    tx.commit().await.map_err(store_error)
 }
 
 /// Why there is no trigger.

@@ -80,6 +80,11 @@ impl PgStore {
         Ok(tx)
     }
 
+    /// How many wait for a connection of their own.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pool.status().waiting
+    }
+
     pub(crate) async fn read(&self) -> Result<PgTx> {
         Ok(PgTx {
             client: Some(Held::Shared(self.readers.take().await?)),

@@ -84,6 +84,14 @@ impl Store {
         Ok(WriteTx(Tx::new(inner)))
     }
 
+    /// How many on this node wait to begin a transaction that writes.
+    pub fn waiting_writers(&self) -> usize {
+        match &self.0 {
+            Engine::Sqlite(sqlite) => sqlite.waiting_writers(),
+            Engine::Postgres(postgres) => postgres.waiting(),
+        }
+    }
+
     /// Brings all that is committed into SQLite's file and empties the log beside it, which else
     /// keeps former rows for a while. Where somebody reads for long, the log stays.
     pub async fn empty_log(&self) -> Result<()> {

@@ -62,6 +62,10 @@ impl SqliteStore {
         })
     }
 
+    pub(crate) fn waiting_writers(&self) -> usize {
+        self.writers.waiting()
+    }
+
     pub(crate) async fn write(&self) -> Result<SqliteWriter> {
         self.writers.begin().await
     }

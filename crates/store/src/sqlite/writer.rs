@@ -76,6 +76,11 @@ impl Writers {
         })
     }
 
+    /// How many wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+
     /// Commits what is open, and empties the log, which takes as long as the disk needs.
     pub(crate) async fn empty_log(&self) -> Result<()> {
         let mut turn = Arc::clone(&self.0.turn).lock_owned().await;

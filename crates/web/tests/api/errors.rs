@@ -1,13 +1,19 @@
 //! Which failure has which status and body.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::Method;
 use marquetry_app::Limits;
-use marquetry_testkit::Inside;
+use marquetry_testkit::{Inside, both_databases, eventually};
 use marquetry_web::WebConfig;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::client::Client;
+
+/// More than may write at once, on either database.
+const WRITERS: usize = 20;
 
 #[tokio::test]
 async fn what_does_not_exist_has_a_message() {
@@ -115,6 +121,47 @@ async fn too_many_waiting_triggers_are_refused_for_a_while() {
     let large = serde_json::json!({"text": "x".repeat(64 << 10)});
     client.post(&path, large).await.expect(429);
     assert_eq!(client.inside.blobs()["payload"].count, 0);
+}
+
+both_databases! {
+    async fn a_node_that_does_not_come_round_to_writing_refuses_more_of_it(database) {
+        const MOST: usize = 5;
+        let limits = Limits {
+            waiting_writes: MOST,
+            ..Limits::default()
+        };
+        let client = Client::of(Inside::with(database, limits).await, WebConfig::default());
+        let tenant = client.runnable().await;
+        let path = format!("/v2/tenants/{tenant}/sync?mode=normal");
+        // All that writes waits for this.
+        let mut held = Vec::new();
+        for _ in 0..WRITERS {
+            let begun = tokio::time::timeout(Duration::from_millis(50), client.inside.app.store.write());
+            match begun.await {
+                Ok(tx) => held.push(tx.unwrap()),
+                Err(_) => break,
+            }
+        }
+        let waiting: Vec<_> = (0..MOST)
+            .map(|_| {
+                let (router, request) = (client.router.clone(), client.request(Method::POST, &path));
+                tokio::spawn(router.oneshot(request.body(Body::empty()).unwrap()))
+            })
+            .collect();
+        eventually("they wait", async || {
+            (client.inside.app.store.waiting_writers() == MOST).then_some(())
+        })
+        .await;
+        let answer = client.post(&path, Value::Null).await;
+        assert!(answer.expect(429)["message"].as_str().unwrap().contains("try again"));
+        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(client.get("/v2/runs").await.status, 200, "reading goes on");
+        drop(held);
+        for one in waiting {
+            assert_eq!(one.await.unwrap().unwrap().status(), 202);
+        }
+        client.post(&path, Value::Null).await.expect(202);
+    }
 }
 
 #[tokio::test]
