@@ -6,7 +6,10 @@ use crate::query::{Filter, List, json};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
-/// Their lists. Not by status: that is no column, but what the time makes of the others.
+/// Its status as far as a node told it; a lost one stands where it would if it lived.
+const STATUS: &str = "CASE WHEN draining <> 0 THEN 'Draining'
+    WHEN ABS(COALESCE(clock_ahead_ms, 0)) > 2000 THEN 'WrongClock' ELSE 'Live' END";
+/// Their lists.
 pub const LIST: List = List {
     select: "SELECT id, name, version, roles, run_slots, live_runs, build_slots, live_builds,
         clock_ahead_ms, draining, started_at, seen_at FROM nodes",
@@ -14,6 +17,7 @@ pub const LIST: List = List {
     sorts: &[
         ("id", "id"),
         ("name", "name"),
+        ("status", STATUS),
         ("version", "version"),
         ("live_runs", "live_runs"),
         ("run_slots", "run_slots"),

@@ -163,9 +163,11 @@ async fn every_scalar_field_sorts() {
         "/v2/tenants",
         "/v2/builds",
         "/v2/keys",
+        "/v2/nodes",
         "/v2/runs",
         "/v2/tenants/1/runs",
     ];
+    client.inside.node_tells("a", false).await;
     for list in lists {
         let found = client.get(list).await.expect(200);
         for field in scalar_fields(&found[0]) {

@@ -38,6 +38,15 @@ async fn a_node_is_shown_as_it_told() {
         }])
     );
     client.get("/v2/nodes?sort_by=clock").await.expect(422);
+    client.inside.node_tells("b", true).await;
+    let sorted = client
+        .get("/v2/nodes?sort_by=status__ASC")
+        .await
+        .expect(200);
+    assert_eq!(
+        (&sorted[0]["name"], &sorted[1]["name"]),
+        (&json!("b"), &json!("a"))
+    );
 }
 
 #[tokio::test]
