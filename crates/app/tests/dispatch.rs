@@ -7,11 +7,10 @@ use marquetry_app::dispatch::{Taken, runs_take};
 use marquetry_app::integrations::{IntegrationInput, integration_create, integration_update};
 use marquetry_app::tenants::{TenantCreate, TenantPatch, tenant_create, tenant_update};
 use marquetry_app::triggers::{TriggerInput, trigger_accept};
-use marquetry_model::{IntegrationId, Mode, Patch, Source, TenantId, TenantSource};
+use marquetry_model::{IntegrationId, Mode, Patch, Source, TenantId};
 use marquetry_store::runs::Claimer;
-use marquetry_store::{integrations, turns};
-use marquetry_testkit::{Database, Inside, both_databases};
-use serde_json::Map;
+use marquetry_store::{integrations, tenant_states, turns};
+use marquetry_testkit::{Database, Inside, both_databases, tenant_named};
 
 /// An integration that has one live run at most, with two tenants, of which the first is paused or not.
 async fn two_tenants(inside: &Inside, name: &str, paused: bool) -> [TenantId; 2] {
@@ -29,16 +28,8 @@ async fn two_tenants(inside: &Inside, name: &str, paused: bool) -> [TenantId; 2]
     let mut tenants = Vec::new();
     for (name, paused) in [("first", paused), ("second", false)] {
         let wanted = TenantCreate {
-            name: name.to_owned(),
-            integration_id: integration,
-            user_name: None,
-            source: TenantSource::Api,
-            user_schedule: None,
-            timezone: None,
-            integration_release_id: None,
-            integration_release_channel: None,
-            configs: Map::new(),
             paused: Some(paused),
+            ..tenant_named(name, integration)
         };
         tenants.push(tenant_create(&ctx, wanted).await.unwrap().tenant.id);
     }
@@ -85,6 +76,33 @@ both_databases! {
         assert_eq!(second.jobs.len(), 1);
         assert_eq!(second.jobs[0].run.tenant_id, other);
     }
+}
+
+/// A tenant whose row another transaction has, while an integration has as many live runs as it may: what is
+/// due is not waited for then, but this one is not held.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_passed_over_is_looked_at_again_soon() {
+    if !Database::Postgres.is_wanted() {
+        return;
+    }
+    let inside = Inside::on(Database::Postgres).await;
+    for tenant in two_tenants(&inside, "full", false).await {
+        accept(&inside, tenant, Source::Api, Mode::Normal).await;
+    }
+    assert_eq!(look(&inside).await.jobs.len(), 1);
+    let [tenant, _] = two_tenants(&inside, "free", false).await;
+    accept(&inside, tenant, Source::Api, Mode::Normal).await;
+    let mut other = inside.app.store.write().await.unwrap();
+    tenant_states::update_cancelled(&mut other, tenant, 0)
+        .await
+        .unwrap();
+    let passed = look(&inside).await;
+    assert!(passed.jobs.is_empty() && passed.held);
+    let again = passed.next.expect("it is looked at again");
+    assert!(again.since(inside.app.now()) < Duration::from_secs(1));
+    drop(other);
+    inside.clock.advance(Duration::from_millis(50));
+    assert_eq!(look(&inside).await.jobs.len(), 1);
 }
 
 /// SQLite has one writer, so that nobody changes anything meanwhile.

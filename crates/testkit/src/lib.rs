@@ -22,6 +22,7 @@ mod scenario;
 mod server;
 mod skipped;
 mod story;
+mod tenants;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
@@ -34,6 +35,7 @@ pub use scenario::{Scenario, manifest, node_manifest};
 pub use server::{Answer, ServerOptions, TestServer};
 pub use skipped::skipped;
 pub use story::Story;
+pub use tenants::tenant_named;
 pub use wait::{eventually, never_within};
 
 /// Makes a test for each database out of one body: `name::sqlite` and `name::postgres`. Which of

@@ -18,8 +18,10 @@ use crate::explain::noted;
 use crate::jobs::Claimed;
 use crate::known::Known;
 
-/// When dispatch looks again at a tenant whose release, or whose other half, is gone.
+/// When dispatch looks again at a tenant whose integration has no release: what makes one gives no hint.
 const NO_RELEASE: Duration = Duration::from_secs(60);
+/// When it looks again at a tenant of which only a half is there.
+const HALF: Duration = Duration::from_secs(60);
 /// About how many waiting triggers are read together: a tenant may have ten thousand.
 const READ_TOGETHER: i64 = 20_000;
 
@@ -90,7 +92,7 @@ pub(super) async fn make(
         let (Some(tenant), Some(state)) = (tenants.remove(id), states.remove(id)) else {
             // Due at once it would be looked at for ever, and an error would stop all others.
             tracing::error!(tenant = %id, "this tenant is half there; it is looked at again in a minute");
-            let again = (*id, Some(terms.now.plus(NO_RELEASE)));
+            let again = (*id, Some(terms.now.plus(HALF)));
             tenant_states::update_due(tx, &[again])
                 .await
                 .map_err(store_error)?;

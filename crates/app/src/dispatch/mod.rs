@@ -20,8 +20,8 @@ use crate::known::Known;
 /// How many tenants one look at the queue serves.
 const BATCH: usize = 128;
 
-/// When dispatch looks again at an integration that somebody was pausing.
-const PAUSING: Duration = Duration::from_millis(50);
+/// When dispatch looks again at an integration that somebody was pausing, or at a tenant that somebody had.
+const OTHERS: Duration = Duration::from_millis(50);
 
 /// What one look at the queue did.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ pub(crate) struct Look {
     changed: bool,
     /// An integration has as many live runs as it may.
     held: bool,
-    /// After which time to look again, where somebody is pausing an integration or tenants of it.
+    /// After which time to look again at what others were changing.
     again: Option<Duration>,
 }
 
@@ -124,7 +124,7 @@ struct Offered {
     spent: Vec<(IntegrationId, usize)>,
     /// An integration has as many live runs as it may.
     held: bool,
-    /// After which time to look again, where somebody is pausing.
+    /// After which time to look again at what others were changing.
     again: Option<Duration>,
 }
 
@@ -152,7 +152,7 @@ async fn offer(tx: &mut Tx, places: usize, now: Timestamp) -> Result<Offered> {
     for (integration, share) in shares {
         let still = turns::try_still(tx, integration).await;
         if !still.map_err(store_error)? {
-            offered.again = Some(PAUSING);
+            offered.again = Some(OTHERS);
             continue;
         }
         let share = limited.get(&integration).copied().unwrap_or(share);
@@ -161,6 +161,9 @@ async fn offer(tx: &mut Tx, places: usize, now: Timestamp) -> Result<Offered> {
         let due = claim_due(tx, turn, share, now).await?;
         if due.len() == share {
             offered.spent.push((integration, share));
+        } else {
+            // Counted as due, and passed over. Whoever had it gives no hint when it was not for a run.
+            offered.again = Some(OTHERS);
         }
         offered.tenants.extend(due);
     }

@@ -5,16 +5,15 @@ use std::time::Duration;
 use marquetry_app::dispatch::runs_take;
 use marquetry_app::integrations::{IntegrationInput, integration_create};
 use marquetry_app::run_engine::runs_renew;
-use marquetry_app::tenants::{TenantCreate, tenant_create};
+use marquetry_app::tenants::tenant_create;
 use marquetry_app::triggers::{TriggerInput, trigger_accept};
 use marquetry_model::{
-    IntegrationId, Mode, Outcome, Patch, Phase, Run, RunUsage, Source, TenantId, TenantSource,
-    Timestamp, TriggerId,
+    IntegrationId, Mode, Outcome, Patch, Phase, Run, RunUsage, Source, TenantId, Timestamp,
+    TriggerId,
 };
 use marquetry_store::runs::{Claimer, RunClaim};
 use marquetry_store::{runs, triggers};
-use marquetry_testkit::{Database, Inside};
-use serde_json::Map;
+use marquetry_testkit::{Database, Inside, tenant_named};
 
 use crate::model::{Act, Answer, LEASE, NODES, STEP, State};
 
@@ -102,18 +101,8 @@ impl Real {
 
     async fn begin(&mut self) -> History {
         self.count += 1;
-        let wanted = TenantCreate {
-            name: format!("tenant-{}", self.count),
-            integration_id: self.integration,
-            user_name: None,
-            source: TenantSource::Api,
-            user_schedule: None,
-            timezone: None,
-            integration_release_id: None,
-            integration_release_channel: None,
-            configs: Map::new(),
-            paused: None,
-        };
+        let name = format!("tenant-{}", self.count);
+        let wanted = tenant_named(&name, self.integration);
         let made = tenant_create(&self.inside.system(), wanted).await.unwrap();
         History {
             tenant: made.tenant.id,

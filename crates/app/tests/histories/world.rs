@@ -6,10 +6,8 @@ use std::time::Duration;
 use marquetry_app::integrations::{IntegrationInput, integration_create};
 use marquetry_app::tenants::{TenantCreate, tenant_create};
 use marquetry_app::{Ctx, Limits, Places};
-use marquetry_model::{
-    Channel, IntegrationId, Patch, Randomization, TenantId, TenantSource, Timestamp,
-};
-use marquetry_testkit::{Database, Inside, Random, Story};
+use marquetry_model::{Channel, IntegrationId, Patch, Randomization, TenantId, Timestamp};
+use marquetry_testkit::{Database, Inside, Random, Story, tenant_named};
 use serde_json::{Map, Value, json};
 
 use crate::door::Door;
@@ -112,17 +110,13 @@ impl World {
         let number = self.number();
         let has_schedule = number % 2 == 0;
         let region = format!("r{number}");
+        let name = format!("tenant-{number}");
         let wanted = TenantCreate {
-            name: format!("tenant-{number}"),
-            integration_id: integration,
-            user_name: None,
-            source: TenantSource::Api,
             user_schedule: has_schedule.then(|| "* * * * *".to_owned()),
-            timezone: None,
-            integration_release_id: None,
             integration_release_channel: Some(Channel::Latest),
             configs: region_of(&region),
             paused: Some(false),
+            ..tenant_named(&name, integration)
         };
         let id = tenant_create(&self.ctx(), wanted).await.unwrap().tenant.id;
         let tenant = Tenant {

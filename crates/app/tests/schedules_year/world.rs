@@ -7,12 +7,9 @@ use marquetry_app::App;
 use marquetry_app::integrations::{IntegrationInput, integration_create, integration_update};
 use marquetry_app::schedules::schedules_fire;
 use marquetry_app::tenants::{TenantCreate, TenantPatch, tenant_create, tenant_update};
-use marquetry_model::{
-    IntegrationId, Missed, Patch, Randomization, Source, TenantId, TenantSource, Timestamp,
-};
+use marquetry_model::{IntegrationId, Missed, Patch, Randomization, Source, TenantId, Timestamp};
 use marquetry_store::triggers;
-use marquetry_testkit::{Database, Inside, Random, Story};
-use serde_json::Map;
+use marquetry_testkit::{Database, Inside, Random, Story, tenant_named};
 
 use crate::calendar::{Times, all_times};
 use crate::oracle::{Oracle, Rules};
@@ -81,17 +78,12 @@ impl World {
     /// One of the newest integration.
     async fn add_tenant(&mut self, times: Rc<Times>) {
         let integration = self.integrations.len() - 1;
+        let name = format!("tenant-{}", self.tenants.len());
         let wanted = TenantCreate {
-            name: format!("tenant-{}", self.tenants.len()),
-            integration_id: self.integrations[integration],
-            user_name: None,
-            source: TenantSource::Api,
             user_schedule: Some(times.rule.text.to_owned()),
             timezone: Some(times.zone.to_owned()),
-            integration_release_id: None,
-            integration_release_channel: None,
-            configs: Map::new(),
             paused: Some(false),
+            ..tenant_named(&name, self.integrations[integration])
         };
         let made = tenant_create(&self.inside.system(), wanted).await;
         self.tenants.push(made.unwrap().tenant.id);
