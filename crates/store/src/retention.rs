@@ -17,8 +17,8 @@ pub struct RunsStep {
 }
 
 /// Removes runs after `after` that ended before a time, with their triggers, payloads and logs; looks
-/// at `most` rows. Never a live run, the last or last successful one of a tenant that is not archived,
-/// or one that a rerun which is kept goes back to.
+/// at `most` rows. Never a tenant's last or last successful run, archived or not, a live one, or one that
+/// a rerun which is kept goes back to (decisions, Engine).
 pub async fn delete_runs(
     tx: &mut Tx,
     after: RunId,
@@ -28,10 +28,9 @@ pub async fn delete_runs(
     let sql = format!(
         "SELECT r.id, r.tenant_id, r.created_at,
             CASE WHEN r.completed_at < $2
-                AND NOT EXISTS (SELECT 1 FROM tenant_states s JOIN tenants t ON t.id = s.tenant_id
-                    WHERE s.tenant_id = r.tenant_id AND (s.current_run_id = r.id
-                        OR (t.archived_at IS NULL
-                            AND (s.last_run_id = r.id OR s.last_successful_run_id = r.id))))
+                AND NOT EXISTS (SELECT 1 FROM tenant_states s WHERE s.tenant_id = r.tenant_id
+                    AND (s.last_run_id = r.id OR s.last_successful_run_id = r.id
+                        OR s.current_run_id = r.id))
                 AND NOT EXISTS (SELECT 1 FROM reruns a WHERE a.run_id = r.id)
                 AND NOT EXISTS (SELECT 1 FROM reruns b WHERE b.triggers_run_id = r.id)
             THEN 1 ELSE 0 END

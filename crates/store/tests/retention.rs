@@ -91,11 +91,12 @@ on_both! {
         assert_eq!(delete(&mut tx, at(25)).await, 0, "once");
     }
 
-    async fn the_last_runs_of_an_archived_tenant_leave_like_others(db) {
+    async fn an_archived_tenant_keeps_its_last_runs_and_no_output_set_by_hand(db) {
         let world = World::make(db, 1).await;
         let id = world.tenants[0];
         let mut tx = db.write().await;
         let output = outputs::insert(&mut tx, id, Some("1"), at(1)).await.unwrap();
+        let older = ended(&mut tx, &world, id, at(1)).await;
         let succeeded = ended(&mut tx, &world, id, at(1)).await;
         tenant_states::update_output(&mut tx, id, output).await.unwrap();
         let live = world.add_running(&mut tx, id, "a").await;
@@ -104,7 +105,8 @@ on_both! {
         tenants::update(&mut tx, &tenant).await.unwrap();
         assert_eq!(delete(&mut tx, at(1)).await, 0, "not before their time");
         assert_eq!(delete(&mut tx, at(9)).await, 1);
-        assert!(!is_there(&mut tx, succeeded.id).await);
+        assert!(!is_there(&mut tx, older.id).await);
+        assert!(is_there(&mut tx, succeeded.id).await);
         assert!(is_there(&mut tx, live.id).await);
         assert_eq!(retention::delete_outputs(&mut tx, at(9), 9).await.unwrap(), 1);
     }

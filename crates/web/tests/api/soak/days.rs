@@ -14,6 +14,8 @@ use crate::client::Client;
 const SMALL: usize = 4_000;
 /// Lies elsewhere.
 const LARGE: usize = 12_000;
+/// Bytes of a file that holds a large text with what is written around it, as it is stored.
+pub(super) const LARGEST: u64 = 12_200;
 
 /// Integration 1 with a release whose form has a secret, and its tenant 1.
 pub(super) async fn prepare(client: &Client) {
