@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 
 /// How often a node tells that it lives, and compares its clock.
 const SIGN: Duration = Duration::from_secs(30);
-/// How long the end of a node waits for a database that does not answer: others see without it that the node is
-/// gone.
+/// How long what must go on waits for a database that does not answer: the end of a node, which others see
+/// without being told, and a heartbeat.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What does not change about a node while it lives.
@@ -176,10 +176,11 @@ impl Shared {
         Timestamp::from_millis(time.as_millis().saturating_sub(ahead))
     }
 
-    /// Compares the clocks now. Where the database does not answer, what was known before stays.
+    /// Compares the clocks now. Where the database does not answer soon, what was known before stays: a
+    /// heartbeat waits for this, and one that is late says nothing about clocks anyway.
     pub(crate) async fn compare(&self) {
         if self.ctx.app.store.is_shared()
-            && let Ok(clocks) = clock_compare(&self.ctx).await
+            && let Ok(Ok(clocks)) = timeout(PATIENCE, clock_compare(&self.ctx)).await
         {
             self.judge(clocks);
         }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use crate::words::words;
 use crate::{NodeId, Timestamp};
 
-/// A node whose last sign of life is older than this is taken for lost: it has missed three.
-const LOST: Duration = Duration::from_secs(90);
 /// A node whose clock differs more than this from the database's claims nothing, in milliseconds: what is
 /// due, and whose lease has ended, is told by clocks.
 const TOLERATED_MS: u64 = 2_000;
@@ -56,9 +54,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node whose last sign of life is older than this is taken for lost: it has missed three.
+    pub const LOST: Duration = Duration::from_secs(90);
+
     /// What can be said of it now.
     pub fn status(&self, now: Timestamp) -> NodeStatus {
-        if now.since(self.seen_at) > LOST {
+        if now.since(self.seen_at) > Self::LOST {
             NodeStatus::Lost
         } else if self.draining {
             NodeStatus::Draining

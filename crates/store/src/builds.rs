@@ -4,6 +4,7 @@ use marquetry_model::{
     Build, BuildId, BuildStatus, IntegrationId, NewBuild, Page, PageRequest, ReleaseId, Timestamp,
 };
 
+use crate::nodes::is_lost;
 use crate::query::{Filter, List, json, read_all, read_one};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
@@ -294,27 +295,33 @@ pub async fn cancel_all(
 }
 
 /// Puts builds whose node is lost back in the queue: building has no effect outside, so it may be
-/// done again. Lost are those of `node`, which has just started, whatever the time is; without one, those
-/// whose lease ended before `now`. After `attempts` tries they fail.
+/// done again. Which are lost is as for runs ([`claim_lost`](crate::runs::claim_lost)).
+/// After `attempts` tries they fail.
 pub async fn requeue_lost(
     tx: &mut Tx,
     node: Option<&str>,
     now: Timestamp,
     attempts: i64,
 ) -> Result<u64> {
-    const FAIL: &str = "UPDATE builds SET status = 'Failed', completed_at = $1, lease_until = NULL,
-            message = 'the node that built it was lost, more than once'
-        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2) AND attempt >= $3";
-    const CANCEL: &str =
+    let lost = is_lost("builds");
+    let cancel = format!(
         "UPDATE builds SET status = 'Cancelled', completed_at = $1, lease_until = NULL,
             message = 'cancelled; the node that built it was lost'
-        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2) AND cancel_requested = 1";
-    const REQUEUE: &str = "UPDATE builds SET status = 'Pending', node = NULL, lease_until = NULL
-        WHERE status = 'Running' AND (($2 = '' AND lease_until < $1) OR node = $2)";
+        WHERE status = 'Running' AND {lost} AND cancel_requested = 1"
+    );
+    let fail = format!(
+        "UPDATE builds SET status = 'Failed', completed_at = $1, lease_until = NULL,
+            message = 'the node that built it was lost, more than once'
+        WHERE status = 'Running' AND {lost} AND attempt >= $3"
+    );
+    let requeue = format!(
+        "UPDATE builds SET status = 'Pending', node = NULL, lease_until = NULL
+        WHERE status = 'Running' AND {lost}"
+    );
     let node = node.unwrap_or("");
-    let cancelled = tx.execute(CANCEL, &values![now, node]).await?;
-    let failed = tx.execute(FAIL, &values![now, node, attempts]).await?;
-    let requeued = tx.execute(REQUEUE, &values![now, node]).await?;
+    let cancelled = tx.execute(&cancel, &values![now, node]).await?;
+    let failed = tx.execute(&fail, &values![now, node, attempts]).await?;
+    let requeued = tx.execute(&requeue, &values![now, node]).await?;
     Ok(cancelled + failed + requeued)
 }
 

@@ -1,10 +1,15 @@
 //! Nodes, as they last told of themselves.
 
+use std::time::Duration;
+
 use marquetry_model::{Node, NodeId, Page, PageRequest, Timestamp};
 
 use crate::query::{Filter, List, json};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
+
+/// No lease is written for longer.
+const FARTHEST_LEASE: Duration = Duration::from_secs(300);
 
 /// Its status as far as a node told it; a lost one stands where it would if it lived.
 const STATUS: &str = "CASE WHEN draining <> 0 THEN 'Draining'
@@ -75,6 +80,19 @@ pub async fn delete_lost(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u6
     const SQL: &str = "DELETE FROM nodes WHERE seen_at < $1 AND id IN (
         SELECT id FROM nodes WHERE seen_at < $1 ORDER BY id LIMIT $2)";
     tx.execute(SQL, &values![before, most]).await
+}
+
+/// Of a row with a lease: whether its node is lost. That is the node in parameter 2, which has just started,
+/// whatever the time is; where that is empty, at the time in parameter 1, any whose lease has ended. A lease that
+/// ends farther ahead than any node may write was written by a wrong clock, and would be waited for until then:
+/// it holds as long as its node tells that it lives.
+pub(crate) fn is_lost(row: &str) -> String {
+    let (farthest, silent) = (FARTHEST_LEASE.as_millis(), Node::LOST.as_millis());
+    format!(
+        "({row}.node = $2 OR ($2 = '' AND ({row}.lease_until < $1 OR ({row}.lease_until > $1 + {farthest}
+            AND NOT EXISTS (SELECT 1 FROM nodes n
+                WHERE n.name = {row}.node AND n.seen_at >= $1 - {silent})))))"
+    )
 }
 
 /// The database's own clock at this instant; none where it has no other than ours.

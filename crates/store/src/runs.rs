@@ -6,6 +6,7 @@ use marquetry_model::{
     RunUsage, Stop, TenantId, Timestamp, TriggerId,
 };
 
+use crate::nodes::is_lost;
 use crate::query::{Filter, List, Selected, json, read_all, read_one};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
@@ -324,7 +325,8 @@ pub async fn cancel_pending(tx: &mut Tx, id: RunId, now: Timestamp) -> Result<bo
 }
 
 /// Running runs whose node is lost, at most `limit`, taken for this transaction: those of `node`, which has
-/// just started, whatever the time is; without one, those whose lease ended before `now`.
+/// just started, whatever the time is; without one, those whose lease ended before `now`, or that nobody
+/// could have written with a right clock and whose node is gone.
 pub async fn claim_lost(
     tx: &mut Tx,
     node: Option<&str>,
@@ -332,9 +334,9 @@ pub async fn claim_lost(
     limit: i64,
 ) -> Result<Vec<Run>> {
     let sql = format!(
-        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND (($2 = '' AND r.lease_until < $1) OR r.node = $2)
-        ORDER BY r.id LIMIT $3{}",
+        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND {} ORDER BY r.id LIMIT $3{}",
         columns!(),
+        is_lost("r"),
         tx.dialect().skip_locked("r")
     );
     let rows = tx
