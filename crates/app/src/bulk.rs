@@ -208,7 +208,9 @@ async fn try_one(ctx: &Ctx, id: TenantId, action: &BulkAction) -> Result<String>
     match action {
         BulkAction::Sync(mode) => {
             let mut tx = ctx.read().await?;
-            check(&mut tx, id).await?.map_err(|refusal| refusal.error)?;
+            check(&mut tx, id, Source::Api)
+                .await?
+                .map_err(|refusal| refusal.error)?;
             let state = tenant_states::get(&mut tx, id).await.map_err(store_error)?;
             let most = ctx.app.settings.limits.waiting_per_tenant;
             if state.waiting >= most {

@@ -94,9 +94,9 @@ impl From<Refusal> for NotAccepted {
 }
 
 /// Refuses what is refused in any case, as far as it is known before anything is locked.
-async fn refuse_early(ctx: &Ctx, id: TenantId) -> Result<(), NotAccepted> {
+async fn refuse_early(ctx: &Ctx, id: TenantId, source: Source) -> Result<(), NotAccepted> {
     let mut tx = ctx.read().await?;
-    check(&mut tx, id).await??;
+    check(&mut tx, id, source).await??;
     let most = ctx.app.settings.limits.waiting_per_tenant;
     let state = tenant_states::get(&mut tx, id).await.map_err(store_error)?;
     if state.waiting >= most {
@@ -124,7 +124,7 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
     let (payload, payload_blob) = match input.payload {
         Some(bytes) if bytes.len() > limits.inline_payload_bytes => {
             // What will be refused shall not fill the blob store first.
-            refuse_early(ctx, id).await?;
+            refuse_early(ctx, id, input.source).await?;
             let blob = ctx
                 .app
                 .blobs
@@ -139,7 +139,7 @@ async fn accept(ctx: &Ctx, id: TenantId, input: TriggerInput) -> Result<TriggerI
     // First, because it takes the row that archiving takes too: what is checked below holds.
     let room = tenant_states::accept(&mut tx, id, now, limits.waiting_per_tenant).await;
     let room = room.map_err(store_error)?;
-    let found = check(&mut tx, id).await??;
+    let found = check(&mut tx, id, input.source).await??;
     if !room {
         return Err(full(id, limits.waiting_per_tenant).into());
     }
@@ -226,8 +226,12 @@ pub async fn tenant_of_user(
 /// What a run of a tenant would be made of now.
 pub(crate) type Runnable = (Tenant, Integration, Release);
 
-/// Whether the tenant's triggers are accepted, and what a run of it would be made of.
-pub(crate) async fn check(tx: &mut Tx, id: TenantId) -> Result<Result<Runnable, Refusal>> {
+/// Whether the tenant's triggers from there are accepted, and what a run of it would be made of.
+pub(crate) async fn check(
+    tx: &mut Tx,
+    id: TenantId,
+    source: Source,
+) -> Result<Result<Runnable, Refusal>> {
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     if tenant.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
@@ -239,7 +243,8 @@ pub(crate) async fn check(tx: &mut Tx, id: TenantId) -> Result<Result<Runnable, 
     if integration.archived_at.is_some() {
         return Err(Error::not_found(TenantId::KIND, id));
     }
-    if integration.paused {
+    // Who sends a webhook has nobody to tell, and may not send it again: it waits (decisions, Engine).
+    if integration.paused && source != Source::Webhook {
         let message = format!(
             "integration {} is paused; resume it with PATCH /v2/integrations/{}",
             integration.name, integration.id

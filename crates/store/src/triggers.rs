@@ -87,14 +87,17 @@ pub async fn list_waiting(tx: &mut Tx, tenants: &[TenantId]) -> Result<Vec<(Tena
     .await
 }
 
-/// Those of a tenant that were cancelled, newest first.
-pub async fn list_cancelled(tx: &mut Tx, tenant: TenantId, most: i64) -> Result<Vec<Trigger>> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM triggers WHERE tenant_id = $1 AND cancelled_at IS NOT NULL ORDER BY id DESC LIMIT $2"
-    );
-    read_all(tx.rows(SQL, &values![tenant, most]).await?, read)
+/// Those of a tenant that were cancelled, and when, newest first.
+pub async fn list_cancelled(
+    tx: &mut Tx,
+    tenant: TenantId,
+    most: i64,
+) -> Result<Vec<(TriggerId, Timestamp)>> {
+    const SQL: &str = "SELECT id, cancelled_at FROM triggers
+        WHERE tenant_id = $1 AND cancelled_at IS NOT NULL ORDER BY id DESC LIMIT $2";
+    read_all(tx.rows(SQL, &values![tenant, most]).await?, |row| {
+        Ok((TriggerId::new(row.i64()?), row.time()?))
+    })
 }
 
 /// Gives waiting triggers to runs; answers how many it gave.

@@ -155,9 +155,9 @@ on_both! {
         assert_eq!(triggers::cancel_waiting(&mut tx, one, at(3)).await.unwrap(), 2);
         assert_eq!(triggers::cancel_waiting(&mut tx, one, at(4)).await.unwrap(), 0);
         let cancelled = triggers::list_cancelled(&mut tx, one, 2).await.unwrap();
-        let times: Vec<_> = cancelled.iter().map(|trigger| trigger.cancelled_at).collect();
-        assert_eq!(times, [Some(at(3)), Some(at(3))], "newest first");
-        assert!(cancelled[0].id > cancelled[1].id);
+        let times: Vec<_> = cancelled.iter().map(|(_, at)| *at).collect();
+        assert_eq!(times, [at(3), at(3)], "newest first");
+        assert!(cancelled[0].0 > cancelled[1].0);
         assert_eq!(triggers::list_cancelled(&mut tx, one, 9).await.unwrap().len(), 3);
         assert_eq!(waiting(&mut tx, two).await, made[4..]);
         let mut times = Vec::new();

@@ -1,7 +1,9 @@
 //! What was decided: triggers accepted and cancelled, bundles made, runs ended, ticks and requests
 //! that came to nothing.
 
-use marquetry_model::{DecisionKind, DecisionNote, Phase, Run, Source, Stop, Timestamp, Trigger};
+use marquetry_model::{
+    DecisionKind, DecisionNote, Mode, Phase, Run, Source, Stop, Timestamp, Trigger, TriggerId,
+};
 use marquetry_store::run_views::RunView;
 use marquetry_store::triggers::TriggerHead;
 
@@ -26,10 +28,13 @@ pub(super) fn sentences(facts: &Facts, asked: Option<&Trigger>) -> Vec<Sentence>
         all.extend(heads.map(|head| taken(facts, head, &view.run, before)));
     }
     match asked {
-        Some(trigger) => all.extend(cancelled(trigger)),
+        Some(trigger) => {
+            let at = trigger.cancelled_at;
+            all.extend(at.map(|at| cancelled(trigger.id, at)));
+        }
         None => {
-            all.extend(facts.cancelled.iter().filter_map(cancelled));
-            all.extend(facts.notes.iter().map(note));
+            all.extend(facts.cancelled.iter().map(|(id, at)| cancelled(*id, *at)));
+            all.extend(facts.notes.iter().map(|it| note(facts, it)));
         }
     }
     let waits = |trigger: &&Trigger| trigger.run_id.is_none();
@@ -47,12 +52,7 @@ pub(super) fn sentences(facts: &Facts, asked: Option<&Trigger>) -> Vec<Sentence>
     all
 }
 
-fn accepted(
-    id: marquetry_model::TriggerId,
-    source: Source,
-    mode: marquetry_model::Mode,
-    at: Timestamp,
-) -> Sentence {
+fn accepted(id: TriggerId, source: Source, mode: Mode, at: Timestamp) -> Sentence {
     Sentence {
         at,
         text: format!("trigger {id} ({source}, {mode}) was accepted"),
@@ -155,16 +155,16 @@ fn ended(run: &Run) -> Option<Sentence> {
     })
 }
 
-fn cancelled(trigger: &Trigger) -> Option<Sentence> {
-    Some(Sentence {
-        at: trigger.cancelled_at?,
-        text: format!("trigger {} was cancelled before a run took it", trigger.id),
-        trigger_id: Some(trigger.id),
+fn cancelled(id: TriggerId, at: Timestamp) -> Sentence {
+    Sentence {
+        at,
+        text: format!("trigger {id} was cancelled before a run took it"),
+        trigger_id: Some(id),
         run_id: None,
-    })
+    }
 }
 
-fn note(note: &DecisionNote) -> Sentence {
+fn note(facts: &Facts, note: &DecisionNote) -> Sentence {
     const NO_RELEASE: &str = "the integration has no release that the tenant could run";
     let count = usize::try_from(note.count).unwrap_or(0);
     let many = |what: &str, done: &str, why: &str| {
@@ -203,17 +203,28 @@ fn note(note: &DecisionNote) -> Sentence {
         DecisionKind::HeldTenantPaused => "what waits was held: the tenant is paused".to_owned(),
         DecisionKind::HeldPaused => "what waits was held: the integration is paused".to_owned(),
         DecisionKind::HeldNoRelease => format!("what waits was held: {NO_RELEASE}"),
-        DecisionKind::Paused => "the tenant was paused: its schedule stood still".to_owned(),
-        DecisionKind::Resumed => {
-            "the tenant was resumed: its schedule goes on; ticks while it was paused were passed over"
-                .to_owned()
+        DecisionKind::Paused => {
+            with_schedule(facts, "the tenant was paused", "its schedule stood still")
         }
+        DecisionKind::Resumed => with_schedule(
+            facts,
+            "the tenant was resumed",
+            "its schedule goes on; ticks while it was paused were passed over",
+        ),
     };
     Sentence {
         at: note.last_at,
         text,
         trigger_id: None,
         run_id: None,
+    }
+}
+
+/// What happened, and what that means for the schedule of a tenant that has one.
+fn with_schedule(facts: &Facts, what: &str, so: &str) -> String {
+    match facts.tenant.schedule {
+        Some(_) => format!("{what}: {so}"),
+        None => what.to_owned(),
     }
 }
 

@@ -51,7 +51,7 @@ struct Facts {
     live: usize,
     next_tick: Option<Timestamp>,
     waiting: Vec<Waiting>,
-    cancelled: Vec<Trigger>,
+    cancelled: Vec<(TriggerId, Timestamp)>,
     /// Newest first.
     runs: Vec<RunView>,
     stops: HashMap<RunId, Stop>,
@@ -76,7 +76,7 @@ pub async fn tenant_explain(
         Some(trigger) => Some(trigger_of(&mut tx, id, trigger).await?),
         None => None,
     };
-    let facts = facts(&mut tx, id, asked.as_ref(), ctx.now()).await?;
+    let facts = facts(&mut tx, id, asked.as_ref(), (most, ctx.now())).await?;
     drop(tx);
     let mut sentences = present::sentences(&facts, about);
     sentences.extend(history::sentences(&facts, asked.as_ref()));
@@ -97,8 +97,11 @@ async fn facts(
     tx: &mut Tx,
     id: TenantId,
     asked: Option<&Trigger>,
-    now: Timestamp,
+    (most, now): (usize, Timestamp),
 ) -> Result<Facts> {
+    // Nothing that is read makes less than a sentence.
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let notes_most = NOTES.min(most);
     let tenant = tenants::get(tx, id).await.map_err(store_error)?;
     let integration = integrations::get(tx, tenant.integration_id)
         .await
@@ -111,11 +114,13 @@ async fn facts(
         .into_iter()
         .map(|(_, it)| it)
         .collect();
-    let cancelled = triggers::list_cancelled(tx, id, NOTES).await;
-    let notes = decisions::list(tx, id, NOTES).await.map_err(store_error)?;
+    let cancelled = triggers::list_cancelled(tx, id, notes_most).await;
+    let notes = decisions::list(tx, id, notes_most)
+        .await
+        .map_err(store_error)?;
     let live = turns::count_live(tx, integration.id).await;
     let next_tick = schedules::find_next_of(tx, id).await.map_err(store_error)?;
-    let runs = past_runs(tx, id, asked).await?;
+    let runs = past_runs(tx, id, asked, RUNS.min(most)).await?;
     let ids: Vec<RunId> = runs.iter().map(|view| view.run.id).collect();
     let stops = runs::list_stops(tx, &ids).await.map_err(store_error)?;
     Ok(Facts {
@@ -136,14 +141,19 @@ async fn facts(
 
 /// The newest runs, or those around the one that took the trigger: it and the one before it, which
 /// the trigger may have waited for.
-async fn past_runs(tx: &mut Tx, id: TenantId, asked: Option<&Trigger>) -> Result<Vec<RunView>> {
+async fn past_runs(
+    tx: &mut Tx,
+    id: TenantId,
+    asked: Option<&Trigger>,
+    most: i64,
+) -> Result<Vec<RunView>> {
     let filter = RunFilter {
         tenant: Some(id),
         up_to: asked.and_then(|trigger| trigger.run_id),
         ..RunFilter::default()
     };
     let page = PageRequest {
-        limit: if asked.is_some() { 2 } else { RUNS },
+        limit: if asked.is_some() { 2 } else { most },
         ..PageRequest::default()
     };
     let page = run_views::list(tx, &filter, &page).await;

@@ -78,7 +78,7 @@ impl World {
             let waiting = triggers::list_waiting(&mut tx, &[id]).await.unwrap();
             let waiting = waiting.into_iter().map(|(_, it)| it.id).collect();
             let cancelled = triggers::list_cancelled(&mut tx, id, 500).await.unwrap();
-            let cancelled = cancelled.into_iter().map(|it| it.id).rev().collect();
+            let cancelled = cancelled.into_iter().map(|(id, _)| id).rev().collect();
             let state = tenant_states::get(&mut tx, id).await.unwrap();
             truth.waiting.insert(id, waiting);
             truth.cancelled.insert(id, cancelled);

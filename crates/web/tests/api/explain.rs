@@ -145,6 +145,39 @@ both_databases! {
 }
 
 both_databases! {
+    async fn a_tenant_without_a_schedule_is_told_of_none(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        for paused in [false, true, false] {
+            client.patch("/v2/tenants/1", json!({"paused": paused})).await.expect(200);
+        }
+        let seen = texts(&client, "").await;
+        for said in ["the tenant was paused", "the tenant was resumed"] {
+            assert!(seen.iter().any(|text| text == said), "{seen:?}");
+        }
+    }
+}
+
+both_databases! {
+    async fn a_webhook_at_a_paused_integration_is_kept(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        client.patch("/v2/tenants/1", json!({"paused": false})).await.expect(200);
+        client.patch("/v2/integrations/1", json!({"paused": true})).await.expect(200);
+        client.inside.webhook(1, b"small".to_vec()).await;
+        client.inside.webhook(1, vec![b'x'; 100_000]).await;
+        has(&texts(&client, "").await, "2 triggers wait (1 to 2): integration shop is paused");
+        assert!(client.inside.take_none().await);
+        client.patch("/v2/integrations/1", json!({"paused": false})).await.expect(200);
+        let (run, claim) = client.inside.take_run().await;
+        client.inside.end_run(&run, &claim, "{}").await;
+        let seen = texts(&client, "").await;
+        has(&seen, "run 1 took 2 triggers (1 to 2) in mode webhook");
+        assert!(!seen.iter().any(|text| text.contains("refused")), "{seen:?}");
+    }
+}
+
+both_databases! {
     async fn missed_ticks_are_told(database) {
         let client = Client::served(database).await;
         acme(&client).await;
