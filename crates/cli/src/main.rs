@@ -15,6 +15,7 @@ mod programs;
 mod server;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
     let mut printer = Printer::new(wants_colours(&environment));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
+        // Longer than the pause between two looks of an idle node, or each look would be followed by a
+        // second wake-up, to end the threads that it used.
+        .thread_keep_alive(Duration::from_secs(40))
         .enable_all()
         .build()
     {

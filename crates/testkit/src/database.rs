@@ -50,19 +50,6 @@ impl PostgresDatabase {
         Self { url, name, server }
     }
 
-    /// How many transactions were committed or rolled back in it.
-    pub async fn transactions(&self) -> i64 {
-        // From elsewhere, so that asking is not counted.
-        let connected = tokio_postgres::connect(&self.server, tokio_postgres::NoTls).await;
-        let (client, connection) = connected.unwrap();
-        let driver = tokio::spawn(connection);
-        let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
-        let count = client.query_one(sql, &[&self.name]).await.unwrap().get(0);
-        drop(client);
-        driver.await.unwrap().unwrap();
-        count
-    }
-
     /// The columns of a table.
     pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
         let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;

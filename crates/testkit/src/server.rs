@@ -221,14 +221,6 @@ impl TestServer {
         }
     }
 
-    /// How many transactions its database has seen; none on SQLite.
-    pub async fn transactions(&self) -> Option<i64> {
-        match &self.postgres {
-            Some(postgres) => Some(postgres.transactions().await),
-            None => None,
-        }
-    }
-
     /// The database of a server that stands still.
     pub async fn store(&self) -> Store {
         let options = match &self.postgres {

@@ -26,6 +26,7 @@ mod reruns;
 mod sealed;
 mod secrets;
 mod settings;
+mod stops;
 mod storage;
 mod toolchains;
 mod tutorial;
