@@ -62,6 +62,23 @@ impl PostgresDatabase {
         names.iter().map(|name| name.get(0)).collect()
     }
 
+    /// Ends all connections to it and lets nobody in, as a server that is restarted for long.
+    pub(crate) async fn close(&self) {
+        let closed = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name);
+        run(&self.server, &closed).await;
+        let ended = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
+        );
+        run(&self.server, &ended).await;
+    }
+
+    /// Lets everybody in again.
+    pub(crate) async fn open(&self) {
+        let open = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name);
+        run(&self.server, &open).await;
+    }
+
     /// Statements of a test.
     pub(crate) async fn run(&self, sql: &str) {
         run(&self.url, sql).await;

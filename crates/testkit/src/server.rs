@@ -221,6 +221,16 @@ impl TestServer {
         }
     }
 
+    /// Its PostgreSQL does not answer from here on.
+    pub async fn lose_database(&self) {
+        self.postgres.as_ref().unwrap().close().await;
+    }
+
+    /// Its PostgreSQL answers again.
+    pub async fn give_database_back(&self) {
+        self.postgres.as_ref().unwrap().open().await;
+    }
+
     /// The database of a server that stands still.
     pub async fn store(&self) -> Store {
         let options = match &self.postgres {

@@ -18,6 +18,7 @@ mod memory;
 mod metadata;
 mod narrowing;
 mod nodes;
+mod outage;
 mod prestart;
 mod private;
 mod pushes;
