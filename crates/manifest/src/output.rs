@@ -28,6 +28,10 @@ pub struct LastLine {
     current: Line,
     last: Line,
     limit: usize,
+    /// Bytes so far, and how many came before each of the two lines.
+    total: u64,
+    current_start: u64,
+    last_start: u64,
 }
 
 impl Default for LastLine {
@@ -61,12 +65,16 @@ impl LastLine {
             current: Line::default(),
             last: Line::default(),
             limit: limit.min(LAST_LINE_LIMIT),
+            total: 0,
+            current_start: 0,
+            last_start: 0,
         }
     }
 
     /// Takes the next bytes of the stream, cut anywhere.
     pub fn push(&mut self, chunk: &[u8]) {
         for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
+            self.total += piece.len() as u64;
             match piece.strip_suffix(b"\n") {
                 Some(end_of_line) => {
                     self.current.push(end_of_line, self.limit);
@@ -75,6 +83,32 @@ impl LastLine {
                 None => self.current.push(piece, self.limit),
             }
         }
+    }
+
+    /// How many of the last bytes matter: those before could be forgotten, and the answer would be the same.
+    pub fn needed(&self) -> u64 {
+        let start = if self.last.filled {
+            self.last_start
+        } else {
+            self.current_start
+        };
+        self.total - start
+    }
+
+    /// What another collector with the same limit is to be given first, to go on in place of this one; none where a
+    /// line is longer than the limit.
+    pub fn tail(&self) -> Option<Vec<u8>> {
+        let whole = |line: &Line| line.length == line.bytes.len() as u64;
+        if !whole(&self.current) || (self.last.filled && !whole(&self.last)) {
+            return None;
+        }
+        let mut tail = Vec::new();
+        if self.last.filled {
+            tail.extend_from_slice(&self.last.bytes);
+            tail.push(b'\n');
+        }
+        tail.extend_from_slice(&self.current.bytes);
+        Some(tail)
     }
 
     /// The line that counts, or `None` when the stream had only empty lines.
@@ -90,7 +124,9 @@ impl LastLine {
     fn end_line(&mut self) {
         if self.current.filled {
             std::mem::swap(&mut self.current, &mut self.last);
+            self.last_start = self.current_start;
         }
+        self.current_start = self.total;
         self.current.clear();
     }
 }
@@ -269,7 +305,34 @@ mod tests {
         Some(String::from_utf8_lossy(line).replace('\0', "\u{fffd}"))
     }
 
+    #[test]
+    fn what_was_longer_than_the_limit_is_not_given_on() {
+        let mut line = LastLine::with_limit(4);
+        line.push(b"12345678");
+        assert_eq!(line.tail(), None);
+        line.push(b"\nab");
+        assert_eq!(line.tail(), None, "it may still be the last");
+        line.push(b"\n");
+        assert_eq!(line.tail(), Some(b"ab\n".to_vec()));
+        assert_eq!(line.needed(), 3);
+    }
+
     proptest! {
+        #[test]
+        fn another_goes_on_with_the_tail_or_with_what_is_needed(
+            before in prop::sample::select(vec!["", "a", "a\n", "a\n\n", "a\nb", " \n", "a\r\n \n b"]),
+            after in prop::sample::select(vec!["", "c", "\n", "c\nd", "\nc\r\n"]),
+        ) {
+            let whole = last(&[before.as_bytes(), after.as_bytes()]);
+            let mut first = LastLine::default();
+            first.push(before.as_bytes());
+            let tail = first.tail().unwrap();
+            prop_assert_eq!(last(&[&tail, after.as_bytes()]), whole.clone());
+            let needed = usize::try_from(first.needed()).unwrap();
+            let rest = &before.as_bytes()[before.len() - needed..];
+            prop_assert_eq!(last(&[rest, after.as_bytes()]), whole);
+        }
+
         #[test]
         fn agrees_with_the_naive_rule(
             chunks in prop::collection::vec(

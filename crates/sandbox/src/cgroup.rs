@@ -15,11 +15,14 @@ use std::sync::{Mutex, PoisonError};
 
 use self::owner::Base;
 use crate::error::Error;
+use crate::keep::About;
 use crate::spec::Limits;
 
 /// Idle groups kept for the next children. To make and remove a group costs as much as to start a
 /// process, and the kernel keeps parts of removed ones for as long as a cached page was theirs.
 const MAX_IDLE: usize = 16;
+/// What the name of a child's folder begins with.
+const NAME: &str = "run-";
 
 /// Where this server's control groups are.
 #[derive(Debug)]
@@ -95,7 +98,7 @@ impl Groups {
     }
 
     fn make(&self) -> Result<Group, Error> {
-        let name = format!("run-{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{NAME}{}", self.made.fetch_add(1, Ordering::Relaxed));
         let mut group = Group {
             folders: Vec::with_capacity(2),
             fds: Vec::with_capacity(2),
@@ -122,12 +125,28 @@ impl Groups {
         Ok(group)
     }
 
-    /// Removes what killed servers left, of the same name or of others that nobody will start again.
-    pub(crate) fn clean(&self) {
+    /// Removes what killed servers left, of the same name or of others that nobody will start again; not these
+    /// folders, whose children are taken back.
+    pub(crate) fn clean(&self, kept: &[PathBuf]) {
         for base in self.bases() {
-            owner::empty(base);
+            owner::empty(base, kept);
             owner::remove_abandoned(base);
         }
+        let numbers = kept.iter().filter_map(|folder| {
+            let name = folder.file_name()?.to_str()?;
+            name.strip_prefix(NAME)?.parse::<u64>().ok()
+        });
+        let next = numbers.max().map_or(0, |last| last + 1);
+        self.made.fetch_max(next, Ordering::Relaxed);
+    }
+
+    /// Locks that say whose the groups are.
+    pub(crate) fn locks(&self) -> io::Result<Vec<OwnedFd>> {
+        let bases = match &self.layout {
+            Layout::V1 { memory, pids } => vec![memory, pids],
+            Layout::V2 { base } => vec![base],
+        };
+        bases.into_iter().map(Base::lock).collect()
     }
 
     /// Removes the idle groups, and the folder of the instance where nothing is left in it.
@@ -150,6 +169,38 @@ impl Groups {
 }
 
 impl Group {
+    /// Those of a child that is taken back.
+    pub(crate) fn of(about: &About) -> Result<Self, Error> {
+        let mut group = Self {
+            folders: Vec::with_capacity(2),
+            fds: Vec::with_capacity(2),
+            is_v2: about.group_is_v2,
+            limits: (0, 0),
+            oom_kills_before: about.oom_kills_before,
+        };
+        for folder in &about.groups {
+            group.folders.push(folder.clone());
+            if about.group_is_v2 {
+                group.open(folder, false)?;
+            } else {
+                group.open(&folder.join("tasks"), true)?;
+            }
+        }
+        Ok(group)
+    }
+
+    /// Notes where it is, for a server that takes the child back.
+    pub(crate) fn describe(&self, about: &mut About) {
+        about.groups.clone_from(&self.folders);
+        about.group_is_v2 = self.is_v2;
+        about.oom_kills_before = self.oom_kills_before;
+    }
+
+    /// Lets go of it: its child lives on.
+    pub(crate) fn leave(mut self) {
+        self.folders.clear();
+    }
+
     /// Whether the kernel ended a process of the child for the memory limit.
     pub(crate) fn memory_limit_hit(&self) -> bool {
         self.oom_kills() > self.oom_kills_before

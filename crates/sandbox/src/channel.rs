@@ -10,6 +10,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 
+use crate::wire::Notice;
+
 /// Most descriptors in one message.
 pub(crate) const MAX_FDS: usize = 128;
 
@@ -57,25 +59,41 @@ pub(crate) fn send(
 /// once, and before what that end had sent: what a child tells last must not be lost because an order
 /// crossed it.
 pub(crate) fn receive(socket: impl AsFd, wait: bool) -> Result<Option<Received>, Errno> {
-    match receive_once(&socket, wait) {
-        Err(Errno::CONNRESET) => receive_once(&socket, wait),
+    let flags = if wait {
+        RecvFlags::empty()
+    } else {
+        RecvFlags::DONTWAIT
+    };
+    match receive_once(&socket, flags) {
+        Err(Errno::CONNRESET) => receive_once(&socket, flags),
         result => result,
     }
 }
 
-fn receive_once(socket: impl AsFd, wait: bool) -> Result<Option<Received>, Errno> {
+/// Like [`receive`] without waiting, but the end that a child tells stays in the socket: whoever is told of it may
+/// die before anybody has noted it, and the next server must hear it too.
+pub(crate) fn hear(socket: impl AsFd) -> Result<Option<Received>, Errno> {
+    let flags = RecvFlags::DONTWAIT;
+    let peek = || receive_once(&socket, flags | RecvFlags::PEEK);
+    let seen = match peek() {
+        Err(Errno::CONNRESET) => peek()?,
+        seen => seen?,
+    };
+    match seen {
+        Some(seen) if !Notice::is_end(&seen.data) => receive_once(&socket, flags),
+        seen => Ok(seen),
+    }
+}
+
+fn receive_once(socket: impl AsFd, flags: RecvFlags) -> Result<Option<Received>, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut data = vec![0; MAX_MESSAGE];
-    let mut flags = RecvFlags::CMSG_CLOEXEC;
-    if !wait {
-        flags |= RecvFlags::DONTWAIT;
-    }
     let got = rustix::net::recvmsg(
         socket,
         &mut [IoSliceMut::new(&mut data)],
         &mut control,
-        flags,
+        flags | RecvFlags::CMSG_CLOEXEC,
     )?;
     let mut fds = Vec::new();
     for message in control.drain() {

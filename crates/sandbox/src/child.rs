@@ -1,17 +1,13 @@
 //! A running child.
 
-use std::io;
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{mpsc, watch};
 
+use crate::keep::Handles;
+use crate::output::Output;
 use crate::spec::{Cause, Ended, Status, Usage};
 use crate::wire::Order;
 
@@ -24,8 +20,19 @@ pub struct Child {
     pub stderr: Output,
     /// Where its connections arrive, for [`crate::Network::Relayed`].
     pub egress: Option<EgressSockets>,
-    orders: mpsc::UnboundedSender<Order>,
+    asks: mpsc::UnboundedSender<Ask>,
     ended: watch::Receiver<Option<Ended>>,
+    /// What a server that takes it back needs; none without a sandbox.
+    pub(crate) handles: Option<Arc<Handles>>,
+}
+
+/// What the task that follows a child is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// To tell it this.
+    Tell(Order),
+    /// To let it live on without us.
+    Leave,
 }
 
 /// Sockets in the child's network, already listening and non-blocking. `local_addr` of an accepted
@@ -39,55 +46,35 @@ pub struct EgressSockets {
     pub udp: Vec<UdpSocket>,
 }
 
-/// One output stream of a child.
-#[derive(Debug)]
-pub struct Output(Receiver);
-
-/// What the pipe of a standard output holds, in bytes, where the kernel gives it: more than the
-/// last line that a run may print. Some runtimes (Node) drop at `exit` what a full pipe did not
-/// take at once.
-const STDOUT: usize = 256 << 10;
-
-impl Output {
-    /// The pipes of standard output and standard error: our ends, and the child's.
-    pub(crate) fn pipes() -> io::Result<[(Self, OwnedFd); 2]> {
-        let stdout = Self::pipe()?;
-        // A user who has many pipes may get no larger one.
-        let _ = fcntl_setpipe_size(&stdout.1, STDOUT);
-        Ok([stdout, Self::pipe()?])
-    }
-
-    fn pipe() -> io::Result<(Self, OwnedFd)> {
-        let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        Ok((Self(Receiver::from_owned_fd(reader)?), writer))
-    }
-}
-
-impl AsyncRead for Output {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
 impl Child {
     pub(crate) fn new(
         stdout: Output,
         stderr: Output,
         egress: Option<EgressSockets>,
-        orders: mpsc::UnboundedSender<Order>,
+        asks: mpsc::UnboundedSender<Ask>,
         ended: watch::Receiver<Option<Ended>>,
     ) -> Self {
         Self {
             stdout,
             stderr,
             egress,
-            orders,
+            asks,
             ended,
+            handles: None,
         }
+    }
+
+    /// A child that another server can take back.
+    pub(crate) fn with(mut self, handles: Arc<Handles>) -> Self {
+        self.handles = Some(handles);
+        self
+    }
+
+    /// Lets go of it: it lives on until its lease ends, or another server takes it back.
+    pub(crate) async fn leave(self) {
+        let _ = self.asks.send(Ask::Leave);
+        // What follows it would end it, if it went away with the runtime.
+        self.asks.closed().await;
     }
 
     /// Lets the lease end this long from now instead of when it would have. No effect on a child
@@ -129,7 +116,7 @@ impl Child {
 
     fn order(&self, order: Order) {
         // The other end is dropped when the child has ended; there is nothing to order then.
-        let _ = self.orders.send(order);
+        let _ = self.asks.send(Ask::Tell(order));
     }
 }
 

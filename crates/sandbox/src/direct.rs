@@ -11,10 +11,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::child::{Child, Output, lost};
+use crate::child::{Ask, Child, lost};
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
 use crate::inner::sys;
+use crate::output::Output;
 use crate::spec::{Cause, Ended, Spec, Status, Usage};
 use crate::watched;
 use crate::wire::Order;
@@ -56,12 +57,12 @@ pub(crate) fn spawn(spec: &Spec) -> Result<Child, Error> {
         .map_err(io::Error::from)
         .and_then(watched::watch)
         .map_err(Error::system("watch a process"))?;
-    let (orders, order_receiver) = mpsc::unbounded_channel();
+    let (asks, ask_receiver) = mpsc::unbounded_channel();
     let (ended_sender, ended) = watch::channel(None);
     let task = Direct {
         group,
         pidfd,
-        orders: order_receiver,
+        asks: ask_receiver,
         disk: DiskWatch::new(&spec.mounts),
         deadline: deadline(spec.lease),
     };
@@ -69,7 +70,7 @@ pub(crate) fn spawn(spec: &Spec) -> Result<Child, Error> {
         let ended = task.run().await;
         ended_sender.send_replace(Some(ended));
     });
-    Ok(Child::new(stdout, stderr, None, orders, ended))
+    Ok(Child::new(stdout, stderr, None, asks, ended))
 }
 
 /// A process group that is killed when it is given up.
@@ -96,7 +97,7 @@ impl Drop for Group {
 struct Direct {
     group: Group,
     pidfd: AsyncFd<OwnedFd>,
-    orders: mpsc::UnboundedReceiver<Order>,
+    asks: mpsc::UnboundedReceiver<Ask>,
     disk: DiskWatch,
     deadline: Instant,
 }
@@ -108,11 +109,13 @@ impl Direct {
             tokio::select! {
                 biased;
                 _ = self.pidfd.readable() => break,
-                order = self.orders.recv(), if stopped.is_none() => {
-                    match order.unwrap_or(Order::Kill) {
+                ask = self.asks.recv(), if stopped.is_none() => {
+                    match order(ask) {
                         Order::Lease(ms) => self.deadline = deadline(Duration::from_millis(ms)),
                         Order::Terminate => self.group.signal(Signal::TERM),
                         Order::Kill => stopped = Some(Cause::Killed),
+                        // It has no network of its own.
+                        Order::Introduce => {}
                     }
                 }
                 () = tokio::time::sleep_until(self.deadline), if stopped.is_none() => {
@@ -143,6 +146,14 @@ impl Direct {
             },
             Err(_) => lost(),
         }
+    }
+}
+
+/// What a process without a sandbox is ordered: nobody can take it back.
+fn order(ask: Option<Ask>) -> Order {
+    match ask {
+        Some(Ask::Tell(order)) => order,
+        Some(Ask::Leave) | None => Order::Kill,
     }
 }
 

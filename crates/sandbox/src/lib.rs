@@ -14,9 +14,12 @@
 //! 3. per child, a **PID 1** of its own PID namespace, which holds the lease, reaps, and takes
 //!    everything with it when it ends.
 //!
-//! Whoever dies, everything below dies: the spawner ends when the server's socket closes, a PID 1
-//! when the spawner or the server ends or its lease passes, and the kernel ends a namespace with
-//! its PID 1.
+//! Whoever dies, everything below dies: the spawner ends when the server's socket closes and its last child
+//! has ended, a PID 1 when the spawner ends, when nobody has its socket any more, or when its lease passes, and the
+//! kernel ends a namespace with its PID 1.
+//!
+//! A child that [`Sandbox::keep`] is told of outlives the server: a fourth process, the **keeper**, has copies of what
+//! the server has of it, and gives them to the next server on the same folder ([`Sandbox::take_back`]).
 
 mod cgroup;
 mod channel;
@@ -27,22 +30,28 @@ mod direct;
 mod disk_watch;
 mod error;
 mod inner;
+mod keep;
 mod link;
+mod output;
 mod report;
 mod sandbox;
 mod slots;
 mod spec;
 mod supervise;
+mod taking;
 mod watched;
 mod wire;
 
-pub use child::{Child, EgressSockets, Output};
+pub use child::{Child, EgressSockets};
 pub use config::{Config, Mode};
 pub use detect::detect;
 pub use error::Error;
 pub use inner::helper_main;
+pub use keep::Kept;
+pub use output::Output;
 pub use report::{Part, PartName, Report};
 pub use sandbox::Sandbox;
 pub use spec::{
     Access, Cause, Ended, HOME, Limits, Mount, Network, Spec, Status, TMP, USER, Usage,
 };
+pub use taking::TakenBack;

@@ -42,8 +42,8 @@ impl Link {
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
+            // It ends when we have gone, unless children live on.
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
         drop(command);
@@ -82,14 +82,17 @@ impl Link {
         self.process.id()
     }
 
-    /// Lets the spawner end, and everything below it.
-    pub(crate) async fn shutdown(self) {
+    /// Lets the spawner end, with everything below it that nobody keeps, and waits for that or does not.
+    pub(crate) async fn shutdown(self, waits: bool) {
         let Self {
             socket,
             mut process,
             ..
         } = self;
         drop(socket);
+        if !waits {
+            return;
+        }
         if let Err(error) = process.wait().await {
             tracing::warn!(%error, "cannot wait for the sandbox's spawner");
         }
@@ -123,6 +126,18 @@ pub(crate) async fn receive(socket: &AsyncFd<OwnedFd>) -> io::Result<Option<Rece
         let mut ready = socket.readable().await?;
         if let Ok(result) = ready
             .try_io(|socket| channel::receive(socket.get_ref(), false).map_err(io::Error::from))
+        {
+            return result;
+        }
+    }
+}
+
+/// Receives a message but leaves a child's end where it is; `None` when the other end is closed. Cancel-safe.
+pub(crate) async fn hear(socket: &AsyncFd<OwnedFd>) -> io::Result<Option<Received>> {
+    loop {
+        let mut ready = socket.readable().await?;
+        if let Ok(result) =
+            ready.try_io(|socket| channel::hear(socket.get_ref()).map_err(io::Error::from))
         {
             return result;
         }

@@ -3,24 +3,28 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustix::mount::OpenTreeFlags;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
 use crate::channel;
-use crate::child::{Child, Output};
+use crate::child::Child;
 use crate::config::{Config, Mode};
 use crate::detect;
 use crate::direct;
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
+use crate::keep::{self, About, Keepers, Kept};
 use crate::link::{self, Link};
+use crate::output::Output;
 use crate::report::{PartName, Report};
 use crate::slots::{Slot, Slots};
 use crate::spec::{Access, Mount, Network, Spec};
-use crate::supervise::{self, Supervised};
+use crate::supervise::{self, Stands, Supervised};
+use crate::taking::{self, TakenBack};
 use crate::watched;
 use crate::wire::{Body, BodyMount, Head, Net, Setup};
 
@@ -38,7 +42,7 @@ struct Inner {
 enum Way {
     /// In mode off: by us, only so many at once.
     Direct(Semaphore),
-    Confined(Confined),
+    Confined(Box<Confined>),
 }
 
 impl Inner {
@@ -57,6 +61,10 @@ struct Confined {
     link: RwLock<Option<Arc<Link>>>,
     /// Held while a spawner is started in place of one that has gone.
     restart: tokio::sync::Mutex<()>,
+    keepers: Keepers,
+    taken_back: Mutex<Vec<TakenBack>>,
+    /// A child was left.
+    has_left: AtomicBool,
 }
 
 impl Sandbox {
@@ -68,6 +76,7 @@ impl Sandbox {
     pub async fn start(config: Config) -> Result<Self, Error> {
         check_instance(&config.instance)?;
         if config.mode == Mode::Off {
+            keep::end_all(&config.scratch_dir).await;
             return Ok(Self(Arc::new(Inner {
                 config,
                 report: Report { parts: Vec::new() },
@@ -82,9 +91,10 @@ impl Sandbox {
             });
         }
         let groups = groups.ok().map(Arc::new);
-        if let Some(groups) = &groups {
-            groups.clean();
-        }
+        let former = keep::take(&config.scratch_dir).await;
+        let keepers = Keepers::new(taking::locks(groups.as_deref())?, former.as_ref());
+        let slots = Slots::default();
+        let taken_back = taking::take_back(former, groups.as_ref(), &slots).await;
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
             namespaces: report.has_namespaces() && !leave_out,
@@ -98,14 +108,17 @@ impl Sandbox {
         let confined = Confined {
             setup,
             groups,
-            slots: Slots::default(),
+            slots,
             link: RwLock::new(Some(Arc::new(link))),
             restart: tokio::sync::Mutex::new(()),
+            keepers,
+            taken_back: Mutex::new(taken_back),
+            has_left: AtomicBool::new(false),
         };
         Ok(Self(Arc::new(Inner {
             config,
             report,
-            way: Way::Confined(confined),
+            way: Way::Confined(Box::new(confined)),
         })))
     }
 
@@ -153,13 +166,59 @@ impl Sandbox {
         }
     }
 
+    /// Whether children can outlive this server: not without a sandbox.
+    pub fn can_keep(&self) -> bool {
+        self.0.confined().is_some()
+    }
+
+    /// Lets a child outlive this server: until the answer is dropped, the next server on the same folder takes it
+    /// back under this label. What was read of its output by then is not given to that server, and must be in the label;
+    /// from here on its output is to be looked at ([`Output::look`]).
+    ///
+    /// # Errors
+    /// There is no keeper to be had, or the child has no sandbox.
+    pub async fn keep(&self, child: &Child, label: &[u8]) -> Result<Kept, Error> {
+        let (Some(confined), Some(handles)) = (self.0.confined(), &child.handles) else {
+            return Err(Error::Setup {
+                reason: "without a sandbox nobody keeps it".to_owned(),
+            });
+        };
+        let outputs = [&child.stdout, &child.stderr];
+        let kept = confined
+            .keepers
+            .keep(&self.0.config, handles, outputs, label);
+        kept.await
+    }
+
+    /// Lets go of a child that is kept: it lives on until its lease ends or another server takes it back.
+    pub async fn leave(&self, child: Child, kept: Kept) {
+        if let Some(confined) = self.0.confined() {
+            confined.has_left.store(true, Ordering::SeqCst);
+        }
+        kept.leave();
+        child.leave().await;
+    }
+
+    /// What a former server on this folder left. Dropping one of them ends it.
+    pub fn take_back(&self) -> Vec<TakenBack> {
+        let Some(confined) = self.0.confined() else {
+            return Vec::new();
+        };
+        let mut taken = confined
+            .taken_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *taken)
+    }
+
     /// Process id of the spawner, for diagnosis; `None` in mode off.
     pub fn spawner_id(&self) -> Option<u32> {
         let confined = self.0.confined()?;
         confined.current(None)?.process_id()
     }
 
-    /// Ends the spawner and all children, and removes the control groups.
+    /// Ends all children but those that were left, the spawner with the last of them, and removes the control
+    /// groups that are empty.
     pub async fn shutdown(&self) {
         let Some(confined) = self.0.confined() else {
             return;
@@ -170,7 +229,8 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(link) = link.and_then(Arc::into_inner) {
-            link.shutdown().await;
+            let waits = !confined.has_left.load(Ordering::SeqCst);
+            link.shutdown(waits).await;
         }
         if let Some(groups) = &confined.groups {
             groups.remove();
@@ -201,26 +261,29 @@ impl Confined {
             spec,
         };
         self.send(config, request).await?;
-        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let (asks, ask_receiver) = mpsc::unbounded_channel();
         let (ended_sender, ended) = watch::channel(None);
         let (ready, stands) = oneshot::channel();
+        let about = About {
+            slot: slot.number,
+            wants_egress,
+            ..About::default()
+        };
         let supervised = Supervised {
-            control,
             groups: self.groups.clone(),
             group,
             slot,
-            wants_egress,
             disk,
-            orders: order_receiver,
+            asks: ask_receiver,
             ended: ended_sender,
         };
-        tokio::spawn(supervise::run(supervised, ready));
-        let egress = stands.await.unwrap_or_else(|_| {
+        tokio::spawn(supervise::run(supervised, control, about, ready));
+        let Stands { egress, handles } = stands.await.unwrap_or_else(|_| {
             Err(Error::SpawnerGone {
                 source: std::io::ErrorKind::UnexpectedEof.into(),
             })
         })?;
-        Ok(Child::new(stdout, stderr, egress, orders, ended))
+        Ok(Child::new(stdout, stderr, egress, asks, ended).with(handles))
     }
 
     /// Sends a request, to a new spawner where the old one has gone.

@@ -42,6 +42,27 @@ impl Slots {
     }
 }
 
+impl Slots {
+    /// Takes this number, which a child has that is taken back; none when it is in use.
+    pub(crate) fn take_back(&self, number: u32) -> Option<Slot> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if number >= MAX_SLOTS {
+            return None;
+        }
+        if number >= state.next {
+            let between = state.next..number;
+            state.free.extend(between);
+            state.next = number + 1;
+        } else if !state.free.remove(&number) {
+            return None;
+        }
+        Some(Slot {
+            number,
+            slots: self.clone(),
+        })
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,6 +82,18 @@ mod tests {
         drop(a);
         assert_eq!(slots.take().unwrap().number, 0);
         assert_eq!(b.number, 1);
+    }
+
+    #[test]
+    fn a_number_that_is_in_use_elsewhere_is_not_given_out() {
+        let slots = Slots::default();
+        let (two, zero) = (slots.take_back(2).unwrap(), slots.take_back(0).unwrap());
+        assert!(slots.take_back(2).is_none());
+        let others = [slots.take().unwrap(), slots.take().unwrap()];
+        assert_eq!(others.map(|slot| slot.number), [1, 3]);
+        drop((two, zero));
+        assert_eq!(slots.take().unwrap().number, 0);
+        assert!(slots.take_back(MAX_SLOTS).is_none());
     }
 
     #[test]

@@ -10,10 +10,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
-use crate::channel::Received;
-use crate::child::{EgressSockets, lost};
+use crate::channel::{self, Received};
+use crate::child::{Ask, EgressSockets, lost};
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
+use crate::keep::{About, Handles};
 use crate::link;
 use crate::slots::Slot;
 use crate::spec::{Cause, Ended};
@@ -25,18 +26,22 @@ const KILL_GRACE: Duration = Duration::from_secs(2);
 
 /// What [`run`] needs.
 pub(crate) struct Supervised {
-    pub(crate) control: AsyncFd<OwnedFd>,
     pub(crate) groups: Option<Arc<Groups>>,
     pub(crate) group: Option<Group>,
     pub(crate) slot: Slot,
-    pub(crate) wants_egress: bool,
     pub(crate) disk: DiskWatch,
-    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
 }
 
+/// A child that stands.
+pub(crate) struct Stands {
+    pub(crate) egress: Option<EgressSockets>,
+    pub(crate) handles: Arc<Handles>,
+}
+
 /// Told when the child stands, or cannot.
-pub(crate) type Ready = oneshot::Sender<Result<Option<EgressSockets>, Error>>;
+pub(crate) type Ready = oneshot::Sender<Result<Stands, Error>>;
 
 /// What the other side has told so far.
 #[derive(Default)]
@@ -48,11 +53,16 @@ struct Told {
     closed: bool,
 }
 
-/// Follows the child to its end.
-pub(crate) async fn run(mut child: Supervised, ready: Ready) {
+/// Follows a child that was asked for to its end.
+pub(crate) async fn run(
+    child: Supervised,
+    control: AsyncFd<OwnedFd>,
+    mut about: About,
+    ready: Ready,
+) {
     let mut told = Told::default();
-    while !told.stands(child.wants_egress) {
-        let message = link::receive(&child.control).await;
+    while !told.stands(about.wants_egress) {
+        let message = link::receive(&control).await;
         told.hear(message);
     }
     let pidfd = told.pidfd.take().map(watched::watch);
@@ -63,9 +73,51 @@ pub(crate) async fn run(mut child: Supervised, ready: Ready) {
         let _ = ready.send(Err(Error::Setup { reason }));
         return;
     };
-    // Where the asker has gone, its end of the orders has too, and that ends the child.
-    let _ = ready.send(Ok(told.egress.take()));
-    let stopped = follow(&mut child, &pidfd, &mut told).await;
+    if let Some(group) = &child.group {
+        group.describe(&mut about);
+    }
+    let handles = Arc::new(Handles {
+        control,
+        pidfd,
+        about,
+    });
+    // Where the asker has gone, its end of the asks has too, and that ends the child.
+    let _ = ready.send(Ok(Stands {
+        egress: told.egress.take(),
+        handles: Arc::clone(&handles),
+    }));
+    to_the_end(child, &handles, told).await;
+}
+
+/// Follows a child that is taken back to its end.
+pub(crate) async fn resume(
+    child: Supervised,
+    handles: Arc<Handles>,
+    ready: oneshot::Sender<Option<EgressSockets>>,
+) {
+    let mut told = Told::default();
+    if handles.about.wants_egress {
+        let asked = Order::Introduce.encode();
+        let _ = link::send(&handles.control, &asked, &[]).await;
+        while told.egress.is_none() && told.may_say_more() {
+            tokio::select! {
+                message = link::hear(&handles.control) => told.hear(message),
+                // It has ended meanwhile.
+                _ = handles.pidfd.readable() => break,
+            }
+        }
+    }
+    let _ = ready.send(told.egress.take());
+    to_the_end(child, &handles, told).await;
+}
+
+async fn to_the_end(mut child: Supervised, handles: &Handles, mut told: Told) {
+    let Stop::Ended(stopped) = follow(&mut child, handles, &mut told).await else {
+        if let Some(group) = child.group {
+            group.leave();
+        }
+        return;
+    };
     let ended = conclude(&child, told, stopped);
     if let (Some(groups), Some(group)) = (&child.groups, child.group) {
         groups.give_back(group);
@@ -74,23 +126,32 @@ pub(crate) async fn run(mut child: Supervised, ready: Ready) {
     child.ended.send_replace(Some(ended));
 }
 
-/// Waits until PID 1 is gone; returns the cause where the server ended the child.
-async fn follow(
-    child: &mut Supervised,
-    pidfd: &AsyncFd<OwnedFd>,
-    told: &mut Told,
-) -> Option<Cause> {
+/// Why nobody follows a child any more.
+enum Stop {
+    /// PID 1 is gone; with the cause where the server ended the child.
+    Ended(Option<Cause>),
+    /// It lives on without us.
+    Left,
+}
+
+/// Waits until PID 1 is gone.
+async fn follow(child: &mut Supervised, handles: &Handles, told: &mut Told) -> Stop {
+    let Handles { control, pidfd, .. } = handles;
     let mut stopped = None;
     let mut deadline = None;
     loop {
         let order = tokio::select! {
             biased;
             _ = pidfd.readable() => break,
-            message = link::receive(&child.control), if !told.closed => {
+            message = link::hear(control), if told.may_say_more() => {
                 told.hear(message);
                 continue;
             }
-            order = child.orders.recv(), if deadline.is_none() => order.unwrap_or(Order::Kill),
+            ask = child.asks.recv(), if deadline.is_none() => match ask {
+                Some(Ask::Tell(order)) => order,
+                Some(Ask::Leave) => return Stop::Left,
+                None => Order::Kill,
+            },
             () = child.disk.over(), if stopped.is_none() => {
                 stopped = Some(Cause::DiskLimit);
                 Order::Kill
@@ -107,16 +168,16 @@ async fn follow(
             deadline = Some(tokio::time::Instant::now() + KILL_GRACE);
         }
         // A PID 1 that does not listen any more is about to go.
-        let _ = link::send(&child.control, &order.encode(), &[]).await;
+        let _ = link::send(control, &order.encode(), &[]).await;
     }
     // What it told last may still wait in the socket.
-    while !told.closed {
-        match crate::channel::receive(child.control.get_ref(), false) {
+    while told.may_say_more() {
+        match channel::hear(control.get_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             message => told.hear(message.map_err(std::io::Error::from)),
         }
     }
-    stopped
+    Stop::Ended(stopped)
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {
@@ -144,6 +205,11 @@ fn conclude(child: &Supervised, told: Told, stopped: Option<Cause>) -> Ended {
 }
 
 impl Told {
+    /// The end is the last word, and stays in the socket.
+    fn may_say_more(&self) -> bool {
+        !self.closed && self.ended.is_none()
+    }
+
     /// Whether there is enough to tell the asker.
     fn stands(&self, wants_egress: bool) -> bool {
         self.closed

@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         Ok(PathBuf::from(self.os()?))
     }
 
-    fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T, Truncated>,
     ) -> Result<Vec<T>, Truncated> {
@@ -262,6 +262,8 @@ pub(crate) enum Order {
     Terminate,
     /// SIGKILL to every process.
     Kill,
+    /// Give the sockets of its network once more, for a server that takes it back.
+    Introduce,
 }
 
 impl Order {
@@ -271,6 +273,7 @@ impl Order {
             Self::Lease(ms) => out.u64(0).u64(ms),
             Self::Terminate => out.u64(1),
             Self::Kill => out.u64(2),
+            Self::Introduce => out.u64(3),
         };
         out.0
     }
@@ -281,6 +284,7 @@ impl Order {
             0 => Ok(Self::Lease(from.u64()?)),
             1 => Ok(Self::Terminate),
             2 => Ok(Self::Kill),
+            3 => Ok(Self::Introduce),
             _ => Err(Truncated),
         }
     }
@@ -324,6 +328,11 @@ impl Notice {
             }
         }
         out.0
+    }
+
+    /// Whether an encoded one tells the end.
+    pub(crate) fn is_end(data: &[u8]) -> bool {
+        Reader(data).u64() == Ok(3)
     }
 
     pub(crate) fn decode(data: &[u8]) -> Result<Self, Truncated> {
@@ -444,7 +453,12 @@ mod tests {
         ] {
             assert_eq!(Notice::decode(&notice.encode()), Ok(notice));
         }
-        for order in [Order::Lease(9), Order::Terminate, Order::Kill] {
+        for order in [
+            Order::Lease(9),
+            Order::Terminate,
+            Order::Kill,
+            Order::Introduce,
+        ] {
             assert_eq!(Order::decode(&order.encode()), Ok(order));
         }
     }

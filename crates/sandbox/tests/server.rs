@@ -30,6 +30,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     match role.as_deref().and_then(|role| role.to_str()) {
         Some("server") => runtime.block_on(serve()),
+        Some("keeps") => runtime.block_on(keep_one()),
         Some("unprivileged") => runtime.block_on(unprivileged()),
         Some("degraded") => runtime.block_on(degraded()),
         _ => as_a_test_binary(&runtime),
@@ -38,7 +39,7 @@ fn main() {
 
 type Case = (&'static str, fn(&tokio::runtime::Runtime));
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     ("a_lease_that_passes_ends_the_child", |runtime| {
         runtime.block_on(a_lease_that_passes_ends_the_child());
     }),
@@ -50,6 +51,12 @@ const CASES: [Case; 7] = [
     }),
     ("a_frozen_server_loses_its_children", |_| {
         a_frozen_server_loses_its_children_when_their_lease_passes();
+    }),
+    ("a_kept_child_outlives_a_killed_server", |runtime| {
+        runtime.block_on(a_kept_child_outlives_its_server("killed"));
+    }),
+    ("a_kept_child_that_is_left_outlives_its_server", |runtime| {
+        runtime.block_on(a_kept_child_outlives_its_server("left"));
     }),
     ("full_as_another_user", |_| as_another_user("unprivileged")),
     ("degraded", |runtime| runtime.block_on(degraded())),
@@ -268,6 +275,91 @@ fn groups(name: &str) -> usize {
             .sum()
     }
     walk(Path::new("/sys/fs/cgroup"), name, false)
+}
+
+/// Says what it sees, lives on for a while, and listens to its network.
+const KEPT: &str = "echo one; echo two >&2; sleep 2; echo three; exit 7";
+
+/// The role of a server that keeps a child and is killed, or leaves it.
+async fn keep_one() {
+    let folder = PathBuf::from(std::env::var_os("MARQUETRY_TEST_FOLDER").unwrap());
+    let sandbox = Sandbox::start(kept_config(&folder)).await.unwrap();
+    let mut spec = script(KEPT);
+    spec.network = Network::Relayed { ports: vec![443] };
+    let mut child = sandbox.spawn(spec).await.unwrap();
+    let mut seen = [0; 99];
+    assert_eq!(child.stdout.look(&mut seen).await.unwrap(), 4);
+    assert_eq!(child.stderr.look(&mut seen).await.unwrap(), 4);
+    child.stderr.consume(2);
+    let kept = sandbox.keep(&child, b"the label").await.unwrap();
+    // One whose end is known is forgotten.
+    let over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
+    drop(sandbox.keep(&over, b"over").await.unwrap());
+    finish(over).await;
+    println!("{}", std::process::id());
+    if std::env::var("MARQUETRY_TEST_WORD").unwrap() == "left" {
+        sandbox.leave(child, kept).await;
+        sandbox.shutdown().await;
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn kept_config(folder: &Path) -> Config {
+    let scratch = folder.join("scratch");
+    std::fs::create_dir_all(&scratch).unwrap();
+    let mut config = common::config(Mode::Full, "keeps", scratch);
+    let mut word = std::collections::hash_map::DefaultHasher::new();
+    std::hash::Hash::hash(folder, &mut word);
+    config.instance = format!("test-keeps-{:x}", std::hash::Hasher::finish(&word));
+    config
+}
+
+async fn a_kept_child_outlives_its_server(how: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .env(ROLE, "keeps")
+        .env("MARQUETRY_TEST_FOLDER", folder.path())
+        .env("MARQUETRY_TEST_WORD", how)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line.trim(), process.id().to_string(), "the server is up");
+    if how == "killed" {
+        process.kill().unwrap();
+    }
+    process.wait().unwrap();
+    let config = kept_config(folder.path());
+    let name = format!("marquetry-{}", config.instance);
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let mut taken = sandbox.take_back();
+    assert!(sandbox.take_back().is_empty(), "once");
+    let one = taken.pop().expect("it is taken back");
+    assert!(taken.is_empty());
+    assert_eq!(one.label, b"the label");
+    assert!(one.child.egress.is_some(), "with its network");
+    let beside = run(&sandbox, script("echo beside")).await;
+    assert_eq!(beside.stdout, "beside\n", "others start meanwhile");
+    let outcome = finish(one.child).await;
+    assert_eq!(outcome.stdout, "one\nthree\n");
+    assert_eq!(outcome.stderr, "o\n", "what was consumed is gone");
+    assert_eq!(outcome.ended.status, Status::Exited(7));
+    assert_eq!(outcome.ended.cause, Cause::Own);
+    drop(one.kept);
+    sandbox.shutdown().await;
+    wait_until("control groups are gone", || groups(&name) == 0);
+    // Its end is known: the next server hears of nothing, and the keeper has ended.
+    let socket = folder.path().join("scratch/keeper-1.sock");
+    let next = Sandbox::start(kept_config(folder.path())).await.unwrap();
+    assert!(next.take_back().is_empty());
+    next.shutdown().await;
+    wait_until("the keeper is gone", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_err()
+    });
 }
 
 fn a_frozen_server_loses_its_children_when_their_lease_passes() {

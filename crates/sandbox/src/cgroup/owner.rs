@@ -21,7 +21,7 @@ pub(super) const INSTANCE: &str = "marquetry-";
 #[derive(Debug)]
 pub(super) struct Base {
     pub(super) path: PathBuf,
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 impl Base {
@@ -35,9 +35,16 @@ impl Base {
             // Another server may remove the folder, left by a killed one, at this very moment: the
             // lock waits for it, and what was locked may be gone then.
             if let Some(lock) = lock(&path, FlockOperation::LockShared)? {
-                return Ok(Self { path, _lock: lock });
+                return Ok(Self { path, lock });
             }
         }
+    }
+}
+
+impl Base {
+    /// The lock once more: it is held until both are closed.
+    pub(super) fn lock(&self) -> io::Result<OwnedFd> {
+        self.lock.try_clone()
     }
 }
 
@@ -53,10 +60,11 @@ pub(super) fn remove_abandoned(base: &Path) {
     }
 }
 
-/// Ends what is in the groups of an instance, and removes them; its own folder stays.
-pub(super) fn empty(base: &Path) {
+/// Ends what is in the groups of an instance, and removes them, but for these; its own folder stays.
+pub(super) fn empty(base: &Path, kept: &[PathBuf]) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let is_kept = kept.contains(&entry.path());
+        if !is_kept && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove(&entry.path());
         }
     }
@@ -64,7 +72,7 @@ pub(super) fn empty(base: &Path) {
 
 fn remove_unheld(folder: &Path) {
     if let Ok(Some(_lock)) = lock(folder, FlockOperation::NonBlockingLockExclusive) {
-        empty(folder);
+        empty(folder, &[]);
         remove(folder);
     }
 }
@@ -124,7 +132,7 @@ mod tests {
             });
             while !removing.is_finished() {
                 let base = Base::hold(path.clone()).unwrap();
-                empty(&base.path);
+                empty(&base.path, &[]);
                 fs::create_dir(base.path.join("run-0")).unwrap();
                 assert!(base.path.join("run-0").exists());
             }

@@ -5,6 +5,7 @@
 mod confine;
 mod filter;
 mod identity;
+mod keeper;
 mod network;
 mod payload;
 mod pid1;
@@ -18,6 +19,10 @@ mod users;
 use std::fmt::Display;
 
 pub(crate) use probe::PROBE_ARGUMENT;
+pub(crate) use spawner::read_memory;
+
+/// Further argument that makes the helper the keeper.
+pub(crate) const KEEPER_ARGUMENT: &str = "keeper";
 
 /// Result of a set-up step; the error is the sentence that is told to the server.
 pub(crate) type Step<T> = Result<T, String>;
@@ -38,6 +43,12 @@ pub fn helper_main() -> ! {
         .is_some_and(|argument| argument == PROBE_ARGUMENT);
     if probe {
         probe::main();
+    }
+    let keeper = std::env::args_os()
+        .next_back()
+        .is_some_and(|argument| argument == KEEPER_ARGUMENT);
+    if keeper {
+        keeper::main();
     }
     spawner::main()
 }

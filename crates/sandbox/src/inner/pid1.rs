@@ -8,6 +8,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 
+use super::network::Sockets;
 use super::processes::Processes;
 use super::spawner::{Prepared, Request, read_memory};
 use super::users::Identity;
@@ -50,6 +51,7 @@ fn set_up(
         .map_err(at("leave the spawner's descriptors"))?;
     let body = Body::decode(&read_memory(&request.body)?)
         .map_err(|_| "the request is truncated".to_owned())?;
+    let mut sockets = None;
     if let (Some(root), Some(identity)) = (&prepared.root, identity) {
         identity::leave_namespaces(request.head.own_network)?;
         if root.privileged {
@@ -57,7 +59,7 @@ fn set_up(
         }
         rustix::system::sethostname(USER.as_bytes()).map_err(at("set the host name"))?;
         root.finish(&body, mounts, identity)?;
-        own_network(&body.net, &request.control)?;
+        sockets = own_network(&body.net, &request.control)?;
     } else {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(at("become the reaper of descendants"))?;
@@ -91,6 +93,7 @@ fn set_up(
         parts: reaper_parts,
         control: request.control,
         payload,
+        sockets,
     })
 }
 
@@ -100,25 +103,30 @@ fn tie_to_spawner() -> Step<()> {
         .map_err(at("tie PID 1 to the spawner"))
 }
 
-fn own_network(net: &Net, control: &OwnedFd) -> Step<()> {
+fn own_network(net: &Net, control: &OwnedFd) -> Step<Option<Sockets>> {
     match net {
-        Net::Host => Ok(()),
-        Net::None => network::loopback(),
+        Net::Host => Ok(None),
+        Net::None => network::loopback().map(|()| None),
         Net::Relayed(ports) => {
             let sockets = network::relayed(ports)?;
-            let fds: Vec<_> = sockets
-                .tcp
-                .iter()
-                .chain(&sockets.udp)
-                .map(AsFd::as_fd)
-                .collect();
-            let notice = Notice::Network {
-                tcp: sockets.tcp.len(),
-            };
-            channel::send(control, &notice.encode(), &fds, true)
-                .map_err(at("hand over the relay's sockets"))
+            hand_over(&sockets, control)?;
+            Ok(Some(sockets))
         }
     }
+}
+
+fn hand_over(sockets: &Sockets, control: &OwnedFd) -> Step<()> {
+    let fds: Vec<_> = sockets
+        .tcp
+        .iter()
+        .chain(&sockets.udp)
+        .map(AsFd::as_fd)
+        .collect();
+    let notice = Notice::Network {
+        tcp: sockets.tcp.len(),
+    };
+    channel::send(control, &notice.encode(), &fds, true)
+        .map_err(at("hand over the relay's sockets"))
 }
 
 /// A timer on the clock that goes on while the machine sleeps.
@@ -158,6 +166,8 @@ struct Reaper {
     parts: ReaperParts,
     control: OwnedFd,
     payload: Pid,
+    /// Where its connections arrive, for a server that takes it back.
+    sockets: Option<Sockets>,
 }
 
 /// What a round of waiting brought.
@@ -254,6 +264,13 @@ impl Reaper {
                 Event::Nothing
             }
             Ok(Order::Kill) => Event::Stop(Cause::Own),
+            Ok(Order::Introduce) => {
+                if let Some(sockets) = &self.sockets {
+                    // A server that cannot take them has gone.
+                    let _ = hand_over(sockets, &self.control);
+                }
+                Event::Nothing
+            }
             Err(_) => Event::Nothing,
         }
     }

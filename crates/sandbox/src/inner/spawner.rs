@@ -76,7 +76,22 @@ fn serve() -> io::Result<()> {
             answer(&prepared, &mut users, request);
         }
     }
+    outlive(&prepared);
     Ok(())
+}
+
+/// The server has gone. Children that nobody keeps see that themselves; this process goes with the last one,
+/// because they would end with it.
+fn outlive(prepared: &Prepared) {
+    // Whoever reads the server's log would wait for us.
+    let _ = rustix::stdio::dup2_stderr(&prepared.null);
+    let _ = rustix::stdio::dup2_stdin(&prepared.null);
+    loop {
+        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_nobody_is_left) => return,
+        }
+    }
 }
 
 fn prepare(message: Received) -> Step<Prepared> {

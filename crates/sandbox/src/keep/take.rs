@@ -1,0 +1,115 @@
+//! Taking back what a former server left.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::time::timeout;
+
+use super::link::KeeperLink;
+use super::wire::Told;
+use super::{Entry, SOCKET, address, open_folder};
+use crate::{link, watched};
+
+/// How long a keeper may take to give what it has.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long processes may take to end that nobody can take back.
+const END: Duration = Duration::from_secs(10);
+
+/// A keeper and what it keeps.
+pub(crate) struct Taken {
+    pub(crate) link: Arc<KeeperLink>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Connects to the keeper of a former server on this folder; none: it left nothing. What a keeper of another
+/// version keeps, or one that does not answer, is ended: nobody can take it back, and what is closed must not go on.
+pub(crate) async fn take(folder: &Path) -> Option<Taken> {
+    end_others(folder, |name| name != SOCKET).await;
+    let (socket, _) = connect(folder, SOCKET)?;
+    if let Ok(Ok(taken)) = timeout(PATIENCE, entries(socket)).await {
+        return Some(taken);
+    }
+    end_others(folder, |_| true).await;
+    None
+}
+
+/// Ends all that a former server left, because this one starts its processes in another way.
+pub(crate) async fn end_all(folder: &Path) {
+    end_others(folder, |_| true).await;
+}
+
+async fn entries(socket: OwnedFd) -> io::Result<Taken> {
+    let socket = watched::watch(socket)?;
+    let mut entries = Vec::new();
+    loop {
+        let message = link::receive(&socket).await?;
+        let message = message.ok_or(io::ErrorKind::UnexpectedEof)?;
+        match Told::decode(&message.data) {
+            Ok(Told::Kept(id)) => entries.extend(Entry::of(id, message.fds)),
+            Ok(Told::All) => break,
+            Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+    let link = Arc::new(KeeperLink::of(socket));
+    Ok(Taken { link, entries })
+}
+
+/// Our end, and who is at the other.
+fn connect(folder: &Path, name: &str) -> Option<(OwnedFd, rustix::process::Pid)> {
+    let folder = open_folder(folder).ok()?;
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    let socket = socket.ok()?;
+    rustix::net::connect(&socket, &address(&folder, name).ok()?).ok()?;
+    let peer = rustix::net::sockopt::socket_peercred(&socket).ok()?;
+    Some((socket, peer.pid))
+}
+
+/// Ends the keepers whose socket has such a name: without one, each PID 1 sees that nobody is left.
+async fn end_others(folder: &Path, is_meant: impl Fn(&str) -> bool) {
+    let Ok(found) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in found.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name
+            .to_str()
+            .filter(|name| is_keeper(name) && is_meant(name))
+        else {
+            continue;
+        };
+        if let Some((_, pid)) = connect(folder, name) {
+            tracing::warn!(
+                keeper = pid.as_raw_nonzero(),
+                "what another version of the server left is ended"
+            );
+            end(pid).await;
+        }
+        // One that nobody listens at.
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
+fn is_keeper(name: &str) -> bool {
+    let number = name.strip_prefix("keeper-");
+    number.is_some_and(|number| number.strip_suffix(".sock").is_some())
+}
+
+async fn end(pid: rustix::process::Pid) {
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::NONBLOCK) else {
+        return;
+    };
+    let _ = pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
+    if let Ok(pidfd) = watched::watch(pidfd) {
+        let _ = timeout(END, pidfd.readable()).await;
+    }
+}

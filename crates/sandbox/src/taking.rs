@@ -1,0 +1,119 @@
+//! Children of a former server.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::process::{Signal, pidfd_send_signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cgroup::{Group, Groups};
+use crate::child::Child;
+use crate::disk_watch::DiskWatch;
+use crate::error::Error;
+use crate::inner::read_memory;
+use crate::keep::{About, Entry, Handles, Kept, Taken};
+use crate::output::Output;
+use crate::slots::Slots;
+use crate::supervise::{self, Supervised};
+use crate::watched;
+
+/// A child of a former server.
+#[derive(Debug)]
+pub struct TakenBack {
+    /// What that server called it.
+    pub label: Vec<u8>,
+    /// The child; its writable mounts are not watched any more.
+    pub child: Child,
+    /// Until this is dropped, the next server takes it back.
+    pub kept: Kept,
+}
+
+/// What says whose the control groups are, for the keeper to hold.
+pub(crate) fn locks(groups: Option<&Groups>) -> Result<Vec<OwnedFd>, Error> {
+    let locks = groups.map_or_else(|| Ok(Vec::new()), Groups::locks);
+    locks.map_err(Error::system("hold a control group"))
+}
+
+/// Takes back what a former server left, and removes the control groups of all else.
+pub(crate) async fn take_back(
+    former: Option<Taken>,
+    groups: Option<&Arc<Groups>>,
+    slots: &Slots,
+) -> Vec<TakenBack> {
+    let mut read = Vec::new();
+    let link = former.map(|taken| {
+        read.extend(taken.entries.into_iter().filter_map(|entry| {
+            let body = std::fs::File::from(entry.body.try_clone().ok()?);
+            let (about, label) = About::read(&read_memory(&body).ok()?).ok()?;
+            Some((entry, about, label))
+        }));
+        taken.link
+    });
+    if let Some(groups) = groups {
+        let kept: Vec<PathBuf> = read
+            .iter()
+            .flat_map(|(_, about, _)| about.groups.clone())
+            .collect();
+        groups.clean(&kept);
+    }
+    let mut taken = Vec::new();
+    for (entry, about, label) in read {
+        let Some(link) = &link else { break };
+        let kept = Kept::new(Arc::clone(link), entry.id);
+        let Ok(pidfd) = entry.pidfd.try_clone() else {
+            continue;
+        };
+        match resume(entry, about, groups, slots).await {
+            Ok(child) => taken.push(TakenBack { label, child, kept }),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what a former server left cannot be taken back and is ended"
+                );
+                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+            }
+        }
+    }
+    taken
+}
+
+async fn resume(
+    entry: Entry,
+    about: About,
+    groups: Option<&Arc<Groups>>,
+    slots: &Slots,
+) -> Result<Child, Error> {
+    let slot = slots.take_back(about.slot).ok_or(Error::TooMany)?;
+    let group = match groups {
+        Some(_) if !about.groups.is_empty() => Some(Group::of(&about)?),
+        Some(_) | None => None,
+    };
+    let failed = Error::system("watch a socket");
+    let watch = |fd| watched::watch(fd);
+    let (control, pidfd) = watch(entry.control)
+        .and_then(|control| Ok((control, watch(entry.pidfd)?)))
+        .map_err(failed)?;
+    let outputs = Output::of(entry.stdout)
+        .and_then(|stdout| Ok((stdout, Output::of(entry.stderr)?)))
+        .map_err(Error::system("watch a pipe"))?;
+    let handles = Arc::new(Handles {
+        control,
+        pidfd,
+        about,
+    });
+    let (asks, ask_receiver) = mpsc::unbounded_channel();
+    let (ended_sender, ended) = watch::channel(None);
+    let (ready, stands) = oneshot::channel();
+    let supervised = Supervised {
+        groups: groups.cloned(),
+        group,
+        slot,
+        disk: DiskWatch::new(&[]),
+        asks: ask_receiver,
+        ended: ended_sender,
+    };
+    tokio::spawn(supervise::resume(supervised, Arc::clone(&handles), ready));
+    let egress = stands.await.unwrap_or(None);
+    Ok(Child::new(outputs.0, outputs.1, egress, asks, ended).with(handles))
+}
