@@ -195,7 +195,11 @@ pub(crate) fn wait_for(client: &mut Client, trigger: &str) -> anyhow::Result<()>
         match answer["status"].as_str() {
             Some("Pending" | "Running") => {}
             Some("Succeeded") => return Ok(()),
-            _ => bail!("trigger {trigger}: {answer}"),
+            _ => {
+                let failed = client.get("/v2/runs?phase=Failed%20(Platform%20Issue)&limit=1")?;
+                let failed: Value = failed.json()?;
+                bail!("trigger {trigger}: {answer}; for example {failed}")
+            }
         }
     }
     bail!("trigger {trigger} has no end")
