@@ -79,6 +79,28 @@ pub(crate) async fn jobs(
     Ok(jobs)
 }
 
+/// A run that was begun already: what only its start needs is not there.
+pub(crate) async fn job_that_runs(
+    tx: &mut Tx,
+    known: &mut Known,
+    claimed: Claimed,
+) -> Result<RunJob> {
+    let build_secrets = known.build_secrets(tx, claimed.integration.id).await?;
+    Ok(RunJob {
+        run: claimed.run,
+        tenant: claimed.tenant,
+        sealed: None,
+        integration: claimed.integration,
+        build_secrets,
+        release: claimed.release,
+        triggers: Vec::new(),
+        last: None,
+        last_successful: None,
+        output: None,
+        metadata: Map::new(),
+    })
+}
+
 async fn job(
     tx: &mut Tx,
     known: &mut Known,

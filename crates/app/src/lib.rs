@@ -48,6 +48,7 @@ pub mod runs;
 pub mod schedules;
 pub mod secret_sweeps;
 pub mod settings;
+pub mod take_back;
 pub mod tenant_secrets;
 pub mod tenants;
 pub mod triggers;

@@ -252,8 +252,9 @@ async fn judge<'a>(tx: &mut Tx, end: RunEnd<'a>) -> Result<Judged<'a>> {
 /// Whose runs are looked for.
 #[derive(Debug, Clone, Copy)]
 pub enum Lost<'a> {
-    /// Those of this node, which has just started: nobody executes them any more.
-    Of(&'a str),
+    /// Those of this node, which has just started: nobody executes them any more, but for these, which it has
+    /// taken back.
+    Of(&'a str, &'a [RunId]),
     /// Those whose lease has ended, but for these, which this very node executes: whatever a clock says, it
     /// knows better.
     Overdue(&'a [RunId]),
@@ -264,13 +265,12 @@ pub async fn runs_reap(ctx: &Ctx, which: Lost<'_>) -> Result<usize> {
     let now = ctx.now();
     let mut tx = ctx.write().await?;
     let (node, alive) = match which {
-        Lost::Of(node) => (Some(node), &[][..]),
+        Lost::Of(node, alive) => (Some(node), alive),
         Lost::Overdue(alive) => (None, alive),
     };
-    let mut lost = runs::claim_lost(&mut tx, node, now.minus(REAP_MARGIN), BATCH)
+    let mut lost = runs::claim_lost(&mut tx, node, alive, now.minus(REAP_MARGIN), BATCH)
         .await
         .map_err(store_error)?;
-    lost.retain(|run| !alive.contains(&run.id));
     // Their states are locked in the order of the tenants, as by everybody.
     lost.sort_unstable_by_key(|run| run.tenant_id);
     if lost.is_empty() {

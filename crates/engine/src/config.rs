@@ -28,6 +28,8 @@ pub struct Config {
     pub host_path: OsString,
     /// Folders of toolchains besides the system's; programs are found in `bin` below them.
     pub toolchain_paths: Vec<PathBuf>,
+    /// Whether processes can outlive the server: not where it is the first process of a container, with which all end.
+    pub outlived: bool,
     /// A lease holds this long without a heartbeat.
     pub lease: Duration,
     /// Which addresses runs and builds may reach.

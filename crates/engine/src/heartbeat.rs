@@ -30,7 +30,7 @@ pub(crate) async fn run_loop(inner: Arc<Inner>) {
             () = hint => {}
             () = ended(&inner) => return,
         }
-        beat(&inner).await;
+        beat(&inner, 1).await;
     }
 }
 
@@ -43,13 +43,14 @@ async fn ended(inner: &Inner) {
     }
 }
 
-async fn beat(inner: &Inner) {
+/// Moves the leases now, by so many times their length.
+pub(crate) async fn beat(inner: &Inner, times: u32) {
     inner.presence.compare().await;
     // Known before the look: a run that is taken meanwhile is not in the answer and is not lost.
     let known = inner.signals.known();
     // Counted from before the look, as the store's lease is: a process never outlives it.
-    let until = Instant::now() + inner.config.lease;
-    let lease_until = inner.lease_until();
+    let until = Instant::now() + inner.config.lease * times;
+    let lease_until = inner.lease_for(times);
     match runs_renew(&inner.ctx, &inner.config.node, &known, lease_until).await {
         Ok(held) => {
             let held: HashMap<_, _> = held

@@ -1,6 +1,7 @@
 //! What the loops of a node share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use marquetry_app::Ctx;
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) presence: Arc<Presence>,
+    /// How many runs live on without this server.
+    pub(crate) left: AtomicUsize,
 }
 
 impl Inner {
@@ -70,6 +73,7 @@ impl Inner {
             tracker,
             stop,
             presence,
+            left: AtomicUsize::new(0),
         }
     }
 
@@ -104,9 +108,14 @@ impl Inner {
 
     /// By the clock of those who look for leases that have ended.
     pub(crate) fn lease_until(&self) -> Timestamp {
+        self.lease_for(1)
+    }
+
+    /// The same, for so many times the length of a lease.
+    pub(crate) fn lease_for(&self, times: u32) -> Timestamp {
         self.presence
             .as_others(self.ctx.now())
-            .plus(self.config.lease)
+            .plus(self.config.lease * times)
     }
 
     pub(crate) fn claimer(&self) -> Claimer {

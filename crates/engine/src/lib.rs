@@ -11,6 +11,8 @@ mod death;
 mod execute;
 mod heartbeat;
 mod inner;
+mod keeping;
+mod label;
 mod log;
 mod masks;
 mod neighbours;
@@ -30,10 +32,11 @@ mod sweep;
 pub mod toolchain;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use marquetry_app::{App, Ctx, Places};
-use marquetry_model::Result;
+use marquetry_model::{Result, RunId};
 use marquetry_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,7 +77,10 @@ impl Engine {
             tracker.clone(),
             stop.clone(),
         ));
-        reap::at_start(&inner).await?;
+        // Before anything of a former server is closed or removed.
+        let back = execute::take_back(&inner).await?;
+        let alive: Vec<RunId> = back.iter().map(execute::Back::run).collect();
+        reap::at_start(&inner, &alive).await?;
         let weak = Arc::downgrade(&inner);
         inner.presence.watch(move || {
             weak.upgrade().map_or_else(Load::default, |inner| Load {
@@ -90,6 +96,9 @@ impl Engine {
         if roles.runner {
             tracker.spawn(execute::run_loop(Arc::clone(&inner)));
             tracker.spawn(heartbeat::run_loop(Arc::clone(&inner)));
+        }
+        for one in back {
+            execute::go_on(&inner, one);
         }
         if roles.builder {
             tracker.spawn(build::run_loop(Arc::clone(&inner)));
@@ -116,19 +125,29 @@ impl Engine {
         self.inner.runs.taken()
     }
 
-    /// Takes nothing more, gives what is live `grace` to end, then stops it and closes it.
-    pub async fn shutdown(self, grace: Duration) {
+    /// Takes nothing more and gives what is live `grace` to end. What can go on without this server does so then,
+    /// for the next one to take it back, unless `ends`; all else is stopped and closed. Answers how many runs go on.
+    pub async fn shutdown(self, grace: Duration, ends: bool) -> usize {
         self.stop.cancel();
         self.tracker.close();
+        let mut left = 0;
         if tokio::time::timeout(grace, self.tracker.wait())
             .await
             .is_err()
         {
-            self.inner.signals.stop_all();
+            if ends {
+                self.inner.signals.stop_all();
+            } else {
+                // Time enough to start another one.
+                heartbeat::beat(&self.inner, 2).await;
+                self.inner.signals.leave_all();
+            }
             // What does not end even now is closed at the next start.
             let _ =
                 tokio::time::timeout(self.inner.config.run.grace * 2, self.tracker.wait()).await;
+            left = self.inner.left.load(Ordering::SeqCst);
         }
         self.inner.sandbox.shutdown().await;
+        left
     }
 }

@@ -1,6 +1,7 @@
 //! The log of one run or build on its way to the store: made text, bounded, cut into chunks.
 
 use marquetry_app::logs::{LogEnd, MARK};
+use serde::{Deserialize, Serialize};
 
 use crate::masks::Masks;
 
@@ -19,6 +20,18 @@ pub(crate) struct LogBuffer {
     truncated: bool,
     at_line_start: bool,
     masks: Option<Masks>,
+}
+
+/// What a log has that is not stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogState {
+    /// Bytes of the whole log, with the text.
+    kept: u64,
+    at_line_start: bool,
+    truncated: bool,
+    text: String,
+    /// What is to be pushed again: it was not decided whether it may be shown.
+    held: Vec<u8>,
 }
 
 impl LogBuffer {
@@ -44,6 +57,55 @@ impl LogBuffer {
             kept: u64::try_from(bytes).unwrap_or(0),
             ..Self::new(limit)
         }
+    }
+
+    /// Goes on behind the log of a former server, of which this is known, and of which so much is stored.
+    pub(crate) fn resumed(
+        limit: u64,
+        state: LogState,
+        secrets: &[String],
+        (number, bytes): (i64, i64),
+    ) -> Self {
+        let mut log = Self::after(limit, number, bytes);
+        log.mask(secrets);
+        let stored = u64::try_from(bytes).unwrap_or(0);
+        // Else more is stored than was known then.
+        if stored <= state.kept {
+            log.kept = state.kept;
+            log.at_line_start = state.at_line_start;
+            log.truncated = state.truncated;
+            if stored < state.kept {
+                log.text = state.text.into_bytes();
+            }
+            log.push(&state.held);
+        }
+        // The line that says so is beyond the limit itself.
+        log.truncated |= log.kept > limit;
+        log
+    }
+
+    /// What is not stored, for another server.
+    pub(crate) fn state(&self) -> LogState {
+        LogState {
+            kept: self.kept,
+            at_line_start: self.at_line_start,
+            truncated: self.truncated,
+            text: String::from_utf8_lossy(&self.text).into_owned(),
+            // Half a character has passed the masks, so it is older.
+            held: [&self.partial, self.held()].concat(),
+        }
+    }
+
+    /// How many of the last bytes that were pushed are not in the text yet.
+    pub(crate) fn undecided(&self) -> usize {
+        if self.truncated {
+            return 0;
+        }
+        self.held().len() + self.partial.len()
+    }
+
+    fn held(&self) -> &[u8] {
+        self.masks.as_ref().map_or(&[], Masks::held)
     }
 
     /// Looks for secrets in all that comes from now on.
@@ -224,6 +286,29 @@ mod tests {
         assert_eq!(number, 4);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("12\n[marquetry] log truncated"), "{text}");
+    }
+
+    #[test]
+    fn another_server_goes_on_where_this_one_was() {
+        let secrets = ["s3cret".to_owned()];
+        let rest = |log: &mut LogBuffer| {
+            log.push(b"et b");
+            String::from_utf8(log.finish().unwrap().1).unwrap()
+        };
+        let mut log = LogBuffer::new(99);
+        log.mask(&secrets);
+        log.push(b"a s3cr");
+        let state = log.state();
+        assert_eq!(log.undecided(), 4);
+        // Nothing of it is stored, the text is, and more is.
+        for (stored, expected) in [(0, "a ******** b"), (2, "******** b"), (20, "et b")] {
+            let number = i64::from(stored > 0);
+            let stored = (number, stored);
+            let mut next = LogBuffer::resumed(99, state.clone(), &secrets, stored);
+            assert_eq!(rest(&mut next), expected, "{stored:?}");
+        }
+        let full = LogBuffer::resumed(5, state, &secrets, (1, 60));
+        assert!(full.truncated);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::build::git;
 use crate::inner::Inner;
+use crate::keeping::Keeping;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::pump::{Bounds, Pump, Sink, Stdout, Stored};
@@ -184,10 +185,12 @@ async fn ask(
         signal,
         bounds: Bounds {
             timeout: LONGEST,
+            used: Duration::ZERO,
             grace: Duration::from_secs(1),
         },
+        keeping: Keeping::Never,
     };
-    let (ended, stopped) = pump.run().await;
+    let (ended, stopped) = pump.run().await.end();
     words.take(log.finish());
     if let Some(relay) = relay {
         for refusal in &relay.close().await.recent {

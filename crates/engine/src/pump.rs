@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use marquetry_manifest::LastLine;
-use marquetry_sandbox::{Child, Ended, Output};
-use tokio::io::AsyncReadExt as _;
+use marquetry_sandbox::{Cause, Child, Ended, Kept, Status, Usage};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::keeping::Keeping;
 use crate::log::LogBuffer;
-use crate::signals::Signal;
+use crate::signals::{Signal, Stop};
 
 /// How long text waits for more before it is stored.
 const FLUSH: Duration = Duration::from_millis(250);
@@ -50,7 +50,39 @@ pub(crate) enum Stdout<'a> {
 /// Bounds of one process.
 pub(crate) struct Bounds {
     pub(crate) timeout: Duration,
+    /// How much of that is over.
+    pub(crate) used: Duration,
     pub(crate) grace: Duration,
+}
+
+/// What became of a process.
+pub(crate) enum Watched {
+    /// It is gone, with all that it started.
+    Ended {
+        ended: Ended,
+        stopped: Option<Stopped>,
+        /// To be dropped when the end is stored.
+        kept: Option<Kept>,
+    },
+    /// It lives on without this server.
+    Left,
+}
+
+impl Watched {
+    /// The end, for what is never kept; one that was left would be none that we know.
+    pub(crate) fn end(self) -> (Ended, Option<Stopped>) {
+        match self {
+            Self::Ended { ended, stopped, .. } => (ended, stopped),
+            Self::Left => {
+                let ended = Ended {
+                    status: Status::Signalled(9),
+                    cause: Cause::Lost,
+                    usage: Usage::default(),
+                };
+                (ended, Some(Stopped::Shutdown))
+            }
+        }
+    }
 }
 
 /// Why a process was stopped from outside.
@@ -70,6 +102,7 @@ pub(crate) struct Pump<'a, S> {
     pub(crate) sink: &'a mut S,
     pub(crate) signal: watch::Receiver<Signal>,
     pub(crate) bounds: Bounds,
+    pub(crate) keeping: Keeping<'a>,
 }
 
 struct State {
@@ -83,11 +116,12 @@ struct State {
     retrying: bool,
     stop_at: Instant,
     drain_until: Option<Instant>,
+    keep_at: Option<Instant>,
 }
 
 impl<S: Sink> Pump<'_, S> {
-    /// Until the process and all that it started are gone.
-    pub(crate) async fn run(mut self) -> (Ended, Option<Stopped>) {
+    /// Until the process and all that it started are gone, or it is left.
+    pub(crate) async fn run(mut self) -> Watched {
         let mut out = vec![0; FIRST_READ];
         let mut err = vec![0; FIRST_READ];
         let mut state = State {
@@ -98,8 +132,9 @@ impl<S: Sink> Pump<'_, S> {
             lease_end: self.signal.borrow().lease_end,
             flush_at: None,
             retrying: false,
-            stop_at: Instant::now() + self.bounds.timeout,
+            stop_at: Instant::now() + self.bounds.timeout.saturating_sub(self.bounds.used),
             drain_until: None,
+            keep_at: self.keeping.after().map(|after| Instant::now() + after),
         };
         self.heed(&mut state).await;
         let end = self.child.end();
@@ -108,11 +143,22 @@ impl<S: Sink> Pump<'_, S> {
             if let Some(ended) = &state.ended
                 && (!state.out_open && !state.err_open)
             {
-                return (ended.clone(), state.stopped);
+                return Watched::Ended {
+                    ended: ended.clone(),
+                    stopped: state.stopped,
+                    kept: self.keeping.into_kept(),
+                };
             }
+            if self.leaves(&state) {
+                match self.leave(&mut state).await {
+                    Ok(()) => return Watched::Left,
+                    Err(back) => self = back,
+                }
+            }
+            let is_kept = self.keeping.is_kept();
             let never = Instant::now() + Duration::from_secs(86_400);
             tokio::select! {
-                read = read(&mut self.child.stdout, &mut out), if state.out_open => {
+                read = Keeping::read(is_kept, &mut self.child.stdout, &mut out), if state.out_open => {
                     match read {
                         Some(n) => {
                             self.take_stdout(&out[..n]);
@@ -121,10 +167,11 @@ impl<S: Sink> Pump<'_, S> {
                         None => state.out_open = false,
                     }
                 }
-                read = read(&mut self.child.stderr, &mut err), if state.err_open => {
+                read = Keeping::read(is_kept, &mut self.child.stderr, &mut err), if state.err_open => {
                     match read {
                         Some(n) => {
                             self.log.push(&err[..n]);
+                            self.keeping.after_stderr(&mut self.child.stderr, self.log);
                             grow(&mut err, n);
                         }
                         None => state.err_open = false,
@@ -144,13 +191,17 @@ impl<S: Sink> Pump<'_, S> {
                 () = sleep_until(state.flush_at.unwrap_or(never)), if state.flush_at.is_some() => {
                     self.flush(&mut state).await;
                 }
+                () = sleep_until(state.keep_at.unwrap_or(never)), if state.keep_at.is_some() => {
+                    self.keep(&mut state).await;
+                }
                 changed = self.signal.changed(), if state.ended.is_none() => {
                     if changed.is_ok() {
                         self.heed(&mut state).await;
                     }
                 }
             }
-            if self.log.is_full() && !state.retrying {
+            let is_full = self.log.is_full() || self.keeping.is_pressed(&self.child.stderr);
+            if is_full && !state.retrying {
                 self.flush(&mut state).await;
             } else if self.log.has_text() && state.flush_at.is_none() {
                 state.flush_at = Some(Instant::now() + FLUSH);
@@ -160,20 +211,73 @@ impl<S: Sink> Pump<'_, S> {
 
     fn take_stdout(&mut self, bytes: &[u8]) {
         match &mut self.stdout {
-            Stdout::LastLine(last) => last.push(bytes),
+            Stdout::LastLine(last) => {
+                last.push(bytes);
+                self.keeping.after_stdout(&mut self.child.stdout, last);
+            }
             Stdout::Log => self.log.push(bytes),
+        }
+    }
+
+    /// Lets it outlive the server, if that is wanted.
+    async fn keep(&mut self, state: &mut State) {
+        state.keep_at = None;
+        if let (None, Stdout::LastLine(line)) = (&state.ended, &self.stdout) {
+            self.keeping.begin(&self.child, self.log, line).await;
+        }
+    }
+
+    /// Whether the server stops, and it shall live on.
+    fn leaves(&self, state: &State) -> bool {
+        let is_left_alone = state.ended.is_none() && state.stopped.is_none();
+        is_left_alone && self.signal.borrow().stop == Stop::Leave
+    }
+
+    /// Lets go of it, with all stored that can be; one that cannot be left is stopped.
+    async fn leave(mut self, state: &mut State) -> Result<(), Self> {
+        self.keep(state).await;
+        self.flush(state).await;
+        let Self {
+            child,
+            stdout,
+            log,
+            sink,
+            signal,
+            bounds,
+            keeping,
+        } = self;
+        match keeping.leave(child).await {
+            Ok(()) => Ok(()),
+            Err((keeping, child)) => {
+                let mut back = Self {
+                    child,
+                    stdout,
+                    log,
+                    sink,
+                    signal,
+                    bounds,
+                    keeping,
+                };
+                back.stop_further(state, Stopped::Shutdown);
+                Err(back)
+            }
         }
     }
 
     async fn flush(&mut self, state: &mut State) {
         state.flush_at = None;
         state.retrying = false;
+        // What others can read of it, it has said for good.
+        self.keep(state).await;
         let Some(chunk) = self.log.take() else { return };
         match self.sink.store(chunk).await {
             Stored::Lost if state.ended.is_none() => self.stop_now(state, Stopped::Lost),
-            Stored::Kept | Stored::Lost => {}
+            Stored::Kept | Stored::Lost => {
+                self.keeping.after_stderr(&mut self.child.stderr, self.log);
+            }
             Stored::Again(chunk) => {
                 self.log.put_back(chunk);
+                self.keeping.make_room(&mut self.child.stderr);
                 state.retrying = true;
                 state.flush_at = Some(Instant::now() + RETRY);
             }
@@ -194,7 +298,7 @@ impl<S: Sink> Pump<'_, S> {
                 .extend_lease(end.saturating_duration_since(Instant::now()))
                 .await;
         }
-        if state.stopped.is_none() && (signal.cancel || signal.stop) {
+        if state.stopped.is_none() && (signal.cancel || signal.stop == Stop::End) {
             let why = if signal.cancel {
                 Stopped::Cancelled
             } else {
@@ -240,10 +344,6 @@ fn grow(buffer: &mut Vec<u8>, filled: usize) {
     if filled == buffer.len() {
         buffer.resize(READ, 0);
     }
-}
-
-async fn read(output: &mut Output, buffer: &mut [u8]) -> Option<usize> {
-    output.read(buffer).await.ok().filter(|n| *n > 0)
 }
 
 #[cfg(test)]
@@ -294,8 +394,10 @@ mod tests {
             signal,
             bounds: Bounds {
                 timeout: Duration::from_secs(60),
+                used: Duration::ZERO,
                 grace: Duration::from_secs(1),
             },
+            keeping: Keeping::Never,
         };
         pump.run().await;
         let seconds = begun.elapsed().as_secs();

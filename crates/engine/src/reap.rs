@@ -6,7 +6,7 @@ use std::time::Duration;
 use marquetry_app::builds::builds_reap;
 use marquetry_app::idempotency::keys_reap;
 use marquetry_app::run_engine::{Lost, runs_reap};
-use marquetry_model::{Error, Result};
+use marquetry_model::{Error, Result, RunId};
 use tokio::time::Instant;
 
 use crate::inner::Inner;
@@ -16,22 +16,25 @@ const LEAST: Duration = Duration::from_secs(15);
 
 /// A node has one process (its data folder is locked), so what stands under its name now was a
 /// former one's.
-pub(crate) async fn at_start(inner: &Inner) -> Result<()> {
-    close_own(inner).await?;
-    empty(&inner.config.work_dir)
+///
+/// `alive` are the runs that it has taken back from that one.
+pub(crate) async fn at_start(inner: &Inner, alive: &[RunId]) -> Result<()> {
+    close_own(inner, alive).await?;
+    let kept = inner.scratch.names_in_use();
+    empty(&inner.config.work_dir, &kept)
         .await
         .map_err(Error::internal)?;
     if let Some(folder) = &inner.config.memory_dir {
-        empty(folder).await.map_err(Error::internal)?;
+        empty(folder, &kept).await.map_err(Error::internal)?;
     }
     Ok(())
 }
 
-async fn close_own(inner: &Inner) -> Result<()> {
+async fn close_own(inner: &Inner, alive: &[RunId]) -> Result<()> {
     let node = inner.config.node.as_str();
     let mut closed = 0;
     loop {
-        let found = runs_reap(&inner.ctx, Lost::Of(node)).await?;
+        let found = runs_reap(&inner.ctx, Lost::Of(node, alive)).await?;
         if found == 0 {
             break;
         }
@@ -49,11 +52,13 @@ async fn close_own(inner: &Inner) -> Result<()> {
 }
 
 /// Removes the scratch of runs and builds that were interrupted.
-async fn empty(folder: &std::path::Path) -> std::io::Result<()> {
+async fn empty(folder: &std::path::Path, kept: &[String]) -> std::io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     let mut entries = tokio::fs::read_dir(folder).await?;
     while let Some(entry) = entries.next_entry().await? {
-        crate::step::remove_tree(&entry.path()).await;
+        if !kept.iter().any(|name| entry.file_name() == name.as_str()) {
+            crate::step::remove_tree(&entry.path()).await;
+        }
     }
     Ok(())
 }

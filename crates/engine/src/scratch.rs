@@ -22,6 +22,8 @@ pub(crate) struct Scratch {
 #[derive(Default)]
 struct Free {
     places: BTreeSet<usize>,
+    /// Numbers whose folders are not there.
+    missing: BTreeSet<usize>,
     made: usize,
 }
 
@@ -51,8 +53,8 @@ impl Scratch {
                 number,
             });
         }
-        let number = free.made;
-        free.made += 1;
+        let number = free.missing.pop_first().unwrap_or(free.made);
+        free.made = free.made.max(number + 1);
         drop(free);
         let place = Place {
             scratch: Arc::clone(self),
@@ -67,7 +69,52 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Takes the place of a run that is taken back, as that run has left it; none when it is not there.
+    pub(crate) fn take_back(self: &Arc<Self>, number: usize) -> Option<Place> {
+        let place = Place {
+            scratch: Arc::clone(self),
+            number,
+        };
+        if !place.files().is_dir() {
+            std::mem::forget(place);
+            return None;
+        }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if number >= free.made {
+            let between = free.made..number;
+            free.missing.extend(between);
+            free.made = number + 1;
+        } else if !free.missing.remove(&number) {
+            drop(free);
+            std::mem::forget(place);
+            return None;
+        }
+        drop(free);
+        Some(place)
+    }
+
+    /// Names of the folders that are in use.
+    pub(crate) fn names_in_use(&self) -> Vec<String> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free =
+            |number: &usize| free.places.contains(number) || free.missing.contains(number);
+        let taken = (0..free.made).filter(|number| !is_free(number));
+        taken.map(|number| format!("place-{number}")).collect()
+    }
+}
+
 impl Place {
+    /// Lets it be as it is: its run lives on.
+    pub(crate) fn leave(self) {
+        std::mem::forget(self);
+    }
+
+    /// Its number, by which another server finds it.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// Where the platform's files for the run go.
     pub(crate) fn files(&self) -> PathBuf {
         self.below(&self.scratch.memory, "files")
@@ -131,6 +178,26 @@ fn empty(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_taken_back_as_it_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = || Arc::new(Scratch::new(None, folder.path().to_owned(), false));
+        let former = scratch();
+        let places = [(); 3].map(|()| former.take().unwrap());
+        std::fs::write(places[2].files().join("triggers.json"), "[]").unwrap();
+        std::mem::forget(places);
+        let next = scratch();
+        assert!(next.take_back(7).is_none(), "nobody made it");
+        let place = next.take_back(2).unwrap();
+        assert!(place.files().join("triggers.json").exists());
+        assert!(next.take_back(2).is_none(), "once");
+        assert_eq!(next.names_in_use(), ["place-2"]);
+        let others = [(); 3].map(|()| next.take().unwrap().number());
+        assert_eq!(others, [0, 0, 0]);
+        let held = [(); 3].map(|()| next.take().unwrap());
+        assert_eq!(held.map(|place| place.number()), [0, 1, 3]);
+    }
 
     #[test]
     fn a_place_is_empty_when_it_is_taken_again() {

@@ -16,8 +16,20 @@ pub(crate) struct Signal {
     pub(crate) cancel: bool,
     /// The claim is lost, or the server stops: nothing that it does counts any more.
     pub(crate) lost: bool,
-    /// The server stops.
-    pub(crate) stop: bool,
+    /// Whether the server stops.
+    pub(crate) stop: Stop,
+}
+
+/// What the end of the server means for what is live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It does not end.
+    #[default]
+    No,
+    /// Who can shall live on without it.
+    Leave,
+    /// All shall end.
+    End,
 }
 
 /// The live runs of this node.
@@ -88,11 +100,19 @@ impl Signals {
             .collect()
     }
 
+    /// The server stops: everything live shall live on, or end.
+    pub(crate) fn leave_all(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, sender) in live.values() {
+            sender.send_modify(|signal| signal.stop = Stop::Leave);
+        }
+    }
+
     /// The server stops: everything live shall end.
     pub(crate) fn stop_all(&self) {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, sender) in live.values() {
-            sender.send_modify(|signal| signal.stop = true);
+            sender.send_modify(|signal| signal.stop = Stop::End);
         }
     }
 }

@@ -326,21 +326,24 @@ pub async fn cancel_pending(tx: &mut Tx, id: RunId, now: Timestamp) -> Result<bo
 
 /// Running runs whose node is lost, at most `limit`, taken for this transaction: those of `node`, which has
 /// just started, whatever the time is; without one, those whose lease ended before `now`, or that nobody
-/// could have written with a right clock and whose node is gone.
+/// could have written with a right clock and whose node is gone. Not `alive` ones, which this very node executes.
 pub async fn claim_lost(
     tx: &mut Tx,
     node: Option<&str>,
+    alive: &[RunId],
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<Run>> {
     let sql = format!(
-        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND {} ORDER BY r.id LIMIT $3{}",
+        "SELECT {} FROM runs r WHERE r.phase = 'Running' AND {}
+            AND r.id NOT IN {} ORDER BY r.id LIMIT $3{}",
         columns!(),
         is_lost("r"),
+        tx.dialect().id_list(4),
         tx.dialect().skip_locked("r")
     );
     let rows = tx
-        .rows(&sql, &values![now, node.unwrap_or(""), limit])
+        .rows(&sql, &values![now, node.unwrap_or(""), limit, json(&alive)])
         .await?;
     read_all(rows, read)
 }

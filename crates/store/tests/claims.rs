@@ -207,7 +207,7 @@ impl Node<'_> {
 
     async fn reap(&self, node: Option<&str>, now: Timestamp) {
         let mut tx = self.store.write().await.unwrap();
-        let lost = runs::claim_lost(&mut tx, node, now, 5).await.unwrap();
+        let lost = runs::claim_lost(&mut tx, node, &[], now, 5).await.unwrap();
         for run in &lost {
             let ended = end(
                 &mut tx,

@@ -78,7 +78,7 @@ on_both! {
         let begun = builds::claim(&mut tx, "gone", at(1), at(YEAR), 1).await.unwrap();
         assert_eq!(begun.len(), 1);
         for (now, lost) in [(100_000, vec![]), (100_001, vec![gone.id]), (190_001, vec![lives.id, gone.id])] {
-            let found = runs::claim_lost(&mut tx, None, at(now), 9).await.unwrap();
+            let found = runs::claim_lost(&mut tx, None, &[], at(now), 9).await.unwrap();
             assert_eq!(found.iter().map(|run| run.id).collect::<Vec<_>>(), lost, "{now}");
         }
         assert_eq!(builds::requeue_lost(&mut tx, None, at(100_000), 3).await.unwrap(), 0);

@@ -100,7 +100,7 @@ on_both! {
         assert!(!finish_run(&mut tx, &claim, &outcome(Phase::Succeeded), NOW).await.unwrap());
         assert!(!runs::request_cancel(&mut tx, id).await.unwrap());
         assert!(!runs::cancel_pending(&mut tx, id, NOW).await.unwrap());
-        assert!(runs::claim_lost(&mut tx, Some("a"), NOW, 9).await.unwrap().is_empty());
+        assert!(runs::claim_lost(&mut tx, Some("a"), &[], NOW, 9).await.unwrap().is_empty());
         assert!(runs::claim(&mut tx, &claimer("a"), NOW, 9).await.unwrap().is_empty());
     }
 
@@ -147,7 +147,7 @@ on_both! {
         }
         assert_eq!(runs::get(&mut tx, run.id).await.unwrap(), run, "nothing changed");
         assert_eq!(runs::renew(&mut tx, &good, at(90_000)).await.unwrap(), Some(false));
-        assert!(runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap().is_empty(), "renewed");
+        assert!(runs::claim_lost(&mut tx, None, &[], at(80_000), 9).await.unwrap().is_empty(), "renewed");
         assert!(finish_run(&mut tx, &good, &ended, at(9)).await.unwrap());
         let expected = Run {
             phase: ended.phase, message: ended.message.clone(), exit_code: ended.exit_code,
@@ -171,13 +171,13 @@ on_both! {
         let mut held = runs::renew_node(&mut tx, "a", &ids, at(90_000)).await.unwrap();
         held.sort_unstable();
         assert_eq!(held, [(first.id, 1, false), (second.id, 1, true)]);
-        let lost = runs::claim_lost(&mut tx, None, at(80_000), 9).await.unwrap();
+        let lost = runs::claim_lost(&mut tx, None, &[], at(80_000), 9).await.unwrap();
         assert_eq!(lost.iter().map(|run| run.id).collect::<Vec<_>>(), [other.id], "only b's");
         assert!(finish_run(&mut tx, &claim_of(&first), &outcome(Phase::Succeeded), at(9)).await.unwrap());
         let held = runs::renew_node(&mut tx, "a", &ids, at(90_000)).await.unwrap();
         assert_eq!(held, [(second.id, 1, true)], "what has ended is not held");
         assert_eq!(runs::renew_node(&mut tx, "a", &[], at(99_000)).await.unwrap(), []);
-        let lost = runs::claim_lost(&mut tx, None, at(95_000), 9).await.unwrap();
+        let lost = runs::claim_lost(&mut tx, None, &[], at(95_000), 9).await.unwrap();
         assert!(lost.iter().any(|run| run.id == second.id), "nobody watches over it");
         assert_eq!(runs::renew_node(&mut tx, "nobody", &ids, at(1)).await.unwrap(), []);
     }

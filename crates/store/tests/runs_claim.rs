@@ -124,13 +124,13 @@ on_both! {
             (Some("c"), 0, 9, vec![]),
             (Some(""), 0, 9, vec![]),
         ] {
-            let lost = runs::claim_lost(&mut tx, node, at(now), limit).await.unwrap();
+            let lost = runs::claim_lost(&mut tx, node, &[], at(now), limit).await.unwrap();
             assert_eq!(ids(&lost), expected, "{node:?} {now}");
         }
         // What it answers is the claim to end it with.
-        let lost = runs::claim_lost(&mut tx, None, at(60_001), 9).await.unwrap().remove(0);
+        let lost = runs::claim_lost(&mut tx, None, &[], at(60_001), 9).await.unwrap().remove(0);
         assert!(finish_run(&mut tx, &claim_of(&lost), &outcome(Phase::FailedPlatform), NOW).await.unwrap());
-        assert!(runs::claim_lost(&mut tx, Some("a"), at(60_001), 9).await.unwrap().is_empty());
+        assert!(runs::claim_lost(&mut tx, Some("a"), &[], at(60_001), 9).await.unwrap().is_empty());
         assert_eq!(runs::renew(&mut tx, &claim_of(&a), at(1)).await.unwrap(), None, "too late");
     }
 
@@ -145,7 +145,7 @@ on_both! {
             let store = db.store.clone();
             tokio::spawn(async move {
                 let mut tx = store.write().await.unwrap();
-                let lost = runs::claim_lost(&mut tx, None, at(60_001), 3).await.unwrap();
+                let lost = runs::claim_lost(&mut tx, None, &[], at(60_001), 3).await.unwrap();
                 for run in &lost {
                     let ended = outcome(Phase::FailedPlatform);
                     assert!(finish_run(&mut tx, &claim_of(run), &ended, NOW).await.unwrap());

@@ -14,6 +14,7 @@ mod ends;
 mod growth;
 mod http;
 mod inside;
+mod left_over;
 mod older_nodes;
 mod random;
 mod removal;

@@ -11,6 +11,7 @@ use marquetry_store::{Options, Store};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::left_over::Helpers;
 use crate::{Database, PostgresDatabase, eventually};
 
 /// With PostgreSQL nothing makes one.
@@ -57,6 +58,7 @@ pub struct TestServer {
     options: ServerOptions,
     pub(crate) postgres: Option<Arc<PostgresDatabase>>,
     process: Option<Child>,
+    helpers: Helpers,
     http: reqwest::Client,
     log: Arc<Mutex<String>>,
 }
@@ -139,6 +141,7 @@ impl TestServer {
             options,
             postgres,
             process: None,
+            helpers: Helpers::default(),
             http,
             log: Arc::default(),
         }
@@ -191,9 +194,16 @@ impl TestServer {
         self.process.as_ref().unwrap().id()
     }
 
-    /// Ends it as a power cut would.
+    /// Ends it as a power cut would, with all that it has started.
     pub fn kill(&mut self) {
+        self.kill_alone();
+        self.helpers.kill();
+    }
+
+    /// Ends the server's process, and nothing else.
+    pub fn kill_alone(&mut self) {
         if let Some(mut process) = self.process.take() {
+            self.helpers.note(process.id());
             process.kill().unwrap();
             process.wait().unwrap();
         }
@@ -202,6 +212,7 @@ impl TestServer {
     /// Ends it as an operator does, and waits for its end.
     pub fn stop(&mut self) -> std::process::ExitStatus {
         let mut process = self.process.take().unwrap();
+        self.helpers.note(process.id());
         let pid = process.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
@@ -314,11 +325,19 @@ impl TestServer {
 }
 
 impl Drop for TestServer {
-    /// Asks it to end first, so that it takes its control groups with it.
     fn drop(&mut self) {
+        self.end();
+        self.helpers.kill();
+    }
+}
+
+impl TestServer {
+    /// Asks it to end first, so that it takes its control groups with it.
+    fn end(&mut self) {
         let Some(mut process) = self.process.take() else {
             return;
         };
+        self.helpers.note(process.id());
         let pid = process.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status();
         let until = std::time::Instant::now() + Duration::from_secs(5);

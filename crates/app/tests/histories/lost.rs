@@ -37,7 +37,7 @@ impl World {
                 may.insert(*id);
             }
         }
-        let which = starting.map_or(Lost::Overdue(&[]), Lost::Of);
+        let which = starting.map_or(Lost::Overdue(&[]), |node| Lost::Of(node, &[]));
         let count = runs_reap(&self.ctx(), which).await.unwrap();
         let truth = self.read().await;
         running.retain(|id| truth.runs[id].0.phase.is_final());

@@ -16,6 +16,8 @@ pub(super) struct DataFolder {
     pub(super) node: String,
     /// What this machine knows it by: a copy of the folder has the same name, and is another one.
     pub(super) instance: String,
+    /// Runs that live on have files in memory.
+    keeps_memory: bool,
     /// The lock goes with it.
     _lock: File,
 }
@@ -38,6 +40,7 @@ impl DataFolder {
             path,
             node,
             instance,
+            keeps_memory: false,
             _lock: lock,
         })
     }
@@ -72,6 +75,11 @@ impl DataFolder {
         (found.is_dir() && found.uid() == owner && close(&path).is_ok()).then_some(path)
     }
 
+    /// Leaves what is in memory to the next process.
+    pub(super) fn keep_memory(&mut self) {
+        self.keeps_memory = true;
+    }
+
     fn memory_path(&self) -> PathBuf {
         Path::new("/dev/shm").join(format!("marquetry-{}", self.instance))
     }
@@ -95,8 +103,10 @@ impl DataFolder {
 impl Drop for DataFolder {
     /// Memory is given back; after a kill, the next start empties the folder.
     fn drop(&mut self) {
-        // Not having one is no error.
-        let _ = std::fs::remove_dir_all(self.memory_path());
+        if !self.keeps_memory {
+            // Not having one is no error.
+            let _ = std::fs::remove_dir_all(self.memory_path());
+        }
     }
 }
 

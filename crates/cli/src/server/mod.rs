@@ -110,20 +110,25 @@ impl Server {
         &self.folder.path
     }
 
-    /// Takes no more requests, lets live runs end for a while, stops.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+    /// Takes no more requests, lets live runs end for a while, stops. Answers how many runs go on without it, which
+    /// are none where all shall end.
+    pub(crate) async fn stop(mut self, all_end: bool) -> anyhow::Result<usize> {
         // If nobody listens, it has stopped already.
         let _ = self.stop.send(());
         let engine = async {
-            if let Some(engine) = self.engine {
-                engine.shutdown(DRAIN).await;
+            match self.engine {
+                Some(engine) => engine.shutdown(DRAIN, all_end).await,
+                None => 0,
             }
         };
-        tokio::join!(engine, self.presence.drain());
+        let (left, ()) = tokio::join!(engine, self.presence.drain());
+        if left > 0 {
+            self.folder.keep_memory();
+        }
         self.presence.shutdown().await;
         self.neighbours.shutdown().await;
         self.web.await.context("the web server ended badly")??;
-        Ok(())
+        Ok(left)
     }
 
     /// Runs of this node that are live.

@@ -254,6 +254,7 @@ pub(super) fn engine_config(
         toolchain_paths: config.toolchain_path.clone(),
         cache_dir: folder.below("cache")?,
         host_path,
+        outlived: std::process::id() != 1,
         lease: LEASE,
         policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),
         resolver: Arc::new(Resolver::system()),

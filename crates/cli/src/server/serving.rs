@@ -40,8 +40,15 @@ pub(crate) async fn serve(config: ServerConfig, to: &mut Printer) -> anyhow::Res
             "stopping: {live} live runs get 30 s to end; once more to stop at once"
         ));
     }
+    // The first process of a container takes all others with it.
+    let all_end = std::process::id() == 1;
     tokio::select! {
-        ended = server.stop() => ended?,
+        left = server.stop(all_end) => match left? {
+            0 => {}
+            left => to.note(&format!(
+                "{left} live runs go on; start the server again within a minute, and it takes them back"
+            )),
+        },
         () = signals.next() => to.note("stopped at once; what was live is closed at the next start"),
     }
     Ok(0)
@@ -84,7 +91,7 @@ impl Running {
 
     /// Ends in order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.server.stop().await
+        self.server.stop(true).await.map(drop)
     }
 }
 

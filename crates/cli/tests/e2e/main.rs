@@ -19,6 +19,7 @@ mod metadata;
 mod narrowing;
 mod nodes;
 mod outage;
+mod outlive;
 mod prestart;
 mod private;
 mod pushes;

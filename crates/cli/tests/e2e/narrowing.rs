@@ -28,7 +28,7 @@ async fn run(
 }
 
 /// Somebody on this machine who says one word to whoever comes; the port.
-fn neighbour(address: &str) -> u16 {
+pub(crate) fn neighbour(address: &str) -> u16 {
     let listener = TcpListener::bind((address, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

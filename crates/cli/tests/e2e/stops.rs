@@ -1,4 +1,5 @@
-//! The server is stopped by its operator while a run goes on for longer than that is waited for.
+//! The server is stopped by its operator while a run goes on for longer than that is waited for, and nobody keeps it,
+//! because it has no sandbox.
 
 use marquetry_testkit::{Scenario, TestServer, both_databases, eventually, manifest};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ async fn log_of(server: &TestServer, run: &Value) -> String {
 
 both_databases! {
     async fn a_run_that_a_stop_cuts_off_is_repeated_where_that_is_wanted(database) {
-        let mut server = TestServer::start(options(database)).await;
+        let mut server = TestServer::start(options(database).with("--sandbox=off")).await;
         let (tenant, first) = {
             let files = [("PANDIUM.yaml", &*manifest("echo begun >&2; sleep 600"))];
             let wanted = json!({"retry": "platform"});

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use marquetry_manifest::LastLine;
 use marquetry_sandbox::{Cause, Limits, Network, Spec, Status};
@@ -10,6 +11,7 @@ use super::cache::cache;
 use super::manifests::Found;
 use super::work::{BuildError, Site};
 use crate::death::{exit_code, killed_by};
+use crate::keeping::Keeping;
 use crate::pump::{Bounds, Pump, Stdout};
 use crate::toolchain::{build_variables, merge};
 
@@ -79,10 +81,12 @@ pub(super) async fn run(
         signal: site.signal.clone(),
         bounds: Bounds {
             timeout: left,
+            used: Duration::ZERO,
             grace: site.inner.config.run.grace,
         },
+        keeping: Keeping::Never,
     };
-    let (ended, stopped) = pump.run().await;
+    let (ended, stopped) = pump.run().await.end();
     if let Some(relay) = relay {
         for refusal in &relay.close().await.recent {
             site.log.say(&refusal.to_string());

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::pump::{Sink, Stopped, Stored};
-use crate::signals::Signal;
+use crate::signals::{Signal, Stop};
 use crate::slots::Slot;
 
 pub use work::toolchain_links;
@@ -124,8 +124,8 @@ async fn beat(
         tokio::select! {
             () = hint => {}
             () = tokio::time::sleep(inner.config.lease / BEATS_OF_LEASE) => {}
-            () = inner.stop.cancelled(), if !signal.borrow().stop => {
-                signal.send_modify(|s| s.stop = true);
+            () = inner.stop.cancelled(), if signal.borrow().stop == Stop::No => {
+                signal.send_modify(|s| s.stop = Stop::End);
                 continue;
             }
         }

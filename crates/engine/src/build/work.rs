@@ -20,7 +20,7 @@ use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::pump::Stopped;
-use crate::signals::Signal;
+use crate::signals::{Signal, Stop};
 use crate::step::{Layout, remove_tree};
 use crate::toolchain::toolchain;
 
@@ -281,7 +281,7 @@ async fn unless_stopped(
 
 /// Why the build must stop, when it must.
 async fn stopped(signal: &mut watch::Receiver<Signal>, end: tokio::time::Instant) -> Stopped {
-    let asked = signal.wait_for(|signal| signal.lost || signal.cancel || signal.stop);
+    let asked = signal.wait_for(|signal| signal.lost || signal.cancel || signal.stop == Stop::End);
     match tokio::time::timeout_at(end, asked).await {
         Ok(Ok(signal)) if signal.lost => Stopped::Lost,
         Ok(Ok(signal)) if signal.cancel => Stopped::Cancelled,
@@ -398,7 +398,7 @@ mod tests {
             ),
             (
                 Signal {
-                    stop: true,
+                    stop: Stop::End,
                     ..Signal::default()
                 },
                 Stopped::Shutdown,

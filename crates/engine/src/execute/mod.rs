@@ -2,7 +2,9 @@
 
 mod ends;
 mod files;
+mod follow;
 mod outcome;
+mod resume;
 mod run;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::inner::Inner;
 use crate::slots::Slot;
 
 pub(crate) use ends::Ends;
+pub(crate) use resume::{Back, take_back};
 pub(crate) use run::{reach, reach_of, spec};
 
 /// After a failure, because the database may need a moment.
@@ -72,6 +75,12 @@ fn start(inner: &Arc<Inner>, taken: Taken, free: usize) -> Instant {
 
 fn spawn(inner: &Arc<Inner>, job: RunJob, slot: Slot) {
     let run = run::execute(Arc::clone(inner), job, slot);
+    inner.tracker.spawn(run);
+}
+
+/// Goes on with a run that was taken back.
+pub(crate) fn go_on(inner: &Arc<Inner>, back: Back) {
+    let run = run::execute_on(Arc::clone(inner), back, inner.runs.take());
     inner.tracker.spawn(run);
 }
 

@@ -64,6 +64,8 @@ pub(super) fn cut_off(ended: &Ended, stopped: Option<Stopped>) -> CutOff {
         None if matches!(ended.cause, Cause::LeaseEnded) => {
             Some("the node that ran this could not reach the database")
         }
+        // With the server and all that it started, but for what keeps runs; or alone.
+        None if matches!(ended.cause, Cause::Lost) => Some("the sandbox of this run vanished"),
         Some(Stopped::Timeout | Stopped::Cancelled | Stopped::Lost) | None => None,
     }
 }

@@ -9,24 +9,26 @@ use marquetry_app::integration_secrets::run_build_secrets;
 use marquetry_app::jobs::RunJob;
 use marquetry_app::learned::{Learned, judge as judge_output};
 use marquetry_app::logs::{LogEnd, log_archive};
-use marquetry_app::run_engine::{RunEnd, run_log, runs_finish};
+use marquetry_app::run_engine::{RunEnd, runs_finish};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_blobs::Unpacked;
 use marquetry_manifest::{Egress, LastLine};
 use marquetry_model::{Outcome, Phase, TenantId};
-use marquetry_outbound::relay::RelayStats;
-use marquetry_sandbox::{Child, Limits, Spec};
+use marquetry_sandbox::{Child, Kept, Limits, Spec};
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::RunClaim;
 
 use super::ends::Settled;
 use super::files;
-use super::outcome::{CutOff, End, cut_off, judge};
+use super::follow::{Followed, Run};
+use super::outcome::CutOff;
+use super::resume::{self, Back};
 use crate::inner::Inner;
+use crate::keeping::Keeping;
+use crate::label::Known;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::prestart::{self, Waiting};
-use crate::pump::{Bounds, Pump, Sink, Stdout, Stored};
 use crate::scratch::Place;
 use crate::slots::Slot;
 use crate::step::Layout;
@@ -39,11 +41,27 @@ const LARGE_LOG: u64 = 8 * 1024;
 pub(super) async fn execute(inner: Arc<Inner>, job: RunJob, slot: Slot) {
     let mut next = Some((Box::new(job), slot));
     while let Some((job, slot)) = next {
-        let ended = Arc::new(run(&inner, &job).await);
-        let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
-        let slot = if is_idle { None } else { Some(slot) };
-        next = report(&inner, ended, slot).await;
+        let Some(ended) = run(&inner, &job).await else {
+            return;
+        };
+        next = end(&inner, ended, slot).await;
     }
+}
+
+/// Executes what is left of a run that was taken back, and what its place goes on with.
+pub(super) async fn execute_on(inner: Arc<Inner>, back: Back, slot: Slot) {
+    let Some(ended) = Box::pin(run_on(&inner, back)).await else {
+        return;
+    };
+    if let Some((job, slot)) = end(&inner, ended, slot).await {
+        execute(inner, *job, slot).await;
+    }
+}
+
+async fn end(inner: &Arc<Inner>, ended: RunEnded, slot: Slot) -> Option<(Box<RunJob>, Slot)> {
+    let is_idle = inner.runs.free() > 0 || inner.stop.is_cancelled();
+    let slot = if is_idle { None } else { Some(slot) };
+    report(inner, Arc::new(ended), slot).await
 }
 
 /// How a run ended, before anybody knows.
@@ -57,6 +75,8 @@ pub(super) struct RunEnded {
     /// What of its log is not stored.
     rest: LogEnd,
     log_bytes: u64,
+    /// The next server would take it back, until this is dropped: when its end is stored.
+    _kept: Option<Kept>,
 }
 
 impl RunEnded {
@@ -72,18 +92,38 @@ impl RunEnded {
     }
 }
 
-async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
+/// None where it lives on without this server.
+async fn run(inner: &Arc<Inner>, job: &RunJob) -> Option<RunEnded> {
     let claim = RunClaim {
         id: job.run.id,
         attempt: job.run.attempt,
         node: inner.config.node.clone(),
     };
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
-    let mut cut_off = None;
-    let mut outcome = match attempt(inner, job, &claim, &mut log).await {
-        Ok((outcome, why)) => {
-            cut_off = why;
-            outcome
+    let done = attempt(inner, job, &claim, &mut log).await;
+    conclude(job, claim, log, done)
+}
+
+/// The same, of a run that was taken back.
+async fn run_on(inner: &Arc<Inner>, back: Back) -> Option<RunEnded> {
+    let (job, claim) = (back.job.clone(), back.claim.clone());
+    let (log, done) = resume::attempt_on(inner, back).await;
+    conclude(&job, claim, log, done)
+}
+
+fn conclude(
+    job: &RunJob,
+    claim: RunClaim,
+    mut log: LogBuffer,
+    done: Result<Followed, StartError>,
+) -> Option<RunEnded> {
+    let (mut cut_off, mut kept) = (None, None);
+    let mut outcome = match done {
+        Ok(Followed::Left) => return None,
+        Ok(Followed::Ended(end)) => {
+            cut_off = end.cut_off;
+            kept = end.kept;
+            end.outcome
         }
         Err(StartError::Refused(message)) => {
             log.say(&format!("the run could not be started: {message}"));
@@ -108,7 +148,7 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
     let rest = log.end();
     let log_bytes = log.kept();
     outcome.usage.log_bytes = i64::try_from(log_bytes).unwrap_or(i64::MAX);
-    RunEnded {
+    Some(RunEnded {
         tenant: job.tenant.id,
         claim,
         outcome,
@@ -116,7 +156,8 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> RunEnded {
         cut_off,
         rest,
         log_bytes,
-    }
+        _kept: kept,
+    })
 }
 
 /// Reports until the store has it: the database may be away for a while, and the run has ended
@@ -164,7 +205,7 @@ async fn archive(inner: Arc<Inner>, claim: RunClaim) {
 
 /// Why a process could not be started: the platform's fault, but for one.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(super) enum StartError {
     #[error("{0}")]
     Refused(String),
     #[error(
@@ -194,7 +235,7 @@ async fn attempt(
     job: &RunJob,
     claim: &RunClaim,
     log: &mut LogBuffer,
-) -> Result<(Outcome, CutOff), StartError> {
+) -> Result<Followed, StartError> {
     let registered = inner.signals.register(claim.id, claim.attempt);
     // Folder and release are held until the run has ended: the release stays unpacked so long.
     let (release, place, mut waiting) = match inner.prestart.take(inner, job) {
@@ -203,14 +244,24 @@ async fn attempt(
     };
     let layout = Layout::of_run(inner, &place, release.path().to_owned());
     let signal = registered.receiver.clone();
-    let outcome = in_layout(inner, job, claim, log, &layout, &mut waiting, signal).await;
+    let run = Run {
+        inner,
+        job,
+        claim,
+        log,
+        signal,
+    };
+    let done = in_layout(run, &layout, &mut waiting, place.number()).await;
     if let Some(waiting) = waiting {
         waiting.end().await;
     }
-    outcome
+    if matches!(done, Ok(Followed::Left)) {
+        place.leave();
+    }
+    done
 }
 
-async fn release(inner: &Inner, job: &RunJob) -> Result<Unpacked, StartError> {
+pub(super) async fn release(inner: &Inner, job: &RunJob) -> Result<Unpacked, StartError> {
     let artifact = job.release.artifact.parse();
     let artifact = artifact.map_err(|e| StartError::Release(Box::new(e)))?;
     let release = inner.artifacts.ensure(&artifact, &inner.ctx.app.blobs);
@@ -222,62 +273,50 @@ fn place(inner: &Inner) -> Result<Place, StartError> {
 }
 
 async fn in_layout(
-    inner: &Arc<Inner>,
-    job: &RunJob,
-    claim: &RunClaim,
-    log: &mut LogBuffer,
+    run: Run<'_>,
     layout: &Layout,
     waiting: &mut Option<Waiting>,
-    signal: tokio::sync::watch::Receiver<crate::signals::Signal>,
-) -> Result<(Outcome, CutOff), StartError> {
+    place: usize,
+) -> Result<Followed, StartError> {
+    let (inner, job) = (run.inner, run.job);
     // It may have been allowed when the integration was saved.
     if egress(job) == Egress::Host && !inner.ctx.app.settings.host_network_allowed {
         let message = "egress host is not allowed here; change the integration's egress, or the operator opens it with --allow-host-network";
         return Err(StartError::Refused(message.to_owned()));
     }
     let reach = reach(inner, job);
-    let timeout_s = timeout_s(inner, job);
-    let given = given(inner, job, layout, log).await?;
+    let (given, secrets) = given(inner, job, layout, run.log).await?;
     let taken = match waiting.take() {
         Some(waiting) => waiting.give(&given, lease_left(inner, job)).await,
         None => None,
     };
-    let (mut child, at_once) = if let Some(taken) = taken {
-        log.say("a pre-started interpreter is used");
+    let (child, at_once) = if let Some(taken) = taken {
+        run.log.say("a pre-started interpreter is used");
         taken
     } else {
         (start(inner, job, layout, &reach, given).await?, false)
     };
     prestart::prepare(inner, job, at_once);
-    let relay = reach.relay(child.egress.take())?;
-    let mut stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
-    let mut sink = RunSink { inner, job, claim };
-    let bounds = Bounds {
-        timeout: Duration::from_secs(timeout_s),
-        grace: inner.config.run.grace,
+    let known = Known {
+        run: job.run.id,
+        attempt: job.run.attempt,
+        place,
+        secrets,
     };
-    let pump = Pump {
-        child,
-        stdout: Stdout::LastLine(&mut stdout),
-        log,
-        sink: &mut sink,
-        signal,
-        bounds,
+    let keeping = if inner.config.outlived && inner.sandbox.can_keep() {
+        Keeping::Wanted {
+            sandbox: &inner.sandbox,
+            known,
+            live: u32::try_from(inner.runs.taken())
+                .unwrap_or(u32::MAX)
+                .min(1_000),
+        }
+    } else {
+        Keeping::Never
     };
-    let (ended, stopped) = pump.run().await;
-    if let Some(relay) = relay {
-        say_refused(log, &relay.close().await);
-    }
-    let memory_mb = memory_mb(inner, job);
-    let cut_off = cut_off(&ended, stopped);
-    let outcome = judge(End {
-        ended,
-        stopped,
-        stdout,
-        memory_mb,
-        timeout_s,
-    });
-    Ok((outcome, cut_off))
+    let stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
+    run.follow(child, &reach, keeping, stdout, Duration::ZERO)
+        .await
 }
 
 /// The narrower of the integration's setting and the manifest's wish.
@@ -289,7 +328,7 @@ fn egress(job: &RunJob) -> Egress {
 
 /// The shortest of the integration's setting, the operator's limit, which may be younger, and the manifest's
 /// wish, in seconds.
-fn timeout_s(inner: &Inner, job: &RunJob) -> u64 {
+pub(super) fn timeout_s(inner: &Inner, job: &RunJob) -> u64 {
     let most = inner.ctx.app.settings.limits.longest_run_s;
     let setting = u64::try_from(job.integration.timeout_seconds.min(most)).unwrap_or(1);
     let wish = narrowing(job, "timeout_seconds").and_then(serde_json::Value::as_u64);
@@ -297,7 +336,7 @@ fn timeout_s(inner: &Inner, job: &RunJob) -> u64 {
 }
 
 /// The integration's memory, within the operator's limit of today, in MiB.
-fn memory_mb(inner: &Inner, job: &RunJob) -> i64 {
+pub(super) fn memory_mb(inner: &Inner, job: &RunJob) -> i64 {
     let most = inner.ctx.app.settings.limits.most_memory_mb;
     job.integration.memory_mb.min(most)
 }
@@ -319,13 +358,13 @@ async fn start(
     Ok(inner.sandbox.spawn(spec).await?)
 }
 
-/// The run's own variables; its files are written, and its log has begun.
+/// The run's own variables, and what its log must not show; its files are written, and its log has begun.
 async fn given(
     inner: &Inner,
     job: &RunJob,
     layout: &Layout,
     log: &mut LogBuffer,
-) -> Result<Vec<(String, String)>, StartError> {
+) -> Result<(Vec<(String, String)>, Vec<String>), StartError> {
     let files = layout.files();
     let configs = run_configs(&inner.ctx, job).await;
     let configs = configs.map_err(|cause| StartError::Secrets {
@@ -358,7 +397,7 @@ async fn given(
     let of_builds = run_build_secrets(&inner.ctx, job).await;
     hidden.extend(of_builds.map_err(StartError::BuildSecrets)?.texts());
     log.mask(&hidden);
-    Ok(given)
+    Ok((given, hidden))
 }
 
 /// What every run of a release has in common: nothing here is a tenant's.
@@ -451,32 +490,5 @@ fn say_beginning(inner: &Inner, job: &RunJob, given: &[(String, String)], log: &
             ));
         }
         marquetry_sandbox::Mode::Off => log.say("the sandbox is off"),
-    }
-}
-
-fn say_refused(log: &mut LogBuffer, stats: &RelayStats) {
-    for refusal in &stats.recent {
-        log.say(&refusal.to_string());
-    }
-}
-
-struct RunSink<'a> {
-    inner: &'a Inner,
-    job: &'a RunJob,
-    claim: &'a RunClaim,
-}
-
-impl Sink for RunSink<'_> {
-    async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
-        let lease = self.inner.lease_until();
-        let tenant = self.job.tenant.id;
-        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk.clone()).await {
-            Ok(true) => Stored::Kept,
-            Ok(false) => Stored::Lost,
-            Err(error) => {
-                tracing::error!(run = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored; it is tried again");
-                Stored::Again(chunk)
-            }
-        }
     }
 }

@@ -51,6 +51,11 @@ impl Masks {
         })
     }
 
+    /// How many of the last bytes are not decided yet.
+    pub(crate) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// What can be kept of what has come up to now.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut at = self.end();

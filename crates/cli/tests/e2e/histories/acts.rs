@@ -235,6 +235,14 @@ impl History {
         format!("kill and restart with {live:?}")
     }
 
+    /// Its process alone is killed: what it runs goes on, or is closed where it had just begun.
+    pub(super) async fn kill_alone(&mut self) -> String {
+        self.server.kill_alone();
+        self.server.restart();
+        self.observe().await;
+        "kill of the server alone, and restart".to_owned()
+    }
+
     /// Looks at all runs: they go the way that they may go, and what is over never changes.
     pub(super) async fn observe(&mut self) {
         let list = self.server.get("/v2/runs?limit=500").await.expect(200);

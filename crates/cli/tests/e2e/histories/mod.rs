@@ -114,6 +114,7 @@ impl History {
             28..30 => self.pause_integration(tenant).await,
             30..32 => self.set_state(tenant).await,
             32..37 => self.wait().await,
+            37 => self.kill_alone().await,
             _ => self.kill().await,
         };
         self.story.tell(step);
