@@ -13,8 +13,20 @@ use crate::log::LogBuffer;
 /// live, because they slow each other down.
 const AFTER: Duration = Duration::from_millis(20);
 const AFTER_EACH: Duration = Duration::from_millis(4);
-/// How much of a standard output that matters no more may lie in its pipe.
-const STALE: usize = 32 << 10;
+/// A pipe is full when each of its pages is begun: it may hold little more than a half of its size. So what is left in it
+/// on purpose is a part of that: of a standard error what is not stored, of a standard output what matters, and what
+/// matters no more.
+const UNSTORED: usize = 4;
+const NEEDED: usize = 4;
+const STALE: usize = 8;
+
+/// What reading brought.
+pub(crate) enum Read {
+    Some(usize),
+    End,
+    /// Only of what is kept.
+    Failed(std::io::Error),
+}
 
 /// Whether a process outlives the server.
 pub(crate) enum Keeping<'a> {
@@ -68,15 +80,15 @@ impl Keeping<'_> {
     /// Lets go of it, where it is kept; else the child comes back.
     pub(crate) async fn leave(self, child: Child) -> Result<(), (Self, Child)> {
         match self {
-            Self::Kept { sandbox, kept } => {
+            Self::Kept { sandbox, kept } if kept.is_held() => {
                 sandbox.leave(child, kept).await;
                 Ok(())
             }
-            Self::Never | Self::Wanted { .. } => Err((self, child)),
+            Self::Never | Self::Wanted { .. } | Self::Kept { .. } => Err((self, child)),
         }
     }
 
-    /// What says to the keeper that the end is known, by being dropped.
+    /// What tells the keeper that the end is known.
     pub(crate) fn into_kept(self) -> Option<Kept> {
         match self {
             Self::Kept { kept, .. } => Some(kept),
@@ -84,12 +96,8 @@ impl Keeping<'_> {
         }
     }
 
-    /// Reads on; none at the end.
-    pub(crate) async fn read(
-        is_kept: bool,
-        output: &mut Output,
-        buffer: &mut [u8],
-    ) -> Option<usize> {
+    /// Reads on.
+    pub(crate) async fn read(is_kept: bool, output: &mut Output, buffer: &mut [u8]) -> Read {
         let read = if is_kept {
             output.look(buffer).await
         } else {
@@ -97,7 +105,28 @@ impl Keeping<'_> {
             output.consume(output.seen());
             output.read(buffer).await
         };
-        read.ok().filter(|count| *count > 0)
+        match read {
+            Ok(0) => Read::End,
+            Ok(count) => Read::Some(count),
+            Err(error) if is_kept => Read::Failed(error),
+            Err(_) => Read::End,
+        }
+    }
+
+    /// Its output cannot be left where it is: it is read, and ends with the server.
+    pub(crate) fn give_up(&mut self, why: &std::io::Error) {
+        tracing::warn!(
+            error = why as &dyn std::error::Error,
+            "a run will end with the server"
+        );
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Self::Kept { kept, .. } = self {
+            kept.forget();
+        }
+        *self = Self::Never;
     }
 
     /// Takes away what of a standard error is stored, or is not to be. The next server reads what is left.
@@ -110,13 +139,13 @@ impl Keeping<'_> {
 
     /// Whether the process will soon wait for what it has said to be stored.
     pub(crate) fn is_pressed(&self, output: &Output) -> bool {
-        self.is_kept() && output.seen() > output.capacity() / 4 * 3
+        self.is_kept() && output.seen() > output.capacity() / UNSTORED
     }
 
     /// The store does not answer: the process shall not wait for it, so what was read is no longer left for the next
     /// server where the pipe has no room.
     pub(crate) fn make_room(&self, output: &mut Output) {
-        if self.is_kept() && output.seen() > output.capacity() / 2 {
+        if self.is_kept() && output.seen() > output.capacity() / UNSTORED {
             let seen = output.seen();
             output.consume(seen);
         }
@@ -130,11 +159,12 @@ impl Keeping<'_> {
         }
         // With the end of the line before: what was read before the keeper heard of it may lack it.
         let needed = usize::try_from(line.needed() + 1).unwrap_or(usize::MAX);
-        if needed > output.capacity() / 2 {
+        let capacity = output.capacity();
+        if needed > capacity / NEEDED {
             let seen = output.seen();
             output.consume(seen);
-            *self = Self::Never;
-        } else if output.seen() > needed + STALE {
+            self.end();
+        } else if output.seen() > needed + capacity / STALE {
             output.consume(output.seen() - needed);
         }
     }

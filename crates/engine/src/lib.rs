@@ -78,9 +78,12 @@ impl Engine {
             stop.clone(),
         ));
         // Before anything of a former server is closed or removed.
-        let back = execute::take_back(&inner).await?;
+        let back = Box::pin(execute::take_back(&inner)).await?;
         let alive: Vec<RunId> = back.iter().map(execute::Back::run).collect();
-        reap::at_start(&inner, &alive).await?;
+        if let Err(error) = reap::at_start(&inner, &alive).await {
+            Box::pin(execute::leave_all(&inner, back)).await;
+            return Err(error);
+        }
         let weak = Arc::downgrade(&inner);
         inner.presence.watch(move || {
             weak.upgrade().map_or_else(Load::default, |inner| Load {
@@ -95,6 +98,9 @@ impl Engine {
         }
         if roles.runner {
             tracker.spawn(execute::run_loop(Arc::clone(&inner)));
+        }
+        // What was taken back lives by it too, whatever this node does otherwise.
+        if roles.runner || !back.is_empty() {
             tracker.spawn(heartbeat::run_loop(Arc::clone(&inner)));
         }
         for one in back {

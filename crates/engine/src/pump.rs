@@ -5,9 +5,9 @@ use std::time::Duration;
 use marquetry_manifest::LastLine;
 use marquetry_sandbox::{Cause, Child, Ended, Kept, Status, Usage};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::keeping::Keeping;
+use crate::keeping::{Keeping, Read};
 use crate::log::LogBuffer;
 use crate::signals::{Signal, Stop};
 
@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const FIRST_READ: usize = 4 * 1024;
 /// A pipe's usual capacity, for a process that writes much.
 const READ: usize = 64 * 1024;
+/// How long the store is waited for when a process is left.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 /// How long output may still come after the process has ended; only without a sandbox can
 /// somebody else hold the pipe.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -150,6 +152,10 @@ impl<S: Sink> Pump<'_, S> {
                 };
             }
             if self.leaves(&state) {
+                // The lease is for the time without a server.
+                self.heed(&mut state).await;
+            }
+            if self.leaves(&state) {
                 match self.leave(&mut state).await {
                     Ok(()) => return Watched::Left,
                     Err(back) => self = back,
@@ -160,21 +166,23 @@ impl<S: Sink> Pump<'_, S> {
             tokio::select! {
                 read = Keeping::read(is_kept, &mut self.child.stdout, &mut out), if state.out_open => {
                     match read {
-                        Some(n) => {
+                        Read::Some(n) => {
                             self.take_stdout(&out[..n]);
                             grow(&mut out, n);
                         }
-                        None => state.out_open = false,
+                        Read::End => state.out_open = false,
+                        Read::Failed(error) => self.keeping.give_up(&error),
                     }
                 }
                 read = Keeping::read(is_kept, &mut self.child.stderr, &mut err), if state.err_open => {
                     match read {
-                        Some(n) => {
+                        Read::Some(n) => {
                             self.log.push(&err[..n]);
                             self.keeping.after_stderr(&mut self.child.stderr, self.log);
                             grow(&mut err, n);
                         }
-                        None => state.err_open = false,
+                        Read::End => state.err_open = false,
+                        Read::Failed(error) => self.keeping.give_up(&error),
                     }
                 }
                 ended = &mut end, if state.ended.is_none() => {
@@ -236,7 +244,8 @@ impl<S: Sink> Pump<'_, S> {
     /// Lets go of it, with all stored that can be; one that cannot be left is stopped.
     async fn leave(mut self, state: &mut State) -> Result<(), Self> {
         self.keep(state).await;
-        self.flush(state).await;
+        // What is not stored by then stays in the pipe.
+        let _ = timeout(LAST_FLUSH, self.flush(state)).await;
         let Self {
             child,
             stdout,

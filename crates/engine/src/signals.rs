@@ -91,6 +91,14 @@ impl Signals {
         }
     }
 
+    /// Tells one that somebody has asked to stop it.
+    pub(crate) fn cancel(&self, run: RunId) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, sender)) = live.get(&run) {
+            sender.send_modify(|signal| signal.cancel = true);
+        }
+    }
+
     pub(crate) fn known(&self) -> Vec<RunId> {
         self.live
             .lock()

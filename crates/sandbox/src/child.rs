@@ -72,7 +72,7 @@ impl Child {
 
     /// Lets go of it: it lives on until its lease ends, or another server takes it back.
     pub(crate) async fn leave(self) {
-        let _ = self.asks.send(Ask::Leave);
+        self.let_go();
         // What follows it would end it, if it went away with the runtime.
         self.asks.closed().await;
     }
@@ -86,6 +86,11 @@ impl Child {
     pub async fn extend_lease(&self, lease: Duration) {
         let ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         self.order(Order::Lease(ms));
+    }
+
+    /// Lets it live on, without waiting for that.
+    pub(crate) fn let_go(&self) {
+        let _ = self.asks.send(Ask::Leave);
     }
 
     /// Asks all processes of the child to end (SIGTERM).

@@ -92,9 +92,10 @@ impl Sandbox {
         }
         let groups = groups.ok().map(Arc::new);
         let former = keep::take(&config.scratch_dir).await;
-        let keepers = Keepers::new(taking::locks(groups.as_deref())?, former.as_ref());
+        let locks = taking::locks(groups.as_deref())?;
+        let keepers = Keepers::new(locks, former.as_ref()).await;
         let slots = Slots::default();
-        let taken_back = taking::take_back(former, groups.as_ref(), &slots).await;
+        let taken_back = Box::pin(taking::take_back(former, groups.as_ref(), &slots)).await;
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
             namespaces: report.has_namespaces() && !leave_out,
@@ -171,7 +172,7 @@ impl Sandbox {
         self.0.confined().is_some()
     }
 
-    /// Lets a child outlive this server: until the answer is dropped, the next server on the same folder takes it
+    /// Lets a child outlive this server: until the answer is told to forget it, the next server on the same folder takes it
     /// back under this label. What was read of its output by then is not given to that server, and must be in the label;
     /// from here on its output is to be looked at ([`Output::look`]).
     ///
@@ -195,11 +196,11 @@ impl Sandbox {
         if let Some(confined) = self.0.confined() {
             confined.has_left.store(true, Ordering::SeqCst);
         }
-        kept.leave();
+        drop(kept);
         child.leave().await;
     }
 
-    /// What a former server on this folder left. Dropping one of them ends it.
+    /// What a former server on this folder left. Dropping the child of one ends it.
     pub fn take_back(&self) -> Vec<TakenBack> {
         let Some(confined) = self.0.confined() else {
             return Vec::new();
@@ -238,6 +239,19 @@ impl Sandbox {
     }
 }
 
+impl Drop for Confined {
+    /// What was not asked for is the next server's.
+    fn drop(&mut self) {
+        let taken = self
+            .taken_back
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for one in taken.drain(..) {
+            one.child.let_go();
+        }
+    }
+}
+
 impl Confined {
     async fn spawn(&self, config: &Config, mut spec: Spec) -> Result<Child, Error> {
         if self.setup.namespaces && spec.network == Network::Host {
@@ -272,7 +286,7 @@ impl Confined {
         let supervised = Supervised {
             groups: self.groups.clone(),
             group,
-            slot,
+            _slot: slot,
             disk,
             asks: ask_receiver,
             ended: ended_sender,

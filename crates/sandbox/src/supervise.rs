@@ -24,14 +24,27 @@ use crate::wire::{Notice, Order};
 /// How long PID 1 may take to end everything before it is killed itself.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a PID 1 may take to hand over its sockets once more.
+const INTRODUCTION: Duration = Duration::from_secs(2);
+
 /// What [`run`] needs.
 pub(crate) struct Supervised {
     pub(crate) groups: Option<Arc<Groups>>,
     pub(crate) group: Option<Group>,
-    pub(crate) slot: Slot,
+    /// Held, not read.
+    pub(crate) _slot: Slot,
     pub(crate) disk: DiskWatch,
     pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
+}
+
+impl Drop for Supervised {
+    /// The runtime ends before the child has: whoever comes next removes what is in the groups, or takes it back.
+    fn drop(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.leave();
+        }
+    }
 }
 
 /// A child that stands.
@@ -55,7 +68,7 @@ struct Told {
 
 /// Follows a child that was asked for to its end.
 pub(crate) async fn run(
-    child: Supervised,
+    mut child: Supervised,
     control: AsyncFd<OwnedFd>,
     mut about: About,
     ready: Ready,
@@ -70,6 +83,7 @@ pub(crate) async fn run(
         let reason = told
             .failed
             .unwrap_or_else(|| "the spawner gave no answer".to_owned());
+        drop(child.group.take());
         let _ = ready.send(Err(Error::Setup { reason }));
         return;
     };
@@ -99,11 +113,13 @@ pub(crate) async fn resume(
     if handles.about.wants_egress {
         let asked = Order::Introduce.encode();
         let _ = link::send(&handles.control, &asked, &[]).await;
+        let until = tokio::time::Instant::now() + INTRODUCTION;
         while told.egress.is_none() && told.may_say_more() {
             tokio::select! {
                 message = link::hear(&handles.control) => told.hear(message),
-                // It has ended meanwhile.
+                // It has ended meanwhile, or cannot end.
                 _ = handles.pidfd.readable() => break,
+                () = tokio::time::sleep_until(until) => break,
             }
         }
     }
@@ -113,17 +129,16 @@ pub(crate) async fn resume(
 
 async fn to_the_end(mut child: Supervised, handles: &Handles, mut told: Told) {
     let Stop::Ended(stopped) = follow(&mut child, handles, &mut told).await else {
-        if let Some(group) = child.group {
-            group.leave();
-        }
         return;
     };
     let ended = conclude(&child, told, stopped);
-    if let (Some(groups), Some(group)) = (&child.groups, child.group) {
+    if let (Some(groups), Some(group)) = (&child.groups, child.group.take()) {
         groups.give_back(group);
     }
-    drop(child.slot);
-    child.ended.send_replace(Some(ended));
+    let told = child.ended.clone();
+    // Its number is free before anybody knows.
+    drop(child);
+    told.send_replace(Some(ended));
 }
 
 /// Why nobody follows a child any more.

@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::process::{Signal, pidfd_send_signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
@@ -12,7 +11,7 @@ use crate::child::Child;
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
 use crate::inner::read_memory;
-use crate::keep::{About, Entry, Handles, Kept, Taken};
+use crate::keep::{About, Entry, Handles, Kept, Taken, end};
 use crate::output::Output;
 use crate::slots::Slots;
 use crate::supervise::{self, Supervised};
@@ -25,7 +24,7 @@ pub struct TakenBack {
     pub label: Vec<u8>,
     /// The child; its writable mounts are not watched any more.
     pub child: Child,
-    /// Until this is dropped, the next server takes it back.
+    /// Until this forgets it, the next server takes it back.
     pub kept: Kept,
 }
 
@@ -42,14 +41,18 @@ pub(crate) async fn take_back(
     slots: &Slots,
 ) -> Vec<TakenBack> {
     let mut read = Vec::new();
-    let link = former.map(|taken| {
-        read.extend(taken.entries.into_iter().filter_map(|entry| {
-            let body = std::fs::File::from(entry.body.try_clone().ok()?);
-            let (about, label) = About::read(&read_memory(&body).ok()?).ok()?;
-            Some((entry, about, label))
-        }));
-        taken.link
-    });
+    let mut link = None;
+    if let Some(taken) = former {
+        for entry in taken.entries {
+            if let Some((about, label)) = about(&entry) {
+                read.push((entry, about, label));
+            } else {
+                end(entry.pidfd).await;
+                taken.link.forget(entry.id);
+            }
+        }
+        link = Some(taken.link);
+    }
     if let Some(groups) = groups {
         let kept: Vec<PathBuf> = read
             .iter()
@@ -71,11 +74,18 @@ pub(crate) async fn take_back(
                     error = &error as &dyn std::error::Error,
                     "what a former server left cannot be taken back and is ended"
                 );
-                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                end(pidfd).await;
+                kept.forget();
             }
         }
     }
     taken
+}
+
+/// What the keeper has it under; none where another version wrote it.
+fn about(entry: &Entry) -> Option<(About, Vec<u8>)> {
+    let body = std::fs::File::from(entry.body.try_clone().ok()?);
+    About::read(&read_memory(&body).ok()?).ok()
 }
 
 async fn resume(
@@ -108,7 +118,7 @@ async fn resume(
     let supervised = Supervised {
         groups: groups.cloned(),
         group,
-        slot,
+        _slot: slot,
         disk: DiskWatch::new(&[]),
         asks: ask_receiver,
         ended: ended_sender,

@@ -294,7 +294,7 @@ async fn keep_one() {
     let kept = sandbox.keep(&child, b"the label").await.unwrap();
     // One whose end is known is forgotten.
     let over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
-    drop(sandbox.keep(&over, b"over").await.unwrap());
+    sandbox.keep(&over, b"over").await.unwrap().forget();
     finish(over).await;
     println!("{}", std::process::id());
     if std::env::var("MARQUETRY_TEST_WORD").unwrap() == "left" {
@@ -349,7 +349,7 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     assert_eq!(outcome.stderr, "o\n", "what was consumed is gone");
     assert_eq!(outcome.ended.status, Status::Exited(7));
     assert_eq!(outcome.ended.cause, Cause::Own);
-    drop(one.kept);
+    one.kept.forget();
     sandbox.shutdown().await;
     wait_until("control groups are gone", || groups(&name) == 0);
     // Its end is known: the next server hears of nothing, and the keeper has ended.

@@ -219,6 +219,12 @@ impl TestServer {
         process.wait().unwrap()
     }
 
+    /// The same with one more argument from here on.
+    pub fn restart_with(&mut self, argument: &str) {
+        self.options.arguments.push(argument.to_owned());
+        self.launch();
+    }
+
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
         self.launch();

@@ -16,7 +16,7 @@ pub(super) struct DataFolder {
     pub(super) node: String,
     /// What this machine knows it by: a copy of the folder has the same name, and is another one.
     pub(super) instance: String,
-    /// Runs that live on have files in memory.
+    /// Runs that live on may have files in memory, also those of a former process.
     keeps_memory: bool,
     /// The lock goes with it.
     _lock: File,
@@ -40,7 +40,7 @@ impl DataFolder {
             path,
             node,
             instance,
-            keeps_memory: false,
+            keeps_memory: true,
             _lock: lock,
         })
     }
@@ -75,9 +75,9 @@ impl DataFolder {
         (found.is_dir() && found.uid() == owner && close(&path).is_ok()).then_some(path)
     }
 
-    /// Leaves what is in memory to the next process.
-    pub(super) fn keep_memory(&mut self) {
-        self.keeps_memory = true;
+    /// Nobody needs what is in memory any more.
+    pub(super) fn free_memory(&mut self) {
+        self.keeps_memory = false;
     }
 
     fn memory_path(&self) -> PathBuf {

@@ -122,8 +122,8 @@ impl Server {
             }
         };
         let (left, ()) = tokio::join!(engine, self.presence.drain());
-        if left > 0 {
-            self.folder.keep_memory();
+        if left == 0 {
+            self.folder.free_memory();
         }
         self.presence.shutdown().await;
         self.neighbours.shutdown().await;

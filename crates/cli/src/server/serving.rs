@@ -25,6 +25,8 @@ pub(crate) fn sandbox_main() -> Option<ExitCode> {
 pub(crate) async fn serve(config: ServerConfig, to: &mut Printer) -> anyhow::Result<u8> {
     log_to_stderr(&config)?;
     let server = Server::start(&config, Choices::default(), host_path()).await?;
+    // Before anybody is told that it is there and may end it.
+    let mut signals = Signals::new()?;
     if let Some((key, file)) = &server.new_key {
         to.note(&format!(
             "owner API key (shown once, kept in {}): {key}",
@@ -32,7 +34,6 @@ pub(crate) async fn serve(config: ServerConfig, to: &mut Printer) -> anyhow::Res
         ));
     }
     to.note(&format!("listening on {}", server.url));
-    let mut signals = Signals::new()?;
     signals.next().await;
     let live = server.live_runs();
     if live > 0 {

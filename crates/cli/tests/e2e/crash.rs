@@ -312,7 +312,7 @@ impl Story<'_> {
 }
 
 /// Processes with a word in their command line, whoever's they are.
-fn processes(word: &str) -> Vec<String> {
+pub(crate) fn processes(word: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;

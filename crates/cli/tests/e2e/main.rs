@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod environment;
 mod fairness;
+mod folders;
 mod histories;
 mod hostile;
 mod idle;

@@ -1,10 +1,16 @@
 //! Runs go on while their server is killed, stopped or upgraded, and the next one takes them back.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the program under test is started by the test"
+)]
+
 use std::time::Duration;
 
-use marquetry_testkit::{Scenario, TestServer, both_databases, eventually, manifest};
+use marquetry_testkit::{Database, Scenario, TestServer, both_databases, eventually, manifest};
 use serde_json::{Value, json};
 
+use crate::crash::processes;
 use crate::narrowing::neighbour;
 use crate::options;
 
@@ -205,28 +211,39 @@ both_databases! {
     }
 }
 
-both_databases! {
-    async fn a_stopped_server_leaves_its_runs_to_the_next_one(database) {
-        let mut server = TestServer::start(options(database)).await;
-        let tenant = tenant(&server, json!({})).await;
-        let configs = json!({"configs": {"parts": "450"}});
-        server.patch(&format!("/v2/tenants/{tenant}"), configs).await.expect(200);
-        let first = live_run(&server, tenant).await;
-        let trigger = sync(&server, tenant).await;
-        server.post(&format!("/v2/runs/{}/cancel", first["id"]), Value::Null).await.expect(200);
-        ended(&server, &first).await;
-        let run = live_run(&server, tenant).await;
-        assert!(server.stop().success());
-        eventually("it says so", async || {
-            server.log().contains("1 live runs go on").then_some(())
-        }).await;
-        server.restart();
-        let status = format!("/v2/runs/triggers/{trigger}/status?wait=60");
-        assert_eq!(server.get(&status).await.expect(200)["status"], "Succeeded");
-        let log = log_of(&server, &run).await;
-        let parts = log.lines().filter(|line| line.starts_with("part ")).count();
-        assert_eq!(parts, 450, "{log}");
+/// It takes half a minute, and no more of the database than the others.
+#[tokio::test]
+async fn a_stopped_server_leaves_its_runs_to_the_next_one() {
+    if !Database::Sqlite.is_wanted() {
+        return;
     }
+    let database = Database::Sqlite;
+    let mut server = TestServer::start(options(database)).await;
+    let tenant = tenant(&server, json!({})).await;
+    let configs = json!({"configs": {"parts": "350"}});
+    server
+        .patch(&format!("/v2/tenants/{tenant}"), configs)
+        .await
+        .expect(200);
+    let first = live_run(&server, tenant).await;
+    let trigger = sync(&server, tenant).await;
+    server
+        .post(&format!("/v2/runs/{}/cancel", first["id"]), Value::Null)
+        .await
+        .expect(200);
+    ended(&server, &first).await;
+    let run = live_run(&server, tenant).await;
+    assert!(server.stop().success());
+    eventually("it says so", async || {
+        server.log().contains("1 live runs go on").then_some(())
+    })
+    .await;
+    server.restart();
+    let status = format!("/v2/runs/triggers/{trigger}/status?wait=60");
+    assert_eq!(server.get(&status).await.expect(200)["status"], "Succeeded");
+    let log = log_of(&server, &run).await;
+    let parts = log.lines().filter(|line| line.starts_with("part ")).count();
+    assert_eq!(parts, 350, "{log}");
 }
 
 /// Half of a secret before the server goes away, and the other half after it; then it calls a neighbour.
@@ -261,5 +278,42 @@ both_databases! {
         let log = log_of(&server, &run).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{log}");
         assert!(log.contains("part 3\na ******** b\n"), "{log}");
+    }
+}
+
+both_databases! {
+    async fn a_start_that_fails_takes_no_run_with_it(database) {
+        let mut server = TestServer::start(options(database)).await;
+        let tenant = tenant(&server, json!({})).await;
+        let run = live_run(&server, tenant).await;
+        server.kill_alone();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let mut failing = std::process::Command::new(env!("CARGO_BIN_EXE_marquetry"));
+        failing.args(["serve", "--listen", &address, "--data-dir"]).arg(server.data_dir.path());
+        assert!(!failing.output().unwrap().status.success());
+        server.restart();
+        check_whole(&server, &run).await;
+    }
+}
+
+both_databases! {
+    async fn who_starts_without_a_sandbox_ends_what_was_left_first(database) {
+        let mut server = TestServer::start(options(database)).await;
+        let mark = format!("outlive-{}", std::process::id());
+        let run = manifest(&format!("python3 main.py {mark}"));
+        let files = [("PANDIUM.yaml", &*run), ("main.py", CODE)];
+        let tenant = {
+            let scenario = Scenario::new(&server, "off", &files, json!({})).await;
+            scenario.release("v1").await;
+            scenario.tenant("t").await
+        };
+        sync(&server, tenant).await;
+        let run = live_run(&server, tenant).await;
+        server.kill_alone();
+        assert!(!processes(&mark).is_empty());
+        server.restart_with("--sandbox=off");
+        assert!(processes(&mark).is_empty(), "before the server listens");
+        assert_eq!(ended(&server, &run).await["status"]["phase"], "Failed (Platform Issue)");
     }
 }

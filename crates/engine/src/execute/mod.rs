@@ -20,7 +20,7 @@ use crate::inner::Inner;
 use crate::slots::Slot;
 
 pub(crate) use ends::Ends;
-pub(crate) use resume::{Back, take_back};
+pub(crate) use resume::{Back, leave_all, take_back};
 pub(crate) use run::{reach, reach_of, spec};
 
 /// After a failure, because the database may need a moment.

@@ -1,6 +1,7 @@
 //! Runs whose processes have outlived the server that started them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marquetry_app::jobs::RunJob;
 use marquetry_app::take_back::run_take_back;
@@ -8,6 +9,7 @@ use marquetry_manifest::LastLine;
 use marquetry_model::RunId;
 use marquetry_sandbox::TakenBack;
 use marquetry_store::runs::RunClaim;
+use tokio::time::{Instant, timeout};
 
 use super::follow::{Followed, Run};
 use super::run::{StartError, reach, release};
@@ -17,6 +19,9 @@ use crate::label::Label;
 use crate::log::LogBuffer;
 use crate::scratch::Place;
 
+/// How long a process may take to end that nobody can take back.
+const END: Duration = Duration::from_secs(10);
+
 /// A run that this server goes on with.
 pub(crate) struct Back {
     pub(super) job: RunJob,
@@ -24,6 +29,7 @@ pub(crate) struct Back {
     process: TakenBack,
     label: Label,
     place: Place,
+    cancel_requested: bool,
     /// Of its log, the number of the last part that is stored, and how many bytes are.
     stored: (i64, i64),
 }
@@ -35,38 +41,88 @@ impl Back {
     }
 }
 
-/// Takes back what a former server left; what nobody waits for any more ends.
+/// Takes back what a former server left; what nobody waits for any more has ended when this answers.
+///
+/// # Errors
+/// The database does not answer. All of it is left to the next server then.
 pub(crate) async fn take_back(inner: &Inner) -> marquetry_model::Result<Vec<Back>> {
     let mut taken = Vec::new();
-    for process in inner.sandbox.take_back() {
-        let Some(label) = Label::decode(&process.label) else {
-            continue;
-        };
-        let Some(place) = inner.scratch.take_back(label.place) else {
-            tracing::warn!(run = %label.run(), "the folder of a run is gone, so it ends");
-            continue;
-        };
-        let claim = RunClaim {
-            id: label.run(),
-            attempt: label.attempt,
-            node: inner.config.node.clone(),
-        };
-        let Some(back) = run_take_back(&inner.ctx, &claim, inner.lease_until()).await? else {
-            tracing::info!(run = %claim.id, "a run was closed meanwhile, so its process ends");
-            continue;
-        };
-        process.child.extend_lease(inner.config.lease).await;
-        tracing::info!(run = %claim.id, "this run goes on");
-        taken.push(Back {
-            job: back.job,
-            claim,
-            process,
-            label,
-            place,
-            stored: (back.log_number, back.log_bytes),
-        });
+    let mut processes = inner.sandbox.take_back().into_iter();
+    while let Some(process) = processes.next() {
+        match one(inner, process).await {
+            Ok(back) => taken.extend(back),
+            Err((process, error)) => {
+                for rest in std::iter::once(*process).chain(processes) {
+                    inner.sandbox.leave(rest.child, rest.kept).await;
+                }
+                leave_all(inner, taken).await;
+                return Err(error);
+            }
+        }
     }
     Ok(taken)
+}
+
+/// Leaves them to the next server, because this one cannot begin.
+pub(crate) async fn leave_all(inner: &Inner, taken: Vec<Back>) {
+    for one in taken {
+        one.place.leave();
+        inner
+            .sandbox
+            .leave(one.process.child, one.process.kept)
+            .await;
+    }
+}
+
+async fn one(
+    inner: &Inner,
+    process: TakenBack,
+) -> Result<Option<Back>, (Box<TakenBack>, marquetry_model::Error)> {
+    let Some(label) = Label::decode(&process.label) else {
+        end(process, "another version started it").await;
+        return Ok(None);
+    };
+    let claim = RunClaim {
+        id: label.run(),
+        attempt: label.attempt,
+        node: inner.config.node.clone(),
+    };
+    // Counted from before the look, as the store's lease is: a process never outlives it.
+    let begun = Instant::now();
+    let back = match run_take_back(&inner.ctx, &claim, inner.lease_until()).await {
+        Ok(back) => back,
+        Err(error) => return Err((Box::new(process), error)),
+    };
+    let Some(back) = back else {
+        end(process, "it was closed meanwhile").await;
+        return Ok(None);
+    };
+    let Some(place) = inner.scratch.take_back(label.place) else {
+        end(process, "its folder is gone").await;
+        return Ok(None);
+    };
+    let lease = inner.config.lease.saturating_sub(begun.elapsed());
+    process.child.extend_lease(lease).await;
+    tracing::info!(run = %claim.id, "this run goes on");
+    Ok(Some(Back {
+        job: back.job,
+        claim,
+        process,
+        label,
+        place,
+        cancel_requested: back.cancel_requested,
+        stored: (back.log_number, back.log_bytes),
+    }))
+}
+
+/// Ends what cannot be taken back, before its run is closed.
+async fn end(mut process: TakenBack, why: &'static str) {
+    tracing::warn!(why, "a run of a former server is ended");
+    process.child.kill();
+    if timeout(END, process.child.wait()).await.is_err() {
+        tracing::error!("it does not end");
+    }
+    process.kept.forget();
 }
 
 /// Goes on with one to its end; its log comes with what became of it.
@@ -80,6 +136,7 @@ pub(super) async fn attempt_on(
         process,
         label,
         place,
+        cancel_requested,
         stored,
     } = back;
     let limit = inner.config.run.log_bytes;
@@ -87,6 +144,9 @@ pub(super) async fn attempt_on(
     let mut stdout = LastLine::with_limit(inner.config.run.stdout_bytes);
     stdout.push(&label.stdout);
     let registered = inner.signals.register(claim.id, claim.attempt);
+    if cancel_requested {
+        inner.signals.cancel(claim.id);
+    }
     // It stays unpacked as long as this is held.
     let release = match release(inner, &job).await {
         Ok(release) => release,

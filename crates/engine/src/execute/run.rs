@@ -75,8 +75,8 @@ pub(super) struct RunEnded {
     /// What of its log is not stored.
     rest: LogEnd,
     log_bytes: u64,
-    /// The next server would take it back, until this is dropped: when its end is stored.
-    _kept: Option<Kept>,
+    /// The next server would take it back, until its end is stored.
+    kept: Option<Kept>,
 }
 
 impl RunEnded {
@@ -156,7 +156,7 @@ fn conclude(
         cut_off,
         rest,
         log_bytes,
-        _kept: kept,
+        kept,
     })
 }
 
@@ -172,6 +172,9 @@ async fn report(
         Settled::Failed => (report_alone(inner, &ended).await, None),
     };
     let claim = ended.claim.clone();
+    if let Some(kept) = &ended.kept {
+        kept.forget();
+    }
     if !kept {
         tracing::warn!(run = %claim.id, "the claim is lost; its outcome is dropped");
     } else if ended.log_bytes > LARGE_LOG {

@@ -73,10 +73,13 @@ impl Kept {
     fn obey(&mut self, message: Received) {
         match Word::decode(&message.data) {
             Ok(Word::Listen) => {
-                let mut fds = message.fds.into_iter();
-                self.listener = fds.next();
-                self.locks = fds.collect();
+                self.listener = message.fds.into_iter().next();
+                if let Some(listener) = &self.listener {
+                    // Once more: who connects is told who has asked for that, and it shall be us.
+                    let _ = rustix::net::listen(listener, 1);
+                }
             }
+            Ok(Word::Hold) => self.locks = message.fds,
             Ok(Word::Keep(id)) if message.fds.len() == PARTS => {
                 self.children.insert(id, message.fds);
             }

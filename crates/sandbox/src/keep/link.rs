@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
@@ -55,13 +56,27 @@ impl KeeperLink {
         let this = Self {
             socket: watched::watch(ours).map_err(failed)?,
         };
-        let fds: Vec<BorrowedFd<'_>> = std::iter::once(&listener)
-            .chain(locks)
-            .map(AsFd::as_fd)
-            .collect();
-        let sent = link::send(&this.socket, &Word::Listen.encode(), &fds).await;
+        let sent = link::send(&this.socket, &Word::Listen.encode(), &[listener.as_fd()]).await;
         sent.map_err(failed)?;
+        this.hold(locks).await.map_err(failed)?;
         Ok(this)
+    }
+
+    /// Lets the keeper hold these locks.
+    pub(super) async fn hold(&self, locks: &[OwnedFd]) -> io::Result<()> {
+        let fds: Vec<BorrowedFd<'_>> = locks.iter().map(AsFd::as_fd).collect();
+        link::send(&self.socket, &Word::Hold.encode(), &fds).await
+    }
+
+    /// Whether it is there.
+    pub(super) fn is_there(&self) -> bool {
+        let mut fds = [PollFd::new(self.socket.get_ref(), PollFlags::OUT)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        poll(&mut fds, Some(&at_once)).is_ok() && !fds[0].revents().intersects(gone)
     }
 
     pub(super) async fn keep(
@@ -83,7 +98,7 @@ impl KeeperLink {
     }
 
     /// Says that a child's end is known.
-    pub(super) fn forget(self: &Arc<Self>, id: u64) {
+    pub(crate) fn forget(self: &Arc<Self>, id: u64) {
         let word = Word::Forget(id).encode();
         if channel::send(self.socket.get_ref(), &word, &[], false) != Err(rustix::io::Errno::AGAIN)
         {

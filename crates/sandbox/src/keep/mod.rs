@@ -20,7 +20,7 @@ use tokio::io::unix::AsyncFd;
 
 pub(crate) use about::About;
 use link::KeeperLink;
-pub(crate) use take::{Taken, end_all, take};
+pub(crate) use take::{Taken, end, end_all, take};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -77,7 +77,11 @@ pub(crate) struct Keepers {
 
 impl Keepers {
     /// Goes on with the keeper of a former server, if there is one.
-    pub(crate) fn new(locks: Vec<OwnedFd>, former: Option<&Taken>) -> Self {
+    pub(crate) async fn new(locks: Vec<OwnedFd>, former: Option<&Taken>) -> Self {
+        if let Some(taken) = former {
+            // One that has gone keeps nothing.
+            let _ = taken.link.hold(&locks).await;
+        }
         let next = former.and_then(|taken| taken.entries.iter().map(|entry| entry.id).max());
         Self {
             locks,
@@ -137,33 +141,27 @@ impl Keepers {
     }
 }
 
-/// A child that the keeper knows. Dropping it says that the child's end is known.
+/// A child that the keeper knows, until [`Kept::forget`] says that its end is known. Dropping it says nothing: what a
+/// server does not come to is the next one's.
 #[derive(Debug)]
 pub struct Kept {
     link: Arc<KeeperLink>,
     id: u64,
-    left: bool,
 }
 
 impl Kept {
     pub(crate) fn new(link: Arc<KeeperLink>, id: u64) -> Self {
-        Self {
-            link,
-            id,
-            left: false,
-        }
+        Self { link, id }
     }
 
-    pub(crate) fn leave(mut self) {
-        self.left = true;
+    /// The next server need not take it back: its end is stored, or nobody wants it.
+    pub fn forget(&self) {
+        self.link.forget(self.id);
     }
-}
 
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if !self.left {
-            self.link.forget(self.id);
-        }
+    /// Whether there is a keeper that has it.
+    pub fn is_held(&self) -> bool {
+        self.link.is_there()
     }
 }
 

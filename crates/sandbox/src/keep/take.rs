@@ -38,8 +38,15 @@ pub(crate) async fn take(folder: &Path) -> Option<Taken> {
     None
 }
 
-/// Ends all that a former server left, because this one starts its processes in another way.
+/// Ends all that a former server left, because this one starts its processes in another way; when it answers, they
+/// are gone, or cannot end.
 pub(crate) async fn end_all(folder: &Path) {
+    if let Some(taken) = take(folder).await {
+        for entry in taken.entries {
+            end(entry.pidfd).await;
+            taken.link.forget(entry.id);
+        }
+    }
     end_others(folder, |_| true).await;
 }
 
@@ -65,7 +72,8 @@ fn connect(folder: &Path, name: &str) -> Option<(OwnedFd, rustix::process::Pid)>
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
+        // One that does not listen is not waited for.
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         None,
     );
     let socket = socket.ok()?;
@@ -92,7 +100,9 @@ async fn end_others(folder: &Path, is_meant: impl Fn(&str) -> bool) {
                 keeper = pid.as_raw_nonzero(),
                 "what another version of the server left is ended"
             );
-            end(pid).await;
+            if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::NONBLOCK) {
+                end(pidfd).await;
+            }
         }
         // One that nobody listens at.
         let _ = std::fs::remove_file(entry.path());
@@ -104,10 +114,7 @@ fn is_keeper(name: &str) -> bool {
     number.is_some_and(|number| number.strip_suffix(".sock").is_some())
 }
 
-async fn end(pid: rustix::process::Pid) {
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::NONBLOCK) else {
-        return;
-    };
+pub(crate) async fn end(pidfd: OwnedFd) {
     let _ = pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
     if let Ok(pidfd) = watched::watch(pidfd) {
         let _ = timeout(END, pidfd.readable()).await;

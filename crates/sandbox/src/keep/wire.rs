@@ -6,8 +6,10 @@ use crate::wire::{Reader, Truncated, Writer};
 /// From the server to the keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// The descriptors are where a later server connects, and locks to hold.
+    /// The descriptor is where a later server connects.
     Listen,
+    /// The descriptors are locks to hold, in place of others.
+    Hold,
     /// The descriptors belong to a child; see [`Entry`](super::Entry).
     Keep(u64),
     /// The child's end is known.
@@ -21,6 +23,7 @@ impl Word {
             Self::Listen => out.u64(0),
             Self::Keep(id) => out.u64(1).u64(id),
             Self::Forget(id) => out.u64(2).u64(id),
+            Self::Hold => out.u64(3),
         };
         out.0
     }
@@ -31,6 +34,7 @@ impl Word {
             0 => Ok(Self::Listen),
             1 => Ok(Self::Keep(from.u64()?)),
             2 => Ok(Self::Forget(from.u64()?)),
+            3 => Ok(Self::Hold),
             _ => Err(Truncated),
         }
     }
@@ -71,7 +75,12 @@ mod tests {
 
     #[test]
     fn words_survive_the_way() {
-        for word in [Word::Listen, Word::Keep(7), Word::Forget(u64::MAX)] {
+        for word in [
+            Word::Listen,
+            Word::Hold,
+            Word::Keep(7),
+            Word::Forget(u64::MAX),
+        ] {
             assert_eq!(Word::decode(&word.encode()), Ok(word));
         }
         for told in [Told::Kept(3), Told::All] {
