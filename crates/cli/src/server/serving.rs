@@ -50,7 +50,7 @@ pub(crate) async fn serve(config: ServerConfig, to: &mut Printer) -> anyhow::Res
                 "{left} live runs go on; start the server again within a minute, and it takes them back"
             )),
         },
-        () = signals.next() => to.note("stopped at once; what was live is closed at the next start"),
+        () = signals.next() => to.note("stopped at once; live runs go on for some seconds, and the next start takes them back or closes them"),
     }
     Ok(0)
 }
