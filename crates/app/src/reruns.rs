@@ -64,6 +64,10 @@ pub async fn run_rerun(ctx: &Ctx, id: RunId, input: RerunInput) -> Result<Trigge
         // Whoever writes settings could change the tenant's.
         ctx.require(Scope::Write)?;
     }
+    if input.is_saved && matches!(input.std_out, Choice::Custom(_)) {
+        // Whoever sets the state that later runs go on from could set the tenant's.
+        ctx.require(Scope::Write)?;
+    }
     note_refusal(ctx, rerun(ctx, id, input).await).await
 }
 

@@ -138,9 +138,14 @@ async fn ids_of(tx: &mut Tx, find: &str, values: &[Value]) -> Result<Vec<i64>> {
     rows.iter().map(|row| row.reader().i64()).collect()
 }
 
-/// Forgets bodies and headers of webhooks from before a time, at most `most`; answers how many. Not
-/// those that a run which waits or is live is given: the one that took them, or one that repeats it.
+/// Forgets bodies and headers of webhooks from before a time, at most `most` that a run took and as many that were
+/// cancelled; answers how many. Not those that a run which waits or is live is given: the one that took them, or one
+/// that repeats it.
 pub async fn delete_webhook_bodies(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    const CANCELLED: &str = "SELECT t.id FROM triggers t
+        WHERE t.source = 'webhook' AND t.headers IS NOT NULL AND t.created_at < $1
+            AND t.cancelled_at IS NOT NULL AND t.run_id IS NULL
+        ORDER BY t.created_at LIMIT $2";
     const NOT_AWAITED: &str = "NOT EXISTS (SELECT 1 FROM reruns q
         JOIN triggers w ON w.id = q.trigger_id LEFT JOIN runs a ON a.id = w.run_id
         WHERE q.triggers_run_id = t.run_id AND w.cancelled_at IS NULL AND a.completed_at IS NULL)";
@@ -158,7 +163,13 @@ pub async fn delete_webhook_bodies(tx: &mut Tx, before: Timestamp, most: i64) ->
         WHERE t.id IN {} AND {NOT_AWAITED}",
         dialect.id_list(1)
     );
-    delete_found(tx, &ids, &values![before, most], &[forget]).await
+    let of_runs = delete_found(tx, &ids, &values![before, most], &[forget]).await?;
+    let forget = format!(
+        "UPDATE triggers SET payload = NULL, payload_blob = NULL, headers = NULL WHERE id IN {}",
+        dialect.id_list(1)
+    );
+    let cancelled = delete_found(tx, CANCELLED, &values![before, most], &[forget]).await?;
+    Ok(of_runs + cancelled)
 }
 
 /// The first webhook of a run whose body is forgotten: until then it has headers.

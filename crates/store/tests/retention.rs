@@ -237,12 +237,19 @@ on_both! {
         assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 0);
         assert_eq!(retention::find_forgotten(&mut tx, run.id).await.unwrap(), Some(made[0]));
         let mut payloads = Vec::new();
-        for id in made {
-            let found = triggers::find(&mut tx, id).await.unwrap().unwrap();
+        for id in &made {
+            let found = triggers::find(&mut tx, *id).await.unwrap().unwrap();
             payloads.push((found.payload.is_some(), found.headers.is_some()));
         }
         let (gone, kept) = ((false, false), (true, true));
         assert_eq!(payloads, [gone, kept, kept], "what waits is needed, and others stay");
+        let waits = made[1];
+        assert!(triggers::cancel(&mut tx, waits, at(1)).await.unwrap());
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, NOW, 9).await.unwrap(), 0);
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 1, "nobody waits for it");
+        let cancelled = triggers::find(&mut tx, waits).await.unwrap().unwrap();
+        assert_eq!((cancelled.payload, cancelled.headers), (None, None));
+        assert_eq!(retention::delete_webhook_bodies(&mut tx, at(1), 9).await.unwrap(), 0);
     }
 
     async fn bodies_that_a_rerun_is_given_stay_until_it_is_over(db) {
@@ -280,7 +287,8 @@ on_both! {
         let mut removing = db.write().await;
         assert_eq!(delete(&mut removing, at(9)).await, 0);
         assert_eq!(retention::delete_webhook_bodies(&mut removing, at(9), 9).await.unwrap(), 0);
-        drop(asking);
+        // When this answers, its locks are gone; a drop says nothing of when.
+        asking.commit().await.unwrap();
         assert_eq!(retention::delete_webhook_bodies(&mut removing, at(9), 9).await.unwrap(), 1);
     }
 

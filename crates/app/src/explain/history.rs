@@ -84,12 +84,44 @@ fn taken(facts: &Facts, head: &TriggerHead, run: &Run, before: Option<&Run>) -> 
         ),
         None => format!("for {}", what_else(facts)),
     };
-    sentence.text = format!("{}; it waited {}: {more}", sentence.text, duration(waited));
+    let held = held(facts, head.created_at, run.created_at);
+    let held = held.map_or_else(String::new, |why| format!("; meanwhile it was held: {why}"));
+    sentence.text = format!(
+        "{}; it waited {}: {more}{held}",
+        sentence.text,
+        duration(waited)
+    );
     sentence
+}
+
+/// What held a tenant's triggers at some instant in between, as it was noted.
+fn held(facts: &Facts, from: Timestamp, to: Timestamp) -> Option<&'static str> {
+    let notes = facts.notes.iter();
+    let mut meanwhile = notes.filter(|note| note.last_at >= from && note.first_at <= to);
+    meanwhile.find_map(|note| match note.kind {
+        DecisionKind::HeldPaused => Some("the integration was paused"),
+        DecisionKind::HeldTenantPaused => Some("the tenant was paused"),
+        DecisionKind::HeldNoRelease => {
+            Some("the integration had no release that the tenant could run")
+        }
+        DecisionKind::TickPaused
+        | DecisionKind::TickNoRelease
+        | DecisionKind::TickFull
+        | DecisionKind::TicksLate
+        | DecisionKind::TicksSkipped
+        | DecisionKind::RefusedPaused
+        | DecisionKind::RefusedNoRelease
+        | DecisionKind::RefusedFull
+        | DecisionKind::Paused
+        | DecisionKind::Resumed => None,
+    })
 }
 
 fn what_else(facts: &Facts) -> String {
     match facts.integration.debounce_ms {
+        0 if facts.integration.concurrency_limit.is_some() => {
+            "its turn, the integration's concurrency_limit and a place on a node".to_owned()
+        }
         0 => "its turn and a place on a node".to_owned(),
         debounce => format!("others (debounce_ms {debounce}), its turn and a place on a node"),
     }

@@ -13,11 +13,7 @@ use crate::world::{World, next_minute, region_of};
 impl World {
     /// A trigger comes; with a place on node a, it may be a run at once.
     pub(crate) async fn accept(&mut self, tenant: TenantId, source: Source, mode: Mode) {
-        let against = self.oracle.against(tenant);
-        if source == Source::Webhook && against.contains(&Refusal::Invalid) {
-            // Webhooks for a paused integration are kept by their door, which does not exist yet.
-            return;
-        }
+        let against = self.oracle.against(tenant, source);
         let payload = self.random.pick(&[None, Some(5), Some(200)]).flatten();
         let has_place = self.random.once_in(2) && self.nodes[0].free() > 0;
         let claimer = has_place.then(|| self.nodes[0].claimer(self.now()));
@@ -105,7 +101,7 @@ impl World {
     pub(crate) async fn rerun(&mut self, id: RunId) {
         let number = self.number();
         let run = self.oracle.runs[&id].clone();
-        let mut against = self.oracle.against(run.tenant);
+        let mut against = self.oracle.against(run.tenant, Source::Manual);
         if !run.phase.is_final() {
             against.push(Refusal::Conflict);
         }

@@ -177,13 +177,17 @@ impl Oracle {
     }
 
     /// What speaks against one more trigger of a tenant; an answer may name any of it.
-    pub(crate) fn against(&self, tenant: TenantId) -> Vec<Refusal> {
+    /// Webhooks are kept while the integration is paused.
+    pub(crate) fn against(&self, tenant: TenantId, source: Source) -> Vec<Refusal> {
         let integration = self.integration_of(tenant);
         let gone = self.tenants[&tenant].archived || integration.archived;
         let full = self.waiting(tenant).len() >= MOST_WAITING;
         let all = [
             (gone, Refusal::NotFound),
-            (integration.paused, Refusal::Invalid),
+            (
+                integration.paused && source != Source::Webhook,
+                Refusal::Invalid,
+            ),
             (full, Refusal::Full),
         ];
         all.into_iter().filter(|it| it.0).map(|it| it.1).collect()

@@ -168,11 +168,16 @@ both_databases! {
         client.inside.webhook(1, vec![b'x'; 100_000]).await;
         has(&texts(&client, "").await, "2 triggers wait (1 to 2): integration shop is paused");
         assert!(client.inside.take_none().await);
+        client.inside.clock.advance(5 * MINUTE);
         client.patch("/v2/integrations/1", json!({"paused": false})).await.expect(200);
         let (run, claim) = client.inside.take_run().await;
         client.inside.end_run(&run, &claim, "{}").await;
         let seen = texts(&client, "").await;
         has(&seen, "run 1 took 2 triggers (1 to 2) in mode webhook");
+        for query in ["", "?trigger_id=1"] {
+            let why = "it waited 5 min 0 s: for its turn and a place on a node; meanwhile it was held: the integration was paused";
+            has(&texts(&client, query).await, why);
+        }
         assert!(!seen.iter().any(|text| text.contains("refused")), "{seen:?}");
     }
 }

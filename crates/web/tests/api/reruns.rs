@@ -299,3 +299,26 @@ both_databases! {
         assert_eq!(given["state"], r#"{"cursor":7}"#);
     }
 }
+
+both_databases! {
+    async fn who_may_not_write_sets_no_state_by_a_rerun(database) {
+        let client = Client::served(database).await;
+        ready(&client).await;
+        sync(&client, json!({})).await;
+        run(&client, "{}").await;
+        let wanted = json!({"name": "ci", "scopes": ["sync"]});
+        let key = client.post("/v2/keys", wanted).await.expect(201)["key"].clone();
+        for (how, status) in [
+            (json!({"std_out": {"n": 1}, "save": true}), 403),
+            (json!({"configs": {}}), 403),
+            (json!({"std_out": {"n": 1}}), 202),
+            (json!({"save": true}), 202),
+        ] {
+            let request = http::Request::builder().method(http::Method::POST).uri("/v2/runs/1/rerun");
+            let request = request.header("x-api-key", key.as_str().unwrap());
+            let body = axum::body::Body::from(how.to_string());
+            let answer = client.send(request.body(body).unwrap()).await;
+            assert_eq!(answer.status.as_u16(), status, "{how}");
+        }
+    }
+}

@@ -34,7 +34,7 @@ async fn judge_state(known: KnownOfState, _: &Refused<'_>) -> Result<Vec<FieldEr
     Ok(text.as_deref().and_then(output_fault).into_iter().collect())
 }
 
-/// Asks for a past run once more; settings by hand also take the scope `write`.
+/// Asks for a past run once more; settings by hand, and a state by hand that is saved, also take the scope `write`.
 #[utoipa::path(post, path = "/v2/runs/{run_id}/rerun", operation_id = "rerunRun",
     tag = "extension", params(RunPath), request_body = Option<RerunRun>,
     responses((status = 202, description = "Accepted", body = Trigger),
