@@ -7,15 +7,15 @@ mod present;
 use std::collections::HashMap;
 
 use marquetry_model::{
-    DecisionKind, DecisionNote, Error, Integration, PageRequest, Result, RunId, Scope, Stop,
-    Tenant, TenantId, Timestamp, Trigger, TriggerId, Waiting,
+    DecisionKind, DecisionNote, Error, Integration, Node, NodeStatus, PageRequest, Result, RunId,
+    Scope, Stop, Tenant, TenantId, Timestamp, Trigger, TriggerId, Waiting,
 };
 use marquetry_store::run_views::RunView;
 use marquetry_store::runs::RunFilter;
 use marquetry_store::tenant_states::TenantState;
 use marquetry_store::{
-    Tx, decisions, integrations, run_views, runs, schedules, tenant_states, tenants, triggers,
-    turns,
+    Tx, decisions, integrations, nodes, run_views, runs, schedules, tenant_states, tenants,
+    triggers, turns,
 };
 
 use crate::ctx::Ctx;
@@ -39,6 +39,8 @@ pub struct Sentence {
 const RUNS: i64 = 50;
 /// How many notes and cancelled triggers it has at most.
 const NOTES: i64 = 100;
+/// How many nodes are looked at.
+const NODES: i64 = 500;
 
 /// Everything that an explanation is made of.
 struct Facts {
@@ -50,6 +52,8 @@ struct Facts {
     /// Live runs of the integration.
     live: usize,
     next_tick: Option<Timestamp>,
+    /// How those are that execute runs; none where no node has told of itself.
+    runners: Option<Vec<NodeStatus>>,
     waiting: Vec<Waiting>,
     cancelled: Vec<(TriggerId, Timestamp)>,
     /// Newest first.
@@ -119,6 +123,7 @@ async fn facts(
         .await
         .map_err(store_error)?;
     let live = turns::count_live(tx, integration.id).await;
+    let runners = runners(tx, now).await?;
     let next_tick = schedules::find_next_of(tx, id).await.map_err(store_error)?;
     let runs = past_runs(tx, id, asked, RUNS.min(most)).await?;
     let ids: Vec<RunId> = runs.iter().map(|view| view.run.id).collect();
@@ -128,6 +133,7 @@ async fn facts(
         has_release,
         live: live.map_err(store_error)?,
         next_tick,
+        runners,
         state,
         waiting,
         cancelled: cancelled.map_err(store_error)?,
@@ -137,6 +143,19 @@ async fn facts(
         tenant,
         integration,
     })
+}
+
+/// How the nodes are that execute runs.
+async fn runners(tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<NodeStatus>>> {
+    let page = PageRequest {
+        limit: NODES,
+        ..PageRequest::default()
+    };
+    let nodes = nodes::list(tx, &page).await.map_err(store_error)?.items;
+    let executes = |node: &Node| node.roles.iter().any(|role| role == "runner");
+    let runners = nodes.iter().filter(|node| executes(node));
+    let statuses = runners.map(|node| node.status(now)).collect();
+    Ok((!nodes.is_empty()).then_some(statuses))
 }
 
 /// The newest runs, or those around the one that took the trigger: it and the one before it, which

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marquetry_model::{Source, Timestamp, TriggerId, Waiting};
+use marquetry_model::{NodeStatus, Source, Timestamp, TriggerId, Waiting};
 
 use super::{Facts, Sentence, number};
 
@@ -114,9 +114,28 @@ fn why(facts: &Facts, trigger: &Waiting) -> String {
             number(facts.live, "run")
         );
     }
+    if let Some(why) = nobody(facts.runners.as_deref()) {
+        return format!("for a node: {why}; see marquetry nodes");
+    }
     "for a place on a node: integrations take turns, and within one every second place is for a \
      tenant that never ran; of its kind the tenant that fell due first comes first"
         .to_owned()
+}
+
+/// Why no node would execute it now, as far as nodes have told of themselves.
+fn nobody(runners: Option<&[NodeStatus]>) -> Option<&'static str> {
+    let nodes = runners?;
+    if nodes.contains(&NodeStatus::Live) {
+        None
+    } else if nodes.is_empty() {
+        Some("none executes runs")
+    } else if nodes.contains(&NodeStatus::WrongClock) {
+        Some("those that live and execute runs claim nothing, because their clocks are wrong")
+    } else if nodes.contains(&NodeStatus::Draining) {
+        Some("those that execute runs are ending")
+    } else {
+        Some("none that executes runs is alive")
+    }
 }
 
 /// Until when an idle tenant waits for more: counted from the first trigger that may run.

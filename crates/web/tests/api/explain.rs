@@ -183,6 +183,17 @@ both_databases! {
 }
 
 both_databases! {
+    async fn what_no_node_would_execute_says_so(database) {
+        let client = Client::served(database).await;
+        acme(&client).await;
+        sync(&client, "normal").await;
+        has(&texts(&client, "").await, "trigger 1 waits: for a place on a node");
+        client.inside.node_was_seen("door").await;
+        has(&texts(&client, "").await, "trigger 1 waits: for a node: none executes runs; see marquetry nodes");
+    }
+}
+
+both_databases! {
     async fn missed_ticks_are_told(database) {
         let client = Client::served(database).await;
         acme(&client).await;
