@@ -13,12 +13,8 @@ use crate::log::LogBuffer;
 /// live, because they slow each other down.
 const AFTER: Duration = Duration::from_millis(20);
 const AFTER_EACH: Duration = Duration::from_millis(4);
-/// A pipe is full when each of its pages is begun: it may hold little more than a half of its size. So what is left in it
-/// on purpose is a part of that: of a standard error what is not stored, of a standard output what matters, and what
-/// matters no more.
-const UNSTORED: usize = 4;
-const NEEDED: usize = 4;
-const STALE: usize = 8;
+/// What is left of a standard output for the next server is at most this, in bytes.
+const NEEDED: u64 = 4 << 20;
 
 /// What reading brought.
 pub(crate) enum Read {
@@ -39,7 +35,7 @@ pub(crate) enum Keeping<'a> {
         /// How many runs are live.
         live: u32,
     },
-    /// It does: what of its output is neither stored nor without meaning stays in the pipes.
+    /// It does: what of its output is neither stored nor without meaning is there for the next server.
     Kept { sandbox: &'a Sandbox, kept: Kept },
 }
 
@@ -57,7 +53,7 @@ impl Keeping<'_> {
     }
 
     /// Lets the keeper have it. Where that cannot be, it ends with the server.
-    pub(crate) async fn begin(&mut self, child: &Child, log: &LogBuffer, stdout: &LastLine) {
+    pub(crate) async fn begin(&mut self, child: &mut Child, log: &LogBuffer, stdout: &LastLine) {
         let Self::Wanted { sandbox, known, .. } = self else {
             return;
         };
@@ -77,14 +73,14 @@ impl Keeping<'_> {
         }
     }
 
-    /// Lets go of it, where it is kept; else the child comes back.
-    pub(crate) async fn leave(self, child: Child) -> Result<(), (Self, Child)> {
+    /// Lets go of it; where it is not kept, that cannot be.
+    pub(crate) async fn leave(&self, child: &Child) -> bool {
         match self {
             Self::Kept { sandbox, kept } if kept.is_held() => {
-                sandbox.leave(child, kept).await;
-                Ok(())
+                sandbox.leave(child).await;
+                true
             }
-            Self::Never | Self::Wanted { .. } | Self::Kept { .. } => Err((self, child)),
+            Self::Never | Self::Wanted { .. } | Self::Kept { .. } => false,
         }
     }
 
@@ -96,16 +92,9 @@ impl Keeping<'_> {
         }
     }
 
-    /// Reads on.
+    /// Reads on. Where the next server could not read it, it ends with this one.
     pub(crate) async fn read(is_kept: bool, output: &mut Output, buffer: &mut [u8]) -> Read {
-        let read = if is_kept {
-            output.look(buffer).await
-        } else {
-            // What was left there while it was kept was read then.
-            output.consume(output.seen());
-            output.read(buffer).await
-        };
-        match read {
+        match output.read(buffer).await {
             Ok(0) => Read::End,
             Ok(count) => Read::Some(count),
             Err(error) if is_kept => Read::Failed(error),
@@ -113,59 +102,58 @@ impl Keeping<'_> {
         }
     }
 
-    /// Its output cannot be left where it is: it is read, and ends with the server.
-    pub(crate) fn give_up(&mut self, why: &std::io::Error) {
+    /// The next server cannot have it.
+    pub(crate) fn give_up(&mut self, child: &mut Child, why: &std::io::Error) {
+        let Self::Kept { kept, .. } = self else {
+            return;
+        };
         tracing::warn!(
             error = why as &dyn std::error::Error,
             "a run will end with the server"
         );
-        self.end();
-    }
-
-    fn end(&mut self) {
-        if let Self::Kept { kept, .. } = self {
-            kept.forget();
-        }
+        kept.forget();
+        child.stdout.end_journal();
+        child.stderr.end_journal();
         *self = Self::Never;
     }
 
-    /// Takes away what of a standard error is stored, or is not to be. The next server reads what is left.
-    pub(crate) fn after_stderr(&self, output: &mut Output, log: &LogBuffer) {
-        if self.is_kept() && !log.has_text() {
-            let seen = output.seen();
-            output.consume(seen.saturating_sub(log.undecided()));
+    /// The last bytes that were read of a standard error are beyond the limit of the log.
+    pub(crate) fn beyond_the_log(&mut self, child: &mut Child, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if let Err(error) = child.stderr.drop_last(bytes) {
+            self.give_up(child, &error);
         }
     }
 
-    /// Whether the process will soon wait for what it has said to be stored.
-    pub(crate) fn is_pressed(&self, output: &Output) -> bool {
-        self.is_kept() && output.seen() > output.capacity() / UNSTORED
-    }
-
-    /// The store does not answer: the process shall not wait for it, so what was read is no longer left for the next
-    /// server where the pipe has no room.
-    pub(crate) fn make_room(&self, output: &mut Output) {
-        if self.is_kept() && output.seen() > output.capacity() / UNSTORED {
-            let seen = output.seen();
-            output.consume(seen);
+    /// This part of the log is going to be stored.
+    pub(crate) fn before_storing(&mut self, child: &mut Child, log: &LogBuffer, part: i64) {
+        let number = u64::try_from(part).unwrap_or(0);
+        let undecided = u64::try_from(log.undecided()).unwrap_or(0);
+        if let Err(error) = child.stderr.part(number, undecided) {
+            self.give_up(child, &error);
         }
     }
 
-    /// Takes away what of a standard output matters no more. Where what matters does not fit the pipe, the process
-    /// ends with the server after all.
-    pub(crate) fn after_stdout(&mut self, output: &mut Output, line: &LastLine) {
+    /// It is stored.
+    pub(crate) fn after_storing(&mut self, child: &mut Child) {
+        if let Err(error) = child.stderr.settle() {
+            self.give_up(child, &error);
+        }
+    }
+
+    /// What of a standard output matters no more is not needed. Where too much matters, the process ends with the
+    /// server after all.
+    pub(crate) fn after_stdout(&mut self, child: &mut Child, line: &LastLine) {
         if !self.is_kept() {
             return;
         }
         // With the end of the line before: what was read before the keeper heard of it may lack it.
-        let needed = usize::try_from(line.needed() + 1).unwrap_or(usize::MAX);
-        let capacity = output.capacity();
-        if needed > capacity / NEEDED {
-            let seen = output.seen();
-            output.consume(seen);
-            self.end();
-        } else if output.seen() > needed + capacity / STALE {
-            output.consume(output.seen() - needed);
+        let needed = line.needed() + 1;
+        if needed > NEEDED {
+            let why = std::io::Error::other("it prints a line that is too long to be kept");
+            self.give_up(child, &why);
+        } else if let Err(error) = child.stdout.need_last(needed) {
+            self.give_up(child, &error);
         }
     }
 }

@@ -196,6 +196,11 @@ impl LogBuffer {
         }
     }
 
+    /// Whether it has its limit, so that nothing more comes into it.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
     /// Whether there is something to store.
     pub(crate) fn has_text(&self) -> bool {
         !self.text.is_empty()

@@ -63,7 +63,7 @@ pub(crate) enum Watched {
     Ended {
         ended: Ended,
         stopped: Option<Stopped>,
-        /// To be dropped when the end is stored.
+        /// To be told when the end is stored.
         kept: Option<Kept>,
     },
     /// It lives on without this server.
@@ -156,10 +156,10 @@ impl<S: Sink> Pump<'_, S> {
                 self.heed(&mut state).await;
             }
             if self.leaves(&state) {
-                match self.leave(&mut state).await {
-                    Ok(()) => return Watched::Left,
-                    Err(back) => self = back,
+                if self.leave(&mut state).await {
+                    return Watched::Left;
                 }
+                self.stop_further(&mut state, Stopped::Shutdown);
             }
             let is_kept = self.keeping.is_kept();
             let never = Instant::now() + Duration::from_secs(86_400);
@@ -171,18 +171,17 @@ impl<S: Sink> Pump<'_, S> {
                             grow(&mut out, n);
                         }
                         Read::End => state.out_open = false,
-                        Read::Failed(error) => self.keeping.give_up(&error),
+                        Read::Failed(error) => self.keeping.give_up(&mut self.child, &error),
                     }
                 }
                 read = Keeping::read(is_kept, &mut self.child.stderr, &mut err), if state.err_open => {
                     match read {
                         Read::Some(n) => {
-                            self.log.push(&err[..n]);
-                            self.keeping.after_stderr(&mut self.child.stderr, self.log);
+                            self.take_stderr(&err[..n]);
                             grow(&mut err, n);
                         }
                         Read::End => state.err_open = false,
-                        Read::Failed(error) => self.keeping.give_up(&error),
+                        Read::Failed(error) => self.keeping.give_up(&mut self.child, &error),
                     }
                 }
                 ended = &mut end, if state.ended.is_none() => {
@@ -208,8 +207,7 @@ impl<S: Sink> Pump<'_, S> {
                     }
                 }
             }
-            let is_full = self.log.is_full() || self.keeping.is_pressed(&self.child.stderr);
-            if is_full && !state.retrying {
+            if self.log.is_full() && !state.retrying {
                 self.flush(&mut state).await;
             } else if self.log.has_text() && state.flush_at.is_none() {
                 state.flush_at = Some(Instant::now() + FLUSH);
@@ -221,17 +219,24 @@ impl<S: Sink> Pump<'_, S> {
         match &mut self.stdout {
             Stdout::LastLine(last) => {
                 last.push(bytes);
-                self.keeping.after_stdout(&mut self.child.stdout, last);
+                self.keeping.after_stdout(&mut self.child, last);
             }
             Stdout::Log => self.log.push(bytes),
         }
+    }
+
+    fn take_stderr(&mut self, bytes: &[u8]) {
+        if self.log.is_truncated() {
+            self.keeping.beyond_the_log(&mut self.child, bytes.len());
+        }
+        self.log.push(bytes);
     }
 
     /// Lets it outlive the server, if that is wanted.
     async fn keep(&mut self, state: &mut State) {
         state.keep_at = None;
         if let (None, Stdout::LastLine(line)) = (&state.ended, &self.stdout) {
-            self.keeping.begin(&self.child, self.log, line).await;
+            self.keeping.begin(&mut self.child, self.log, line).await;
         }
     }
 
@@ -241,36 +246,15 @@ impl<S: Sink> Pump<'_, S> {
         is_left_alone && self.signal.borrow().stop == Stop::Leave
     }
 
-    /// Lets go of it, with all stored that can be; one that cannot be left is stopped.
-    async fn leave(mut self, state: &mut State) -> Result<(), Self> {
+    /// Lets go of it, with all stored that can be, where it is kept.
+    async fn leave(&mut self, state: &mut State) -> bool {
         self.keep(state).await;
-        // What is not stored by then stays in the pipe.
-        let _ = timeout(LAST_FLUSH, self.flush(state)).await;
-        let Self {
-            child,
-            stdout,
-            log,
-            sink,
-            signal,
-            bounds,
-            keeping,
-        } = self;
-        match keeping.leave(child).await {
-            Ok(()) => Ok(()),
-            Err((keeping, child)) => {
-                let mut back = Self {
-                    child,
-                    stdout,
-                    log,
-                    sink,
-                    signal,
-                    bounds,
-                    keeping,
-                };
-                back.stop_further(state, Stopped::Shutdown);
-                Err(back)
-            }
+        if !self.keeping.is_kept() {
+            return false;
         }
+        // What is not stored by then is the next server's to store.
+        let _ = timeout(LAST_FLUSH, self.flush(state)).await;
+        self.keeping.leave(&self.child).await
     }
 
     async fn flush(&mut self, state: &mut State) {
@@ -279,14 +263,13 @@ impl<S: Sink> Pump<'_, S> {
         // What others can read of it, it has said for good.
         self.keep(state).await;
         let Some(chunk) = self.log.take() else { return };
+        self.keeping
+            .before_storing(&mut self.child, self.log, chunk.0);
         match self.sink.store(chunk).await {
             Stored::Lost if state.ended.is_none() => self.stop_now(state, Stopped::Lost),
-            Stored::Kept | Stored::Lost => {
-                self.keeping.after_stderr(&mut self.child.stderr, self.log);
-            }
+            Stored::Kept | Stored::Lost => self.keeping.after_storing(&mut self.child),
             Stored::Again(chunk) => {
                 self.log.put_back(chunk);
-                self.keeping.make_room(&mut self.child.stderr);
                 state.retrying = true;
                 state.flush_at = Some(Instant::now() + RETRY);
             }

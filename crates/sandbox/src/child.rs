@@ -71,7 +71,7 @@ impl Child {
     }
 
     /// Lets go of it: it lives on until its lease ends, or another server takes it back.
-    pub(crate) async fn leave(self) {
+    pub(crate) async fn leave(&self) {
         self.let_go();
         // What follows it would end it, if it went away with the runtime.
         self.asks.closed().await;

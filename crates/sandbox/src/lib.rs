@@ -30,6 +30,7 @@ mod direct;
 mod disk_watch;
 mod error;
 mod inner;
+mod journal;
 mod keep;
 mod link;
 mod output;

@@ -174,29 +174,39 @@ impl Sandbox {
 
     /// Lets a child outlive this server: until the answer is told to forget it, the next server on the same folder takes it
     /// back under this label. What was read of its output by then is not given to that server, and must be in the label;
-    /// from here on its output is to be looked at ([`Output::look`]).
+    /// what is read from here on is, until it is said that it is not needed any more.
     ///
     /// # Errors
     /// There is no keeper to be had, or the child has no sandbox.
-    pub async fn keep(&self, child: &Child, label: &[u8]) -> Result<Kept, Error> {
+    pub async fn keep(&self, child: &mut Child, label: &[u8]) -> Result<Kept, Error> {
         let (Some(confined), Some(handles)) = (self.0.confined(), &child.handles) else {
             return Err(Error::Setup {
                 reason: "without a sandbox nobody keeps it".to_owned(),
             });
         };
+        let journal = |output: &mut Output| {
+            let begun = output.begin_journal();
+            begun.map_err(Error::system("make a memory file"))
+        };
+        journal(&mut child.stdout)?;
+        journal(&mut child.stderr)?;
         let outputs = [&child.stdout, &child.stderr];
         let kept = confined
             .keepers
-            .keep(&self.0.config, handles, outputs, label);
-        kept.await
+            .keep(&self.0.config, handles, outputs, label)
+            .await;
+        if kept.is_err() {
+            child.stdout.end_journal();
+            child.stderr.end_journal();
+        }
+        kept
     }
 
     /// Lets go of a child that is kept: it lives on until its lease ends or another server takes it back.
-    pub async fn leave(&self, child: Child, kept: Kept) {
+    pub async fn leave(&self, child: &Child) {
         if let Some(confined) = self.0.confined() {
             confined.has_left.store(true, Ordering::SeqCst);
         }
-        drop(kept);
         child.leave().await;
     }
 

@@ -104,8 +104,9 @@ async fn resume(
     let (control, pidfd) = watch(entry.control)
         .and_then(|control| Ok((control, watch(entry.pidfd)?)))
         .map_err(failed)?;
-    let outputs = Output::of(entry.stdout)
-        .and_then(|stdout| Ok((stdout, Output::of(entry.stderr)?)))
+    let output = |[pipe, journal]: [OwnedFd; 2]| Output::taken_back(pipe, journal);
+    let outputs = output(entry.stdout)
+        .and_then(|stdout| Ok((stdout, output(entry.stderr)?)))
         .map_err(Error::system("watch a pipe"))?;
     let handles = Arc::new(Handles {
         control,

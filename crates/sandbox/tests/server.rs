@@ -167,10 +167,21 @@ struct Server {
 fn start_server(index: u32) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let word = format!("{}.{}", 5000 + index, std::process::id());
+    let server = Server {
+        process: play("server", folder.path(), &word),
+        word,
+        folder,
+    };
+    wait_until("all children run", || count(&server.word) == 6);
+    server
+}
+
+/// A process of its own in a role, when it is up.
+fn play(role: &str, folder: &Path, word: &str) -> std::process::Child {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .env(ROLE, "server")
-        .env("MARQUETRY_TEST_FOLDER", folder.path())
-        .env("MARQUETRY_TEST_WORD", &word)
+        .env(ROLE, role)
+        .env("MARQUETRY_TEST_FOLDER", folder)
+        .env("MARQUETRY_TEST_WORD", word)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -178,14 +189,8 @@ fn start_server(index: u32) -> Server {
     BufReader::new(process.stdout.take().unwrap())
         .read_line(&mut line)
         .unwrap();
-    assert_eq!(line.trim(), process.id().to_string(), "the server is up");
-    let server = Server {
-        process,
-        word,
-        folder,
-    };
-    wait_until("all children run", || count(&server.word) == 6);
-    server
+    assert_eq!(line.trim(), process.id().to_string(), "{role} is up");
+    process
 }
 
 impl Drop for Server {
@@ -287,18 +292,18 @@ async fn keep_one() {
     let mut spec = script(KEPT);
     spec.network = Network::Relayed { ports: vec![443] };
     let mut child = sandbox.spawn(spec).await.unwrap();
+    let _kept = sandbox.keep(&mut child, b"the label").await.unwrap();
     let mut seen = [0; 99];
-    assert_eq!(child.stdout.look(&mut seen).await.unwrap(), 4);
-    assert_eq!(child.stderr.look(&mut seen).await.unwrap(), 4);
-    child.stderr.consume(2);
-    let kept = sandbox.keep(&child, b"the label").await.unwrap();
+    assert_eq!(child.stdout.read(&mut seen).await.unwrap(), 4);
+    assert_eq!(child.stderr.read(&mut seen).await.unwrap(), 4);
+    child.stderr.part(1, 2).unwrap();
     // One whose end is known is forgotten.
-    let over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
-    sandbox.keep(&over, b"over").await.unwrap().forget();
+    let mut over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
+    sandbox.keep(&mut over, b"over").await.unwrap().forget();
     finish(over).await;
     println!("{}", std::process::id());
     if std::env::var("MARQUETRY_TEST_WORD").unwrap() == "left" {
-        sandbox.leave(child, kept).await;
+        sandbox.leave(&child).await;
         sandbox.shutdown().await;
     } else {
         std::future::pending::<()>().await;
@@ -317,18 +322,7 @@ fn kept_config(folder: &Path) -> Config {
 
 async fn a_kept_child_outlives_its_server(how: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = Command::new(std::env::current_exe().unwrap())
-        .env(ROLE, "keeps")
-        .env("MARQUETRY_TEST_FOLDER", folder.path())
-        .env("MARQUETRY_TEST_WORD", how)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    assert_eq!(line.trim(), process.id().to_string(), "the server is up");
+    let mut process = play("keeps", folder.path(), how);
     if how == "killed" {
         process.kill().unwrap();
     }
@@ -338,15 +332,16 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     let sandbox = Sandbox::start(config).await.unwrap();
     let mut taken = sandbox.take_back();
     assert!(sandbox.take_back().is_empty(), "once");
-    let one = taken.pop().expect("it is taken back");
+    let mut one = taken.pop().expect("it is taken back");
     assert!(taken.is_empty());
     assert_eq!(one.label, b"the label");
     assert!(one.child.egress.is_some(), "with its network");
     let beside = run(&sandbox, script("echo beside")).await;
     assert_eq!(beside.stdout, "beside\n", "others start meanwhile");
+    one.child.stderr.skip_stored(1).unwrap();
     let outcome = finish(one.child).await;
     assert_eq!(outcome.stdout, "one\nthree\n");
-    assert_eq!(outcome.stderr, "o\n", "what was consumed is gone");
+    assert_eq!(outcome.stderr, "o\n", "what is stored is not read again");
     assert_eq!(outcome.ended.status, Status::Exited(7));
     assert_eq!(outcome.ended.cause, Cause::Own);
     one.kept.forget();

@@ -150,16 +150,6 @@ impl<'a> Scenario<'a> {
 
     /// A run's log, by the signed link.
     pub async fn log(&self, run: &Value) -> String {
-        let link = self
-            .server
-            .get(&format!("/v2/runs/{}/log", run["id"]))
-            .await;
-        assert_eq!(link.status, 302, "{link:?}");
-        let place = link.headers["location"].to_str().unwrap();
-        let path = place.strip_prefix(&self.server.url).unwrap_or(place);
-        let request = self.server.request(reqwest::Method::GET, path);
-        let answer = TestServer::answer(request).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.text
+        self.server.run_log(run).await
     }
 }

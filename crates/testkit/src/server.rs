@@ -274,6 +274,28 @@ impl TestServer {
         KEY
     }
 
+    /// A run's log, by the signed link; a server that was started anew may name its former address there.
+    pub async fn run_log(&self, run: &Value) -> String {
+        let link = self.get(&format!("/v2/runs/{}/log", run["id"])).await;
+        assert_eq!(link.status, 302, "{link:?}");
+        let place = link.headers["location"].to_str().unwrap();
+        let path = &place[place.find("/logs/").unwrap()..];
+        let answer = Self::answer(self.request(reqwest::Method::GET, path)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.text
+    }
+
+    /// A tenant's newest run, when it is live and its log has this.
+    pub async fn live_run(&self, tenant: i64, said: &str) -> Value {
+        crate::eventually("the run is live", || async {
+            let path = format!("/v2/tenants/{tenant}/runs");
+            let run = self.get(&path).await.expect(200).get(0)?.clone();
+            let is_live = run["status"]["phase"] == "Running";
+            (is_live && self.run_log(&run).await.contains(said)).then_some(run)
+        })
+        .await
+    }
+
     /// GET with the key.
     pub async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None).await

@@ -254,6 +254,7 @@ pub(super) fn engine_config(
         toolchain_paths: config.toolchain_path.clone(),
         cache_dir: folder.below("cache")?,
         host_path,
+        // The first process of a container takes all others with it.
         outlived: std::process::id() != 1,
         lease: LEASE,
         policy: Arc::new(AddressPolicy::opening(config.outbound_allow.clone())),

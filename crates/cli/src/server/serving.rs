@@ -41,10 +41,8 @@ pub(crate) async fn serve(config: ServerConfig, to: &mut Printer) -> anyhow::Res
             "stopping: {live} live runs get 30 s to end; once more to stop at once"
         ));
     }
-    // The first process of a container takes all others with it.
-    let all_end = std::process::id() == 1;
     tokio::select! {
-        left = server.stop(all_end) => match left? {
+        left = server.stop(false) => match left? {
             0 => {}
             left => to.note(&format!(
                 "{left} live runs go on; start the server again within a minute, and it takes them back"

@@ -143,7 +143,6 @@ both_databases! {
     }
 }
 
-/// The newest of a tenant's runs, when there are so many and it is at work.
 /// The copy knows itself by the same name, and must not take what is the live server's.
 #[tokio::test]
 async fn a_copy_of_the_data_folder_beside_it_disturbs_no_run() {
@@ -187,6 +186,7 @@ async fn a_copy_of_the_data_folder_beside_it_disturbs_no_run() {
     assert_eq!(scenario.end(&next).await["status"]["phase"], "Cancelled");
 }
 
+/// The newest of a tenant's runs, when there are so many and it is at work.
 async fn live_run(server: &TestServer, tenant: i64, count: usize) -> Value {
     eventually("a run is live", || async {
         let runs = server

@@ -38,26 +38,6 @@ print(json.dumps({"last": "z" * 90000}), flush=True)
 time.sleep(1)
 "#;
 
-/// The newest run of a tenant, once it is live and its log has begun.
-async fn live_run(server: &TestServer, tenant: i64) -> Value {
-    eventually("the run is live", || async {
-        let path = format!("/v2/tenants/{tenant}/runs");
-        let runs = server.get(&path).await.expect(200);
-        let run = runs.get(0)?.clone();
-        (run["status"]["phase"] == "Running" && log_of(server, &run).await.contains("part 3"))
-            .then_some(run)
-    })
-    .await
-}
-
-async fn log_of(server: &TestServer, run: &Value) -> String {
-    let link = server.get(&format!("/v2/runs/{}/log", run["id"])).await;
-    let place = link.headers["location"].to_str().unwrap().to_owned();
-    let path = &place[place.find("/logs/").unwrap()..];
-    let request = server.request(reqwest::Method::GET, path);
-    TestServer::answer(request).await.text
-}
-
 /// Its end, when it has ended.
 async fn ended(server: &TestServer, run: &Value) -> Value {
     let path = format!("/v2/runs/{}", run["id"]);
@@ -90,7 +70,7 @@ async fn sync(server: &TestServer, tenant: i64) -> String {
 /// It has all of its log, each line once, and its output.
 async fn check_whole(server: &TestServer, run: &Value) {
     let ended = ended(server, run).await;
-    let log = log_of(server, run).await;
+    let log = server.run_log(run).await;
     assert_eq!(ended["status"]["phase"], "Succeeded", "{log}");
     let output: Value = serde_json::from_str(ended["std_out"].as_str().unwrap()).unwrap();
     assert_eq!(output["late"], 2);
@@ -112,12 +92,12 @@ both_databases! {
     async fn a_run_goes_on_while_its_server_is_killed(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         server.restart();
         // Twice: what was taken back is kept again.
         eventually("it is the server's again", || async {
-            log_of(&server, &run).await.contains("part 20").then_some(())
+            server.run_log(&run).await.contains("part 20").then_some(())
         }).await;
         server.kill_alone();
         server.restart();
@@ -129,7 +109,7 @@ both_databases! {
     async fn a_run_that_ends_while_no_server_is_there_has_ended(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         // Longer than what is left of it.
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -142,7 +122,7 @@ both_databases! {
     async fn what_is_asked_of_a_run_reaches_it_after_a_restart(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({"retry": "platform"})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         let trigger = sync(&server, tenant).await;
         server.kill_alone();
         server.restart();
@@ -161,13 +141,13 @@ both_databases! {
     async fn its_time_is_counted_from_its_start(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({"timeout_seconds": 4})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         tokio::time::sleep(Duration::from_secs(2)).await;
         server.restart();
         let ended = ended(&server, &run).await;
         assert_eq!(ended["status"]["phase"], "Failed (Timeout)");
-        assert!(!log_of(&server, &run).await.contains("part 50"));
+        assert!(!server.run_log(&run).await.contains("part 50"));
     }
 }
 
@@ -175,7 +155,7 @@ both_databases! {
     async fn a_power_cut_takes_runs_with_it(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill();
         server.restart();
         assert_eq!(ended(&server, &run).await["status"]["phase"], "Failed (Platform Issue)");
@@ -192,14 +172,15 @@ both_databases! {
             scenario.tenant("t").await
         };
         sync(&server, tenant).await;
-        let run = live_run(&server, tenant).await;
-        for _ in 0..3 {
+        let run = server.live_run(tenant, "part 3").await;
+        // At instants that have nothing to do with what it does.
+        for n in 0..6 {
             server.kill_alone();
             server.restart();
-            tokio::time::sleep(Duration::from_millis(700)).await;
+            tokio::time::sleep(Duration::from_millis(150 + 70 * n)).await;
         }
         let ended = ended(&server, &run).await;
-        let log = log_of(&server, &run).await;
+        let log = server.run_log(&run).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{}", &log[log.len().saturating_sub(300)..]);
         let output: Value = serde_json::from_str(ended["std_out"].as_str().unwrap()).unwrap();
         assert_eq!(output["last"].as_str().unwrap().len(), 90_000);
@@ -225,14 +206,14 @@ async fn a_stopped_server_leaves_its_runs_to_the_next_one() {
         .patch(&format!("/v2/tenants/{tenant}"), configs)
         .await
         .expect(200);
-    let first = live_run(&server, tenant).await;
+    let first = server.live_run(tenant, "part 3").await;
     let trigger = sync(&server, tenant).await;
     server
         .post(&format!("/v2/runs/{}/cancel", first["id"]), Value::Null)
         .await
         .expect(200);
     ended(&server, &first).await;
-    let run = live_run(&server, tenant).await;
+    let run = server.live_run(tenant, "part 3").await;
     assert!(server.stop().success());
     eventually("it says so", async || {
         server.log().contains("1 live runs go on").then_some(())
@@ -241,7 +222,7 @@ async fn a_stopped_server_leaves_its_runs_to_the_next_one() {
     server.restart();
     let status = format!("/v2/runs/triggers/{trigger}/status?wait=60");
     assert_eq!(server.get(&status).await.expect(200)["status"], "Succeeded");
-    let log = log_of(&server, &run).await;
+    let log = server.run_log(&run).await;
     let parts = log.lines().filter(|line| line.starts_with("part ")).count();
     assert_eq!(parts, 350, "{log}");
 }
@@ -271,11 +252,11 @@ both_databases! {
             scenario.tenant("t").await
         };
         sync(&server, tenant).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         server.restart();
         let ended = ended(&server, &run).await;
-        let log = log_of(&server, &run).await;
+        let log = server.run_log(&run).await;
         assert_eq!(ended["status"]["phase"], "Succeeded", "{log}");
         assert!(log.contains("part 3\na ******** b\n"), "{log}");
     }
@@ -285,7 +266,7 @@ both_databases! {
     async fn a_start_that_fails_takes_no_run_with_it(database) {
         let mut server = TestServer::start(options(database)).await;
         let tenant = tenant(&server, json!({})).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap().to_string();
@@ -309,7 +290,7 @@ both_databases! {
             scenario.tenant("t").await
         };
         sync(&server, tenant).await;
-        let run = live_run(&server, tenant).await;
+        let run = server.live_run(tenant, "part 3").await;
         server.kill_alone();
         assert!(!processes(&mark).is_empty());
         server.restart_with("--sandbox=off");

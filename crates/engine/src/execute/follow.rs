@@ -14,6 +14,7 @@ use marquetry_store::runs::RunClaim;
 use tokio::sync::watch;
 
 use super::outcome::{CutOff, End, cut_off, judge};
+use super::resume::end_child;
 use super::run::{StartError, memory_mb, timeout_s};
 use crate::inner::Inner;
 use crate::keeping::Keeping;
@@ -44,7 +45,7 @@ pub(super) struct RunOutcome {
     pub(super) outcome: Outcome,
     /// Why the platform ended it, where its node could not go on.
     pub(super) cut_off: CutOff,
-    /// To be dropped when the end is stored.
+    /// To be told when the end is stored.
     pub(super) kept: Option<Kept>,
 }
 
@@ -65,7 +66,13 @@ impl Run<'_> {
             log,
             signal,
         } = self;
-        let relay = reach.relay(child.egress.take())?;
+        let relay = match reach.relay(child.egress.take()) {
+            Ok(relay) => relay,
+            Err(error) => {
+                end_child(child, keeping.into_kept()).await;
+                return Err(error.into());
+            }
+        };
         let mut sink = RunSink { inner, job, claim };
         let timeout_s = timeout_s(inner, job);
         let pump = Pump {

@@ -7,7 +7,7 @@ use marquetry_app::jobs::RunJob;
 use marquetry_app::take_back::run_take_back;
 use marquetry_manifest::LastLine;
 use marquetry_model::RunId;
-use marquetry_sandbox::TakenBack;
+use marquetry_sandbox::{Child, Kept, TakenBack};
 use marquetry_store::runs::RunClaim;
 use tokio::time::{Instant, timeout};
 
@@ -53,7 +53,7 @@ pub(crate) async fn take_back(inner: &Inner) -> marquetry_model::Result<Vec<Back
             Ok(back) => taken.extend(back),
             Err((process, error)) => {
                 for rest in std::iter::once(*process).chain(processes) {
-                    inner.sandbox.leave(rest.child, rest.kept).await;
+                    inner.sandbox.leave(&rest.child).await;
                 }
                 leave_all(inner, taken).await;
                 return Err(error);
@@ -67,16 +67,13 @@ pub(crate) async fn take_back(inner: &Inner) -> marquetry_model::Result<Vec<Back
 pub(crate) async fn leave_all(inner: &Inner, taken: Vec<Back>) {
     for one in taken {
         one.place.leave();
-        inner
-            .sandbox
-            .leave(one.process.child, one.process.kept)
-            .await;
+        inner.sandbox.leave(&one.process.child).await;
     }
 }
 
 async fn one(
     inner: &Inner,
-    process: TakenBack,
+    mut process: TakenBack,
 ) -> Result<Option<Back>, (Box<TakenBack>, marquetry_model::Error)> {
     let Some(label) = Label::decode(&process.label) else {
         end(process, "another version started it").await;
@@ -101,6 +98,11 @@ async fn one(
         end(process, "its folder is gone").await;
         return Ok(None);
     };
+    let parts = u64::try_from(back.log_number).unwrap_or(0);
+    if process.child.stderr.skip_stored(parts).is_err() {
+        end(process, "its output cannot be read").await;
+        return Ok(None);
+    }
     let lease = inner.config.lease.saturating_sub(begun.elapsed());
     process.child.extend_lease(lease).await;
     tracing::info!(run = %claim.id, "this run goes on");
@@ -116,13 +118,20 @@ async fn one(
 }
 
 /// Ends what cannot be taken back, before its run is closed.
-async fn end(mut process: TakenBack, why: &'static str) {
+async fn end(process: TakenBack, why: &'static str) {
     tracing::warn!(why, "a run of a former server is ended");
-    process.child.kill();
-    if timeout(END, process.child.wait()).await.is_err() {
+    end_child(process.child, Some(process.kept)).await;
+}
+
+/// Ends a process, which the next server is not to take back.
+pub(super) async fn end_child(mut child: Child, kept: Option<Kept>) {
+    child.kill();
+    if timeout(END, child.wait()).await.is_err() {
         tracing::error!("it does not end");
     }
-    process.kept.forget();
+    if let Some(kept) = kept {
+        kept.forget();
+    }
 }
 
 /// Goes on with one to its end; its log comes with what became of it.
@@ -150,7 +159,10 @@ pub(super) async fn attempt_on(
     // It stays unpacked as long as this is held.
     let release = match release(inner, &job).await {
         Ok(release) => release,
-        Err(error) => return (log, Err(error)),
+        Err(error) => {
+            end_child(process.child, Some(process.kept)).await;
+            return (log, Err(error));
+        }
     };
     let begun = job.run.started_at.unwrap_or_else(|| inner.ctx.now());
     let run = Run {

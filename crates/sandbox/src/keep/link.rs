@@ -86,12 +86,16 @@ impl KeeperLink {
         [stdout, stderr]: [&Output; 2],
         body: &OwnedFd,
     ) -> io::Result<()> {
-        let (stdout, stderr) = (stdout.fd(), stderr.fd());
+        let (Some([out, out_read]), Some([err, err_read])) = (stdout.fds(), stderr.fds()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let fds = [
             handles.control.get_ref().as_fd(),
             handles.pidfd.get_ref().as_fd(),
-            stdout.as_fd(),
-            stderr.as_fd(),
+            out,
+            out_read,
+            err,
+            err_read,
             body.as_fd(),
         ];
         link::send(&self.socket, &Word::Keep(id).encode(), &fds).await

@@ -42,24 +42,26 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     pub(crate) control: OwnedFd,
     pub(crate) pidfd: OwnedFd,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    /// Its pipe and its journal.
+    pub(crate) stdout: [OwnedFd; 2],
+    pub(crate) stderr: [OwnedFd; 2],
     /// [`About`], and what the caller calls it.
     pub(crate) body: OwnedFd,
 }
 
 /// How many descriptors an entry has.
-pub(crate) const PARTS: usize = 5;
+pub(crate) const PARTS: usize = 7;
 
 impl Entry {
     pub(crate) fn of(id: u64, fds: Vec<OwnedFd>) -> Option<Self> {
-        let [control, pidfd, stdout, stderr, body] = <[OwnedFd; PARTS]>::try_from(fds).ok()?;
+        let [control, pidfd, out, out_read, err, err_read, body] =
+            <[OwnedFd; PARTS]>::try_from(fds).ok()?;
         Some(Self {
             id,
             control,
             pidfd,
-            stdout,
-            stderr,
+            stdout: [out, out_read],
+            stderr: [err, err_read],
             body,
         })
     }
