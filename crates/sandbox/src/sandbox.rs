@@ -296,7 +296,7 @@ impl Confined {
         let supervised = Supervised {
             groups: self.groups.clone(),
             group,
-            _slot: slot,
+            _slot: Some(slot),
             disk,
             asks: ask_receiver,
             ended: ended_sender,

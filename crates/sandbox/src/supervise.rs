@@ -31,8 +31,8 @@ const INTRODUCTION: Duration = Duration::from_secs(2);
 pub(crate) struct Supervised {
     pub(crate) groups: Option<Arc<Groups>>,
     pub(crate) group: Option<Group>,
-    /// Held, not read.
-    pub(crate) _slot: Slot,
+    /// Held, not read; none of a child that had ended before it was taken back.
+    pub(crate) _slot: Option<Slot>,
     pub(crate) disk: DiskWatch,
     pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
     pub(crate) ended: watch::Sender<Option<Ended>>,

@@ -1,9 +1,11 @@
 //! Children of a former server.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::event::PollFlags;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
@@ -15,7 +17,7 @@ use crate::keep::{About, Entry, Handles, Kept, Taken, end};
 use crate::output::Output;
 use crate::slots::Slots;
 use crate::supervise::{self, Supervised};
-use crate::watched;
+use crate::watched::{self, at_once};
 
 /// A child of a former server.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct TakenBack {
     pub label: Vec<u8>,
     /// The child; its writable mounts are not watched any more.
     pub child: Child,
+    /// Whether it had ended before. What it had on this machine may then belong to another one already.
+    pub has_ended: bool,
     /// Until this forgets it, the next server takes it back.
     pub kept: Kept,
 }
@@ -34,7 +38,8 @@ pub(crate) fn locks(groups: Option<&Groups>) -> Result<Vec<OwnedFd>, Error> {
     locks.map_err(Error::system("hold a control group"))
 }
 
-/// Takes back what a former server left, and removes the control groups of all else.
+/// Takes back what a former server left, and removes the control groups of all else. The last that it started is the
+/// first: of children that had the same number or control groups, the one that still has them.
 pub(crate) async fn take_back(
     former: Option<Taken>,
     groups: Option<&Arc<Groups>>,
@@ -53,6 +58,7 @@ pub(crate) async fn take_back(
         }
         link = Some(taken.link);
     }
+    read.sort_by_key(|(entry, _, _)| std::cmp::Reverse(entry.id));
     if let Some(groups) = groups {
         let kept: Vec<PathBuf> = read
             .iter()
@@ -61,14 +67,25 @@ pub(crate) async fn take_back(
         groups.clean(&kept);
     }
     let mut taken = Vec::new();
-    for (entry, about, label) in read {
+    let mut in_use = BTreeSet::new();
+    for (entry, mut about, label) in read {
         let Some(link) = &link else { break };
+        if !in_use.is_disjoint(&about.groups.iter().cloned().collect()) {
+            about.groups.clear();
+        }
+        in_use.extend(about.groups.iter().cloned());
         let kept = Kept::new(Arc::clone(link), entry.id);
         let Ok(pidfd) = entry.pidfd.try_clone() else {
             continue;
         };
-        match resume(entry, about, groups, slots).await {
-            Ok(child) => taken.push(TakenBack { label, child, kept }),
+        let has_ended = at_once(&pidfd, PollFlags::IN).is_ok_and(|found| !found.is_empty());
+        match resume(entry, about, groups, slots, has_ended).await {
+            Ok(child) => taken.push(TakenBack {
+                label,
+                child,
+                has_ended,
+                kept,
+            }),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -93,8 +110,12 @@ async fn resume(
     about: About,
     groups: Option<&Arc<Groups>>,
     slots: &Slots,
+    has_ended: bool,
 ) -> Result<Child, Error> {
-    let slot = slots.take_back(about.slot).ok_or(Error::TooMany)?;
+    let slot = match slots.take_back(about.slot) {
+        None if !has_ended => return Err(Error::TooMany),
+        slot => slot,
+    };
     let group = match groups {
         Some(_) if !about.groups.is_empty() => Some(Group::of(&about)?),
         Some(_) | None => None,

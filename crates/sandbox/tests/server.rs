@@ -289,6 +289,10 @@ const KEPT: &str = "echo one; echo two >&2; sleep 2; echo three; exit 7";
 async fn keep_one() {
     let folder = PathBuf::from(std::env::var_os("MARQUETRY_TEST_FOLDER").unwrap());
     let sandbox = Sandbox::start(kept_config(&folder)).await.unwrap();
+    // Its end is not known when the server goes, and what it had is the next one's then.
+    let mut before = sandbox.spawn(script("exit 3")).await.unwrap();
+    let _kept = sandbox.keep(&mut before, b"before").await.unwrap();
+    finish(before).await;
     let mut spec = script(KEPT);
     spec.network = Network::Relayed { ports: vec![443] };
     let mut child = sandbox.spawn(spec).await.unwrap();
@@ -332,8 +336,13 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     let sandbox = Sandbox::start(config).await.unwrap();
     let mut taken = sandbox.take_back();
     assert!(sandbox.take_back().is_empty(), "once");
+    let before = taken.pop().expect("what has ended is taken back");
     let mut one = taken.pop().expect("it is taken back");
     assert!(taken.is_empty());
+    assert_eq!(before.label, b"before");
+    assert!(before.has_ended && !one.has_ended);
+    assert_eq!(finish(before.child).await.ended.status, Status::Exited(3));
+    before.kept.forget();
     assert_eq!(one.label, b"the label");
     assert!(one.child.egress.is_some(), "with its network");
     let beside = run(&sandbox, script("echo beside")).await;

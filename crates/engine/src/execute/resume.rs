@@ -28,7 +28,8 @@ pub(crate) struct Back {
     pub(super) claim: RunClaim,
     process: TakenBack,
     label: Label,
-    place: Place,
+    /// None where it had ended before, and another run has that.
+    place: Option<Place>,
     cancel_requested: bool,
     /// Of its log, the number of the last part that is stored, and how many bytes are.
     stored: (i64, i64),
@@ -66,7 +67,9 @@ pub(crate) async fn take_back(inner: &Inner) -> marquetry_model::Result<Vec<Back
 /// Leaves them to the next server, because this one cannot begin.
 pub(crate) async fn leave_all(inner: &Inner, taken: Vec<Back>) {
     for one in taken {
-        one.place.leave();
+        if let Some(place) = one.place {
+            place.leave();
+        }
         inner.sandbox.leave(&one.process.child).await;
     }
 }
@@ -94,10 +97,11 @@ async fn one(
         end(process, "it was closed meanwhile").await;
         return Ok(None);
     };
-    let Some(place) = inner.scratch.take_back(label.place) else {
+    let place = inner.scratch.take_back(label.place);
+    if place.is_none() && !process.has_ended {
         end(process, "its folder is gone").await;
         return Ok(None);
-    };
+    }
     let parts = u64::try_from(back.log_number).unwrap_or(0);
     if process.child.stderr.skip_stored(parts).is_err() {
         end(process, "its output cannot be read").await;
@@ -182,7 +186,7 @@ pub(super) async fn attempt_on(
         .follow(process.child, &reach, keeping, stdout, used)
         .await;
     drop(release);
-    if matches!(done, Ok(Followed::Left)) {
+    if let (Ok(Followed::Left), Some(place)) = (&done, place) {
         place.leave();
     }
     (log, done)

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
@@ -70,13 +70,9 @@ impl KeeperLink {
 
     /// Whether it is there.
     pub(super) fn is_there(&self) -> bool {
-        let mut fds = [PollFd::new(self.socket.get_ref(), PollFlags::OUT)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
         let gone = PollFlags::HUP | PollFlags::ERR;
-        poll(&mut fds, Some(&at_once)).is_ok() && !fds[0].revents().intersects(gone)
+        watched::at_once(self.socket.get_ref(), PollFlags::OUT)
+            .is_ok_and(|found| !found.intersects(gone))
     }
 
     pub(super) async fn keep(
