@@ -33,8 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const STATEMENT: Duration = Duration::from_secs(30);
 
 /// Statements are short, and the planner takes those that look through many queues for long ones:
-/// compiling one takes a hundred times as long as doing it.
-const NO_JIT: &str = "SET jit = off";
+/// compiling one takes a hundred times as long as doing it. And a transaction of ours waits for nothing but the
+/// database; one that does nothing is of a node that is frozen or cut off, and others wait for what it holds.
+const SESSION: &str = "SET jit = off; SET idle_in_transaction_session_timeout = '5s'";
 
 /// One of so many connections is shared by readers.
 const READERS: usize = 4;
@@ -109,7 +110,7 @@ fn pool(config: tokio_postgres::Config, size: usize, told: Option<&'static str>)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))
-        .post_create(on_open(NO_JIT));
+        .post_create(on_open(SESSION));
     let pool = match told {
         Some(sql) => pool.post_create(on_open(sql)),
         None => pool,

@@ -58,6 +58,22 @@ on_both! {
         }
     }
 
+    /// Its node may be frozen, or cut off, so that nobody but the database can end it.
+    async fn a_transaction_that_does_nothing_holds_others_up_for_some_seconds_at_most(db) {
+        if db.kind() == Kind::Sqlite {
+            return;
+        }
+        let mut frozen = db.write().await;
+        settings::update(&mut frozen, "a", "1", NOW).await.unwrap();
+        let begun = std::time::Instant::now();
+        let mut other = db.write().await;
+        settings::update(&mut other, "a", "2", NOW).await.unwrap();
+        other.commit().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(frozen.commit().await.is_err());
+        assert_eq!(value(&db.store, "a").await.as_deref(), Some("2"));
+    }
+
     async fn text_with_nul_is_refused(db) {
         let mut tx = db.write().await;
         assert!(settings::update(&mut tx, "a", "x\0y", NOW).await.is_err());
