@@ -1,6 +1,7 @@
 //! The binary `marquetry`: server and client in one.
 
 mod bench;
+mod chaos;
 mod client;
 mod commands;
 mod config;
@@ -10,9 +11,12 @@ mod doctor;
 mod document;
 mod failure;
 mod interrupt;
+mod load;
+mod own_server;
 mod printer;
 mod programs;
 mod server;
+mod trial;
 
 use std::process::ExitCode;
 use std::time::Duration;

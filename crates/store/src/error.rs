@@ -47,6 +47,14 @@ pub enum Error {
     /// The database URL cannot be read.
     #[error("the database URL is not a PostgreSQL one: {0}")]
     Url(#[source] tokio_postgres::Error),
+    /// The database URL is of another machine, where only one of this machine is wanted.
+    #[error(
+        "the database URL names {host}; a trial is for a PostgreSQL server of this machine: 127.0.0.1, or a socket"
+    )]
+    NotHere {
+        /// What it names.
+        host: String,
+    },
     /// A stored value is not what the code expects: damage, or a newer version's.
     #[error("column {column} of a stored row holds something unexpected")]
     BadRow {
@@ -106,6 +114,7 @@ impl Error {
             | Self::Locked(_)
             | Self::Folder { .. }
             | Self::Url(_)
+            | Self::NotHere { .. }
             | Self::BadRow { .. }
             | Self::Newer { .. }
             | Self::Altered(_)

@@ -41,6 +41,7 @@ pub mod tenant_secrets;
 pub mod tenant_states;
 pub mod tenant_views;
 pub mod tenants;
+pub mod trial;
 pub mod triggers;
 pub mod turns;
 

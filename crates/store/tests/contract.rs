@@ -44,6 +44,7 @@ mod tenant_states;
 mod tenant_views;
 mod tenants;
 mod transactions;
+mod trial;
 mod triggers;
 mod turns;
 mod upgrades;

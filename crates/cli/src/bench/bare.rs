@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::load;
+use crate::load;
 
 /// How long each of `count` takes, one after another, and how many a second are started with
 /// `at_once` at a time.

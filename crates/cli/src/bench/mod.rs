@@ -1,7 +1,6 @@
 //! How fast the product is on this machine, beside what the machine can do at all.
 
 mod bare;
-mod load;
 mod minimal;
 mod process;
 mod report;
@@ -9,10 +8,12 @@ mod report;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::Client;
+use crate::load;
 use crate::printer::Printer;
+use crate::trial;
 use process::Process;
 pub(crate) use report::Report;
 
@@ -49,7 +50,9 @@ pub(crate) async fn run(options: &BenchOptions, to: &mut Printer) -> anyhow::Res
     to.note("starting a server on temporary data");
     let process = Process::start(options.sandbox).await?;
     let client = process.client()?;
-    let tenants = prepare(&client, options.tenants).await?;
+    let settings = json!({"name": "bench", "long_name": "Benchmark"});
+    let integration = trial::integration(&client, &settings, COMMAND, &[]).await?;
+    let tenants = trial::tenants(&client, integration, options.tenants).await?;
 
     to.note("what the machine can do: processes, and a server that does nothing");
     let (spawn, spawn_rate) = bare::measure(COMMAND, ONE_BY_ONE, PROCESSES, span).await?;
@@ -86,49 +89,6 @@ pub(crate) async fn run(options: &BenchOptions, to: &mut Printer) -> anyhow::Res
     Ok(report)
 }
 
-/// An integration, its release, and tenants of it; answers their ids.
-async fn prepare(client: &Client, tenants: usize) -> anyhow::Result<Vec<i64>> {
-    let body = json!({"name": "bench", "long_name": "Benchmark"});
-    let made = client.post("/v2/integrations", &[], Some(&body)).await?;
-    let integration = id(&made.value)?;
-    let folder = tempfile::tempdir()?;
-    let manifest = format!(
-        "version: 1.0\nbase: python\nbuild: \"true\"\nrun: {}\n",
-        json!(COMMAND)
-    );
-    std::fs::write(folder.path().join("PANDIUM.yaml"), manifest)?;
-    let archive = crate::commands::archive(folder.path())?;
-    let path = format!("/v2/integrations/{integration}/releases/upload");
-    let build = client.upload(&path, &[], archive).await?;
-    let path = format!("/v2/builds/{}", id(&build.value)?);
-    let began = Instant::now();
-    loop {
-        let build = client.get(&path, &[]).await?.value;
-        match build["status"].as_str() {
-            Some("Succeeded") => break,
-            Some("Pending" | "Running") if began.elapsed() < Duration::from_secs(60) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            _ => anyhow::bail!("the build of the benchmark did not succeed: {build}"),
-        }
-    }
-    let mut ids = Vec::with_capacity(tenants);
-    for n in 0..tenants {
-        let body = json!({"name": format!("tenant-{n}"), "integration_id": integration});
-        ids.push(id(&client
-            .post("/v2/tenants", &[], Some(&body))
-            .await?
-            .value)?);
-    }
-    Ok(ids)
-}
-
-fn id(value: &Value) -> anyhow::Result<i64> {
-    value["id"]
-        .as_i64()
-        .with_context(|| format!("no id in {value}"))
-}
-
 async fn trigger(client: &Client, tenant: i64) -> anyhow::Result<String> {
     let path = format!("/v2/tenants/{tenant}/sync");
     let mode = [("mode", "normal".to_owned())];
@@ -156,7 +116,7 @@ async fn one_by_one(client: &Client, tenant: i64) -> anyhow::Result<Vec<Duration
         let runs = format!("/v2/tenants/{tenant}/runs");
         let run = client.get(&runs, &[("limit", "1".to_owned())]).await?.value;
         let log = client
-            .text(&format!("/v2/runs/{}/log", id(&run[0])?))
+            .text(&format!("/v2/runs/{}/log", trial::id(&run[0])?))
             .await?;
         ensure!(!log.is_empty(), "a run has no log");
         // The first one unpacks the release.

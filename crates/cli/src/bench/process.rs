@@ -1,18 +1,12 @@
 //! The server under test: this program once more, in a process of its own.
 
-use std::process::Stdio;
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use reqwest::header::HeaderValue;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::client::Client;
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::own_server::{OwnServer, Start};
 
 pub(super) struct Process {
     child: Child,
@@ -34,29 +28,13 @@ pub(super) struct Used {
 impl Process {
     pub(super) async fn start(sandbox: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut child = Command::new(program)
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--sandbox",
-                sandbox,
-                "--data-dir",
-            ])
-            .arg(folder.path())
-            // Of the operator's own server, which this is not.
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start this program once more")?;
-        let stderr = child.stderr.take().context("it has a pipe")?;
-        let announced = tokio::time::timeout(PATIENCE, announced(stderr)).await;
-        let url = announced.context("the server did not listen in time")??;
+        let started = Start {
+            folder: folder.path(),
+            arguments: &["--sandbox".to_owned(), sandbox.to_owned()],
+            environment: &[],
+            log: None,
+        };
+        let OwnServer { child, url } = started.launch().await?;
         let key = std::fs::read_to_string(folder.path().join("api-key"))
             .context("the server made no key")?;
         Ok(Self {
@@ -111,21 +89,6 @@ pub(super) async fn get(
     answer.bytes().await?;
     ensure!(status.is_success(), "{url} was answered {status}");
     Ok(())
-}
-
-/// The URL that the server announces; it goes on to be read, or the server would wait for us.
-async fn announced(stderr: tokio::process::ChildStderr) -> anyhow::Result<String> {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut said = Vec::new();
-    while let Some(line) = lines.next_line().await? {
-        if let Some((_, url)) = line.split_once("listening on ") {
-            let url = url.trim().to_owned();
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(url);
-        }
-        said.push(line);
-    }
-    anyhow::bail!("the server did not start:\n{}", said.join("\n"))
 }
 
 fn used(pid: u32) -> anyhow::Result<Used> {

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod builds;
 mod bulk;
+mod chaos;
 mod config;
 mod demo;
 mod doctor;
@@ -85,6 +86,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Measure how fast it is on this machine.
     Bench(bench::BenchArgs),
+    /// Break nodes of its own under load, and check that every promise is kept.
+    Chaos(Box<chaos::ChaosArgs>),
     /// Check the server's configuration.
     Config(config::ConfigArgs),
     /// API keys, and the master key.
@@ -130,6 +133,7 @@ pub(crate) async fn run(
         Command::Demo(args) => demo::run(args, environment, to).await,
         Command::Doctor(args) => doctor::run(&args, environment, to).await,
         Command::Bench(args) => bench::run(args, to).await,
+        Command::Chaos(args) => chaos::run(*args, to).await,
         Command::Config(args) => Ok(config::run(&args, environment, to)),
         Command::Keys(args) => keys::run(args, to).await,
         Command::Manifest(args) => manifest::run(&args, to),

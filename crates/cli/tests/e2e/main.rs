@@ -4,6 +4,7 @@
 
 mod bench;
 mod bundling;
+mod chaos;
 mod command_line;
 mod crash;
 mod demo;

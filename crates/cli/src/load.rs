@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::Mutex;
 
 /// How many a second, `at_once` at a time, until the time is up.
-pub(super) async fn rate<F>(
+pub(crate) async fn rate<F>(
     at_once: usize,
     span: Duration,
     act: impl Fn() -> F,
@@ -31,7 +31,7 @@ where
 }
 
 /// Does something with each of them, `at_once` at a time; the answers come in their order.
-pub(super) async fn each<A, B, F>(
+pub(crate) async fn each<A, B, F>(
     at_once: usize,
     all: Vec<A>,
     act: impl Fn(A) -> F,

@@ -1,0 +1,216 @@
+//! A node of the installation under test, and what is done to it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use marquetry_store::trial::TrialDatabase;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::gate::{Gate, Passage};
+use super::plan::{Fault, Kind};
+use crate::own_server::Start;
+
+/// How long processes may take to be gone that were killed.
+const GONE: Duration = Duration::from_secs(10);
+
+/// One node.
+pub(super) struct Node {
+    number: usize,
+    folder: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    gate: Option<Gate>,
+    process: Option<Child>,
+    /// Processes that it started beside runs, over all its starts.
+    helpers: BTreeSet<i32>,
+    url: watch::Sender<String>,
+}
+
+/// What a node is made of.
+pub(super) struct Parts {
+    pub(super) number: usize,
+    pub(super) folder: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<(&'static str, String)>,
+    pub(super) gate: Option<Gate>,
+}
+
+impl Node {
+    /// One that listens.
+    pub(super) async fn start(parts: Parts) -> anyhow::Result<Self> {
+        let Parts {
+            number,
+            folder,
+            arguments,
+            environment,
+            gate,
+        } = parts;
+        let mut this = Self {
+            number,
+            folder,
+            arguments,
+            environment,
+            gate,
+            process: None,
+            helpers: BTreeSet::new(),
+            url: watch::Sender::default(),
+        };
+        this.launch().await?;
+        Ok(this)
+    }
+
+    /// Where it listens now.
+    pub(super) fn url(&self) -> watch::Receiver<String> {
+        self.url.subscribe()
+    }
+
+    async fn launch(&mut self) -> anyhow::Result<()> {
+        let log = self.folder.with_extension("log");
+        let log = File::options().create(true).append(true).open(log)?;
+        let environment: Vec<_> = self
+            .environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let start = Start {
+            folder: &self.folder,
+            arguments: &self.arguments,
+            environment: &environment,
+            log: Some(log),
+        };
+        let started = start.launch().await;
+        let server = started.with_context(|| format!("node {} did not start", self.number))?;
+        self.process = Some(server.child);
+        self.url.send_replace(server.url);
+        Ok(())
+    }
+
+    /// Does it, and what ends it.
+    pub(super) async fn suffer(
+        &mut self,
+        fault: Fault,
+        database: Option<&TrialDatabase>,
+    ) -> anyhow::Result<()> {
+        match fault.kind {
+            Kind::Kill | Kind::PowerCut => {
+                self.kill().await?;
+                if fault.kind == Kind::PowerCut {
+                    self.kill_helpers().await;
+                }
+                sleep(fault.lasts()).await;
+                self.launch_again().await
+            }
+            Kind::Stop => {
+                self.stop().await?;
+                self.launch_again().await
+            }
+            Kind::Freeze | Kind::FreezeBeyondLease => {
+                self.signal(Signal::STOP)?;
+                sleep(fault.lasts()).await;
+                self.signal(Signal::CONT)
+            }
+            Kind::Cut => self.passage(Passage::Cut, fault.lasts()).await,
+            Kind::Stall => self.passage(Passage::Stalled, fault.lasts()).await,
+            Kind::EndSessions => match database {
+                Some(database) => Ok(database.end_sessions().await?),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The database may be away from it at that moment, as an operator's may be.
+    async fn launch_again(&mut self) -> anyhow::Result<()> {
+        for _ in 0..5 {
+            if self.launch().await.is_ok() {
+                return Ok(());
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        self.launch().await
+    }
+
+    async fn passage(&self, closed: Passage, lasts: Duration) -> anyhow::Result<()> {
+        if let Some(gate) = &self.gate {
+            gate.set(closed);
+            sleep(lasts).await;
+            gate.set(Passage::Open);
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<()> {
+        self.note_helpers();
+        let mut process = self.process.take().context("the node has ended")?;
+        process.kill().await?;
+        Ok(())
+    }
+
+    /// Ends it in order.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.note_helpers();
+        self.signal(Signal::TERM)?;
+        if let Some(mut process) = self.process.take() {
+            process.wait().await?;
+        }
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().context("the node has ended by itself")?;
+        kill_process(pid, signal).context("the node has ended by itself")
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let id = self.process.as_ref()?.id()?;
+        Pid::from_raw(i32::try_from(id).ok()?)
+    }
+
+    fn note_helpers(&mut self) {
+        let Some(pid) = self.pid() else { return };
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+        for task in tasks.into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            let children = children.unwrap_or_default();
+            let children = children
+                .split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .filter(|id| is_helper(*id));
+            self.helpers.extend(children);
+        }
+    }
+
+    async fn kill_helpers(&mut self) {
+        for id in std::mem::take(&mut self.helpers) {
+            let until = Instant::now() + GONE;
+            while is_helper(id) && Instant::now() < until {
+                if let Some(pid) = Pid::from_raw(id) {
+                    // Gone is what it shall be.
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+                sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+
+    /// Its processes that are still there, of a node that was stopped.
+    pub(super) fn left(&self) -> Vec<i32> {
+        self.helpers
+            .iter()
+            .copied()
+            .filter(|id| is_helper(*id))
+            .collect()
+    }
+}
+
+/// Whether this process is one, and not another that has got its number.
+fn is_helper(id: i32) -> bool {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0)
+        .any(|part| part == b"__sandbox")
+}
