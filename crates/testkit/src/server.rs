@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::left_over::Helpers;
-use crate::{Database, PostgresDatabase, eventually};
+use crate::{Database, PostgresDatabase, SmallDisk, eventually};
 
 /// With PostgreSQL nothing makes one.
 const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub database: Database,
     /// Further arguments of `serve`.
     pub arguments: Vec<String>,
+    /// The size of the disk that its data folder has for itself, in megabytes, where it has one.
+    pub disk: Option<u32>,
 }
 
 impl ServerOptions {
@@ -38,7 +40,15 @@ impl ServerOptions {
             binary: binary.into(),
             database,
             arguments: Vec::new(),
+            disk: None,
         }
+    }
+
+    /// With a disk of its own, of so many megabytes.
+    #[must_use]
+    pub fn with_small_disk(mut self, megabytes: u32) -> Self {
+        self.disk = Some(megabytes);
+        self
     }
 
     /// One more argument of `serve`.
@@ -53,6 +63,8 @@ impl ServerOptions {
 pub struct TestServer {
     /// Its URL, without a slash at the end.
     pub url: String,
+    /// Gone before the folder that it covers.
+    disk: Option<SmallDisk>,
     /// Its data folder.
     pub data_dir: tempfile::TempDir,
     options: ServerOptions,
@@ -135,8 +147,12 @@ impl TestServer {
             .unwrap();
         let data_dir = tempfile::tempdir().unwrap();
         let url = String::new();
+        let disk = options
+            .disk
+            .map(|size| SmallDisk::at(data_dir.path(), size));
         Self {
             url,
+            disk,
             data_dir,
             options,
             postgres,
@@ -246,6 +262,11 @@ impl TestServer {
     /// Its PostgreSQL answers again.
     pub async fn give_database_back(&self) {
         self.postgres.as_ref().unwrap().open().await;
+    }
+
+    /// The small disk of its data folder.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().unwrap()
     }
 
     /// The database of a server that stands still.

@@ -8,6 +8,7 @@ mod chaos;
 mod command_line;
 mod crash;
 mod demo;
+mod disk;
 mod environment;
 mod fairness;
 mod folders;
