@@ -14,6 +14,7 @@ mod bare;
 mod burst;
 mod claims;
 mod client;
+mod cycles;
 mod footprint;
 mod growth;
 mod latency;
@@ -30,6 +31,7 @@ mod scenario;
 mod schedules;
 mod seed;
 mod setup;
+mod simulation;
 mod storage;
 
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ enum Command {
     Load(load::LoadOptions),
     /// The minimal axum program.
     Axum(peer::PeerOptions),
+    /// Says what a number of tenants needs, by the measured cost of a cycle (C1).
+    Simulate(simulation::Installation),
     /// Commits single rows one after another for a time and prints how many a second.
     Commits {
         /// The file of the database; made anew.
@@ -69,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Command::Measure(setup) => setup::measure(&setup),
         Command::Load(options) => load::main(&options),
         Command::Axum(options) => peer::main(&options),
+        Command::Simulate(installation) => simulation::main(&installation),
         Command::Commits { file, seconds } => accept::commits(&file, seconds),
     }
 }

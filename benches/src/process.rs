@@ -59,7 +59,8 @@ fn anonymous(pid: u32) -> anyhow::Result<f64> {
     Ok(kib * 1024.0 / 1e6)
 }
 
-fn own_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+/// Seconds that a process alone had a processor.
+pub(crate) fn own_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name of a program may hold spaces and brackets; what follows it may not.
     let (_, rest) = stat.rsplit_once(')').context("the kernel tells a name")?;

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::report::{Figure, table};
 use crate::{
-    accept, burst, claims, footprint, growth, latency, n8n, quiet, reads, schedules, storage,
+    accept, burst, claims, cycles, footprint, growth, latency, n8n, quiet, reads, schedules,
+    storage,
 };
 
 type Part = fn(&Setup) -> anyhow::Result<Vec<Figure>>;
@@ -29,6 +30,7 @@ const PARTS: &[(&[&str], Part)] = &[
     (&["S3"], schedules::measure_idle),
     (&["D1"], storage::measure),
     (&["D2"], claims::measure),
+    (&["C1"], cycles::measure),
 ];
 
 /// The options of a measurement.

@@ -11,6 +11,7 @@
 mod copies;
 mod database;
 mod ends;
+mod gate;
 mod growth;
 mod http;
 mod inside;
@@ -28,6 +29,7 @@ mod tenants;
 mod wait;
 
 pub use database::{Database, PostgresDatabase};
+pub use gate::Gate;
 pub use growth::Files;
 pub use http::Http;
 pub use inside::{BuildClaim, Inside, RunClaim};
