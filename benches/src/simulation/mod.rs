@@ -25,9 +25,9 @@ pub(crate) struct Installation {
     /// The period, in seconds.
     #[arg(long, default_value_t = 300.0)]
     pub(super) period: f64,
-    /// All are due at the same instant, not spread over the period.
-    #[arg(long)]
-    pub(super) together: bool,
+    /// At how many instants of a period tenants are due, an equal share of them at each: `*/5` has five.
+    #[arg(long, default_value_t = 5)]
+    pub(super) instants: u32,
     /// How long a run takes, in seconds.
     #[arg(long, default_value_t = 2.0)]
     pub(super) run_seconds: f64,
@@ -125,15 +125,12 @@ impl Play {
         let milliseconds = |ms: f64| Duration::from_secs_f64(ms / 1e3);
         let period = Duration::from_secs_f64(installation.period);
         let tenants = installation.tenants.div_ceil(shards);
+        let instants = installation.instants.max(1);
         let mut agenda = Agenda::default();
         for number in 0..PERIODS {
             for tenant in 0..tenants {
-                let spread = if installation.together {
-                    Duration::ZERO
-                } else {
-                    period.mul_f64(f64::from(tenant) / f64::from(tenants))
-                };
-                agenda.add(period * number + spread, Step::Due);
+                let instant = f64::from(tenant % instants) / f64::from(instants);
+                agenda.add(period * number + period.mul_f64(instant), Step::Due);
             }
         }
         Self {
@@ -219,7 +216,7 @@ mod tests {
         Installation {
             tenants: 3_000,
             period: 300.0,
-            together: false,
+            instants: 3_000,
             run_seconds: 2.0,
             run_cpu_ms: 50.0,
             nodes: 1,
@@ -277,7 +274,7 @@ mod tests {
     #[test]
     fn all_at_once_are_late_by_what_is_before_them() {
         let together = Installation {
-            together: true,
+            instants: 1,
             ..usual()
         };
         let outcome = simulate(&together);
