@@ -4,7 +4,9 @@ use marquetry_model::{BuildId, RunId};
 
 use crate::query::read_all;
 use crate::value::values;
-use crate::{Result, Tx};
+use crate::{Error, Result, Tx};
+
+mod packed;
 
 /// Whose log it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,7 @@ pub async fn append(tx: &mut Tx, chunks: Vec<(LogOf, Chunk)>) -> Result<()> {
             LogOf::Run(_) => &mut of_runs,
             LogOf::Build(_) => &mut of_builds,
         };
-        rows.push(values![of.id(), number, bytes]);
+        rows.push(values![of.id(), number, packed::pack(bytes)]);
     }
     tx.execute_each(RUNS, &of_runs).await?;
     tx.execute_each(BUILDS, &of_builds).await?;
@@ -71,7 +73,7 @@ pub async fn list(tx: &mut Tx, of: LogOf, after: i64, limit: i64) -> Result<Vec<
     read_all(rows, |row| {
         Ok(Chunk {
             number: row.i64()?,
-            bytes: row.blob()?,
+            bytes: row.blob().and_then(unpacked)?,
         })
     })
 }
@@ -87,11 +89,22 @@ pub async fn find_last(tx: &mut Tx, of: LogOf) -> Result<i64> {
 
 /// The bytes of all its chunks.
 pub async fn find_size(tx: &mut Tx, of: LogOf) -> Result<i64> {
+    const { assert!(packed::HEAD == 6, "as many as the statements read") }
     let sql = of.sql(
-        "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM run_logs WHERE run_id = $1",
-        "SELECT CAST(COALESCE(SUM(LENGTH(bytes)), 0) AS BIGINT) FROM build_logs WHERE build_id = $1",
+        "SELECT CAST(LENGTH(bytes) AS BIGINT), SUBSTR(bytes, 1, 6) FROM run_logs WHERE run_id = $1",
+        "SELECT CAST(LENGTH(bytes) AS BIGINT), SUBSTR(bytes, 1, 6) FROM build_logs WHERE build_id = $1",
     );
-    number(tx, sql, of).await
+    let sizes = read_all(tx.rows(sql, &values![of.id()]).await?, |row| {
+        let kept = row.i64()?;
+        let length = packed::packed_length(&row.blob()?);
+        Ok(length.map_or(kept, |length| i64::try_from(length).unwrap_or(i64::MAX)))
+    })?;
+    Ok(sizes.into_iter().sum())
+}
+
+fn unpacked(kept: Vec<u8>) -> Result<Vec<u8>> {
+    // The second of those that a list reads.
+    packed::unpack(kept).ok_or(Error::BadRow { column: 1 })
 }
 
 async fn number(tx: &mut Tx, sql: &str, of: LogOf) -> Result<i64> {

@@ -50,6 +50,21 @@ on_both! {
         }
     }
 
+    async fn what_is_packed_is_read_and_counted_as_it_was(db) {
+        let text = "the same line of text, again and again\n".repeat(50).into_bytes();
+        for of in both(db).await {
+            let mut tx = db.write().await;
+            append_log(&mut tx, of, 1, text.clone()).await.unwrap();
+            append_log(&mut tx, of, 2, b"short".to_vec()).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut tx = db.read().await;
+            let found = logs::list(&mut tx, of, 0, 9).await.unwrap();
+            assert_eq!((&found[0].bytes, found[1].bytes.as_slice()), (&text, &b"short"[..]));
+            let size = i64::try_from(text.len()).unwrap() + 5;
+            assert_eq!(logs::find_size(&mut tx, of).await.unwrap(), size);
+        }
+    }
+
     async fn a_log_of_nothing_is_refused_and_read_as_empty(db) {
         for of in [LogOf::Run(RunId::new(9)), LogOf::Build(BuildId::new(9))] {
             assert!(append_log(&mut *db.write().await, of, 1, Vec::new()).await.is_err());
