@@ -15,6 +15,9 @@ const AFTER: Duration = Duration::from_millis(20);
 const AFTER_EACH: Duration = Duration::from_millis(4);
 /// What is left of a standard output for the next server is at most this, in bytes.
 const NEEDED: u64 = 4 << 20;
+/// What is kept of a standard error until it is stored is at most this, in bytes. A log has less, but for what masks are in
+/// the place of.
+const UNSTORED: u64 = 64 << 20;
 
 /// What reading brought.
 pub(crate) enum Read {
@@ -61,9 +64,10 @@ impl Keeping<'_> {
         let run = known.run;
         *self = Self::Never;
         let Some(label) = label else {
+            tracing::warn!(%run, "this run prints a line that is too long to be kept: it will end with the server");
             return;
         };
-        match sandbox.keep(child, &label.encode()).await {
+        match sandbox.keep(child, &label.encode(), &log.undecided()).await {
             Ok(kept) => *self = Self::Kept { sandbox, kept },
             Err(error) => tracing::warn!(
                 %run,
@@ -117,6 +121,25 @@ impl Keeping<'_> {
         *self = Self::Never;
     }
 
+    /// What was read of a standard error and has become nothing is not needed. Where too much waits for the store, the
+    /// process ends with the server after all.
+    pub(crate) fn after_stderr(&mut self, child: &mut Child, log: &LogBuffer) {
+        if !self.is_kept() {
+            return;
+        }
+        let done = if log.has_text() {
+            Ok(())
+        } else {
+            child.stderr.need_last(log.undecided().len() as u64)
+        };
+        if let Err(error) = done {
+            self.give_up(child, &error);
+        } else if child.stderr.kept() > UNSTORED {
+            let why = std::io::Error::other("it says more than can be kept until it is stored");
+            self.give_up(child, &why);
+        }
+    }
+
     /// The last bytes that were read of a standard error are beyond the limit of the log.
     pub(crate) fn beyond_the_log(&mut self, child: &mut Child, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -128,7 +151,7 @@ impl Keeping<'_> {
     /// This part of the log is going to be stored.
     pub(crate) fn before_storing(&mut self, child: &mut Child, log: &LogBuffer, part: i64) {
         let number = u64::try_from(part).unwrap_or(0);
-        let undecided = u64::try_from(log.undecided()).unwrap_or(0);
+        let undecided = log.undecided().len() as u64;
         if let Err(error) = child.stderr.part(number, undecided) {
             self.give_up(child, &error);
         }

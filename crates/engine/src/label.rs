@@ -18,7 +18,7 @@ pub(crate) struct Label {
     pub(crate) place: usize,
     /// What its log must not show.
     pub(crate) secrets: Vec<String>,
-    /// What was read of its standard error and is not stored.
+    /// What of its log is not stored; what is not decided yet is in the journal.
     pub(crate) log: LogState,
     /// What counts of the standard output that was read.
     pub(crate) stdout: Vec<u8>,

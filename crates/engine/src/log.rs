@@ -12,6 +12,8 @@ const CHUNK: usize = 64 * 1024;
 /// database's text refuses them; above the limit bytes are counted and dropped.
 pub(crate) struct LogBuffer {
     text: Vec<u8>,
+    /// The part that is being stored: it stays what it is until that is known, for it may be stored already.
+    unsettled: Option<Vec<u8>>,
     /// The beginning of a character whose end has not come yet.
     partial: Vec<u8>,
     number: i64,
@@ -30,8 +32,6 @@ pub(crate) struct LogState {
     at_line_start: bool,
     truncated: bool,
     text: String,
-    /// What is to be pushed again: it was not decided whether it may be shown.
-    held: Vec<u8>,
 }
 
 impl LogBuffer {
@@ -39,6 +39,7 @@ impl LogBuffer {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             text: Vec::new(),
+            unsettled: None,
             partial: Vec::new(),
             number: 0,
             kept: 0,
@@ -77,7 +78,6 @@ impl LogBuffer {
             if stored < state.kept {
                 log.text = state.text.into_bytes();
             }
-            log.push(&state.held);
         }
         // The line that says so is beyond the limit itself.
         log.truncated |= log.kept > limit;
@@ -90,22 +90,22 @@ impl LogBuffer {
             kept: self.kept,
             at_line_start: self.at_line_start,
             truncated: self.truncated,
-            text: String::from_utf8_lossy(&self.text).into_owned(),
-            // Half a character has passed the masks, so it is older.
-            held: [&self.partial, self.held()].concat(),
+            text: String::from_utf8_lossy(&[self.unsettled(), &self.text].concat()).into_owned(),
         }
     }
 
-    /// How many of the last bytes that were pushed are not in the text yet.
-    pub(crate) fn undecided(&self) -> usize {
+    fn unsettled(&self) -> &[u8] {
+        self.unsettled.as_deref().unwrap_or_default()
+    }
+
+    /// The last bytes that were pushed, as far as they are not in the text yet.
+    pub(crate) fn undecided(&self) -> Vec<u8> {
         if self.truncated {
-            return 0;
+            return Vec::new();
         }
-        self.held().len() + self.partial.len()
-    }
-
-    fn held(&self) -> &[u8] {
-        self.masks.as_ref().map_or(&[], Masks::held)
+        let held = self.masks.as_ref().map_or(&[][..], Masks::held);
+        // Half a character has passed the masks, so it is older.
+        [&self.partial, held].concat()
     }
 
     /// Looks for secrets in all that comes from now on.
@@ -203,7 +203,7 @@ impl LogBuffer {
 
     /// Whether there is something to store.
     pub(crate) fn has_text(&self) -> bool {
-        !self.text.is_empty()
+        !self.text.is_empty() || self.unsettled.is_some()
     }
 
     /// Whether there is enough to store it at once.
@@ -216,20 +216,37 @@ impl LogBuffer {
         self.kept
     }
 
-    /// The next chunk with its number.
-    pub(crate) fn take(&mut self) -> Option<(i64, Vec<u8>)> {
-        if self.text.is_empty() {
-            return None;
-        }
-        self.number += 1;
-        Some((self.number, std::mem::take(&mut self.text)))
+    /// Whether the next part was tried before.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
     }
 
-    /// Gives back the chunk that was taken last, because it could not be stored.
-    pub(crate) fn put_back(&mut self, (number, mut bytes): (i64, Vec<u8>)) {
-        self.number = number - 1;
-        bytes.append(&mut self.text);
-        self.text = bytes;
+    /// The next part with its number; the same one until [`Self::settle`].
+    pub(crate) fn next_part(&mut self) -> Option<(i64, Vec<u8>)> {
+        if self.unsettled.is_none() && !self.text.is_empty() {
+            self.number += 1;
+            self.unsettled = Some(std::mem::take(&mut self.text));
+        }
+        let part = self.unsettled.clone()?;
+        Some((self.number, part))
+    }
+
+    /// The part is stored, or nobody wants it.
+    pub(crate) fn settle(&mut self) {
+        self.unsettled = None;
+    }
+
+    /// What is left, with its number: with the part, where that may be stored already, in its place.
+    fn take(&mut self) -> Option<(i64, Vec<u8>)> {
+        match self.unsettled.take() {
+            Some(mut part) => {
+                part.append(&mut self.text);
+                self.text = part;
+            }
+            None if self.text.is_empty() => return None,
+            None => self.number += 1,
+        }
+        Some((self.number, std::mem::take(&mut self.text)))
     }
 
     /// The last chunk with its number.
@@ -267,7 +284,8 @@ mod tests {
         let mut all = Vec::new();
         for chunk in chunks {
             log.push(chunk);
-            all.extend(log.take().map(|(_, bytes)| bytes).unwrap_or_default());
+            all.extend(log.next_part().map(|(_, bytes)| bytes).unwrap_or_default());
+            log.settle();
         }
         all.extend(log.finish().map(|(_, bytes)| bytes).unwrap_or_default());
         String::from_utf8(all).unwrap()
@@ -296,7 +314,8 @@ mod tests {
     #[test]
     fn another_server_goes_on_where_this_one_was() {
         let secrets = ["s3cret".to_owned()];
-        let rest = |log: &mut LogBuffer| {
+        let rest = |log: &mut LogBuffer, held: &[u8]| {
+            log.push(held);
             log.push(b"et b");
             String::from_utf8(log.finish().unwrap().1).unwrap()
         };
@@ -304,26 +323,34 @@ mod tests {
         log.mask(&secrets);
         log.push(b"a s3cr");
         let state = log.state();
-        assert_eq!(log.undecided(), 4);
+        let held = log.undecided();
+        assert_eq!(held, b"s3cr");
         // Nothing of it is stored, the text is, and more is.
-        for (stored, expected) in [(0, "a ******** b"), (2, "******** b"), (20, "et b")] {
+        for (stored, held, expected) in [
+            (0, &held[..], "a ******** b"),
+            (2, &held, "******** b"),
+            (20, b"", "et b"),
+        ] {
             let number = i64::from(stored > 0);
             let stored = (number, stored);
             let mut next = LogBuffer::resumed(99, state.clone(), &secrets, stored);
-            assert_eq!(rest(&mut next), expected, "{stored:?}");
+            assert_eq!(rest(&mut next, held), expected, "{stored:?}");
         }
         let full = LogBuffer::resumed(5, state, &secrets, (1, 60));
         assert!(full.truncated);
     }
 
     #[test]
-    fn what_could_not_be_stored_comes_again_in_order() {
+    fn a_part_stays_what_it_is_until_it_is_settled() {
         let mut log = LogBuffer::new(99);
         log.push(b"one ");
-        let chunk = log.take().unwrap();
-        log.push(b"two");
-        log.put_back(chunk);
-        assert_eq!(log.finish(), Some((1, b"one two".to_vec())));
+        assert_eq!(log.next_part(), Some((1, b"one ".to_vec())));
+        log.push(b"two ");
+        assert_eq!(log.next_part(), Some((1, b"one ".to_vec())));
+        log.settle();
+        assert_eq!(log.next_part(), Some((2, b"two ".to_vec())));
+        log.push(b"three");
+        assert_eq!(log.finish(), Some((2, b"two three".to_vec())));
     }
 
     #[test]

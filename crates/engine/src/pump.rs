@@ -32,7 +32,7 @@ pub(crate) enum Stored {
     /// The claim is lost; nobody wants it.
     Lost,
     /// The store did not answer; it is to be tried again.
-    Again((i64, Vec<u8>)),
+    Again,
 }
 
 /// Where the log goes.
@@ -230,6 +230,7 @@ impl<S: Sink> Pump<'_, S> {
             self.keeping.beyond_the_log(&mut self.child, bytes.len());
         }
         self.log.push(bytes);
+        self.keeping.after_stderr(&mut self.child, self.log);
     }
 
     /// Lets it outlive the server, if that is wanted.
@@ -262,14 +263,24 @@ impl<S: Sink> Pump<'_, S> {
         state.retrying = false;
         // What others can read of it, it has said for good.
         self.keep(state).await;
-        let Some(chunk) = self.log.take() else { return };
-        self.keeping
-            .before_storing(&mut self.child, self.log, chunk.0);
-        match self.sink.store(chunk).await {
-            Stored::Lost if state.ended.is_none() => self.stop_now(state, Stopped::Lost),
-            Stored::Kept | Stored::Lost => self.keeping.after_storing(&mut self.child),
-            Stored::Again(chunk) => {
-                self.log.put_back(chunk);
+        let is_new = !self.log.is_unsettled();
+        let Some(part) = self.log.next_part() else {
+            return;
+        };
+        if is_new {
+            self.keeping
+                .before_storing(&mut self.child, self.log, part.0);
+        }
+        match self.sink.store(part).await {
+            Stored::Lost if state.ended.is_none() => {
+                self.log.settle();
+                self.stop_now(state, Stopped::Lost);
+            }
+            Stored::Kept | Stored::Lost => {
+                self.log.settle();
+                self.keeping.after_storing(&mut self.child);
+            }
+            Stored::Again => {
                 state.retrying = true;
                 state.flush_at = Some(Instant::now() + RETRY);
             }
@@ -348,9 +359,9 @@ mod tests {
     struct Deaf(u32);
 
     impl Sink for Deaf {
-        async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
+        async fn store(&mut self, _part: (i64, Vec<u8>)) -> Stored {
             self.0 += 1;
-            Stored::Again(chunk)
+            Stored::Again
         }
     }
 

@@ -39,17 +39,24 @@ struct Header {
 }
 
 impl Journal {
-    /// An empty one.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// One of what was read already and is still needed.
+    pub(crate) fn new(read: &[u8]) -> io::Result<Self> {
         let file = memfd_create("output", MemfdFlags::CLOEXEC)?;
         ftruncate(&file, DATA)?;
+        let mut end = DATA;
+        while end - DATA < read.len() as u64 {
+            let rest = &read[usize::try_from(end - DATA).unwrap_or(read.len())..];
+            end += rustix::io::pwrite(&file, rest, end)? as u64;
+        }
         let header = Header {
             start: DATA,
             part: 0,
             upto: DATA,
         };
         header.write(&file)?;
-        Ok(Self::of(file, header, DATA))
+        let mut this = Self::of(file, header, end);
+        this.at = end;
+        Ok(this)
     }
 
     /// That of a former server. It is read once more, from the first piece that is needed.
@@ -109,7 +116,8 @@ impl Journal {
     pub(crate) fn part(&mut self, number: u64, but: u64) -> io::Result<()> {
         let header = Header {
             part: number,
-            upto: self.but(but).max(self.header.upto),
+            // A former server may have made more of it: that part was not stored, and this one is in its place.
+            upto: self.but(but),
             ..self.header
         };
         header.write(&self.file)?;
@@ -130,6 +138,11 @@ impl Journal {
         }
         self.header.upto = self.header.upto.max(start);
         self.start_at(start)
+    }
+
+    /// How many bytes are kept, in memory.
+    pub(crate) fn kept(&self) -> u64 {
+        self.end - self.header.start
     }
 
     /// The last bytes that were read are not needed, and are not in any part.
@@ -237,7 +250,7 @@ mod tests {
     #[test]
     fn a_piece_is_read_again_until_its_part_is_stored() {
         let mut pipe = pipe();
-        let mut journal = Journal::new().unwrap();
+        let mut journal = Journal::new(b"").unwrap();
         pipe.writer.write_all(b"one two").unwrap();
         assert_eq!(read(&mut journal, &pipe, 4), b"one ");
         assert_eq!(next(&journal, &pipe, 0), b"one ");
@@ -257,9 +270,39 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_before_is_in_it() {
+        let pipe = pipe();
+        let mut journal = Journal::new(b"held").unwrap();
+        assert!(!journal.has_more());
+        assert_eq!(next(&journal, &pipe, 0), b"held");
+        journal.part(1, 1).unwrap();
+        assert_eq!(next(&journal, &pipe, 1), b"d");
+    }
+
+    /// The part that a former server was about to store had more in it.
+    #[test]
+    fn a_part_that_is_made_anew_may_be_smaller() {
+        let mut pipe = pipe();
+        let mut journal = Journal::new(b"").unwrap();
+        let text: Vec<u8> = (0_u8..251).cycle().take(200_000).collect();
+        for piece in text.chunks(50_000) {
+            pipe.writer.write_all(piece).unwrap();
+            assert_eq!(read(&mut journal, &pipe, 50_000), piece);
+        }
+        journal.part(1, 0).unwrap();
+        let mut after = Journal::taken_back(journal.file.try_clone().unwrap()).unwrap();
+        after.skip_stored(0).unwrap();
+        assert_eq!(read(&mut after, &pipe, 120_000), text[..120_000]);
+        after.part(1, 0).unwrap();
+        after.settle().unwrap();
+        assert_eq!(next(&after, &pipe, 1), text[120_000..]);
+        assert_eq!(read(&mut after, &pipe, 80_000), text[120_000..]);
+    }
+
+    #[test]
     fn memory_of_what_is_not_needed_is_given_back() {
         let mut pipe = pipe();
-        let mut journal = Journal::new().unwrap();
+        let mut journal = Journal::new(b"").unwrap();
         let text: Vec<u8> = (0_u8..251).cycle().take(10_000).collect();
         for number in 1..=100 {
             pipe.writer.write_all(&text).unwrap();

@@ -20,6 +20,8 @@ use crate::watched;
 pub struct Output {
     pipe: AsyncFd<OwnedFd>,
     journal: Option<Journal>,
+    /// It is needed no more when it is read.
+    ends: bool,
 }
 
 /// What the pipe of a standard output holds, in bytes, where the kernel gives it: more than the
@@ -47,6 +49,7 @@ impl Output {
         Ok(Self {
             pipe: watched::watch(reader)?,
             journal: None,
+            ends: false,
         })
     }
 
@@ -57,9 +60,10 @@ impl Output {
         Ok(this)
     }
 
-    /// From here on the next server can read what is read.
-    pub(crate) fn begin_journal(&mut self) -> io::Result<()> {
-        self.journal = Some(Journal::new()?);
+    /// From here on the next server can read what is read, and this, which was.
+    pub(crate) fn begin_journal(&mut self, read: &[u8]) -> io::Result<()> {
+        self.journal = Some(Journal::new(read)?);
+        self.ends = false;
         Ok(())
     }
 
@@ -71,7 +75,12 @@ impl Output {
 
     /// Nobody else will read it: what is read is not kept any more.
     pub fn end_journal(&mut self) {
-        self.journal = None;
+        self.ends = true;
+    }
+
+    /// How many bytes are kept for the next server, in memory.
+    pub fn kept(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Journal::kept)
     }
 
     /// Of a child that was taken back: this many parts are stored ([`Self::part`]), and are not read once more.
@@ -126,7 +135,14 @@ impl AsyncRead for Output {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { pipe, journal } = self.get_mut();
+        let Self {
+            pipe,
+            journal,
+            ends,
+        } = self.get_mut();
+        if *ends {
+            journal.take_if(|journal| !journal.has_more());
+        }
         if let Some(journal) = journal
             && journal.has_more()
         {
@@ -186,7 +202,7 @@ mod tests {
                 break;
             }
             if part == 0 {
-                output.begin_journal().unwrap();
+                output.begin_journal(b"").unwrap();
             } else {
                 output.part(part, 100).unwrap();
                 output.settle().unwrap();

@@ -173,28 +173,28 @@ impl Sandbox {
     }
 
     /// Lets a child outlive this server: until the answer is told to forget it, the next server on the same folder takes it
-    /// back under this label. What was read of its output by then is not given to that server, and must be in the label;
+    /// back under this label. What was read of its output by then is not given to that server, and must be in the label,
+    /// but for the last bytes of its standard error, which are held;
     /// what is read from here on is, until it is said that it is not needed any more.
     ///
     /// # Errors
     /// There is no keeper to be had, or the child has no sandbox.
-    pub async fn keep(&self, child: &mut Child, label: &[u8]) -> Result<Kept, Error> {
+    pub async fn keep(&self, child: &mut Child, label: &[u8], held: &[u8]) -> Result<Kept, Error> {
         let (Some(confined), Some(handles)) = (self.0.confined(), &child.handles) else {
             return Err(Error::Setup {
                 reason: "without a sandbox nobody keeps it".to_owned(),
             });
         };
-        let journal = |output: &mut Output| {
-            let begun = output.begin_journal();
-            begun.map_err(Error::system("make a memory file"))
-        };
-        journal(&mut child.stdout)?;
-        journal(&mut child.stderr)?;
+        let journals = child.stdout.begin_journal(b"");
+        let journals = journals.and_then(|()| child.stderr.begin_journal(held));
         let outputs = [&child.stdout, &child.stderr];
-        let kept = confined
-            .keepers
-            .keep(&self.0.config, handles, outputs, label)
-            .await;
+        let kept = match journals {
+            Ok(()) => {
+                let keepers = &confined.keepers;
+                keepers.keep(&self.0.config, handles, outputs, label).await
+            }
+            Err(error) => Err(Error::system("make a memory file")(error)),
+        };
         if kept.is_err() {
             child.stdout.end_journal();
             child.stderr.end_journal();

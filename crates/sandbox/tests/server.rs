@@ -291,19 +291,23 @@ async fn keep_one() {
     let sandbox = Sandbox::start(kept_config(&folder)).await.unwrap();
     // Its end is not known when the server goes, and what it had is the next one's then.
     let mut before = sandbox.spawn(script("exit 3")).await.unwrap();
-    let _kept = sandbox.keep(&mut before, b"before").await.unwrap();
+    let _kept = sandbox.keep(&mut before, b"before", b"").await.unwrap();
     finish(before).await;
     let mut spec = script(KEPT);
     spec.network = Network::Relayed { ports: vec![443] };
     let mut child = sandbox.spawn(spec).await.unwrap();
-    let _kept = sandbox.keep(&mut child, b"the label").await.unwrap();
+    let _kept = sandbox.keep(&mut child, b"the label", b"").await.unwrap();
     let mut seen = [0; 99];
     assert_eq!(child.stdout.read(&mut seen).await.unwrap(), 4);
     assert_eq!(child.stderr.read(&mut seen).await.unwrap(), 4);
     child.stderr.part(1, 2).unwrap();
     // One whose end is known is forgotten.
     let mut over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
-    sandbox.keep(&mut over, b"over").await.unwrap().forget();
+    sandbox
+        .keep(&mut over, b"over", b"")
+        .await
+        .unwrap()
+        .forget();
     finish(over).await;
     println!("{}", std::process::id());
     if std::env::var("MARQUETRY_TEST_WORD").unwrap() == "left" {
@@ -357,7 +361,7 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     sandbox.shutdown().await;
     wait_until("control groups are gone", || groups(&name) == 0);
     // Its end is known: the next server hears of nothing, and the keeper has ended.
-    let socket = folder.path().join("scratch/keeper-1.sock");
+    let socket = folder.path().join("scratch/keeper-2.sock");
     let next = Sandbox::start(kept_config(folder.path())).await.unwrap();
     assert!(next.take_back().is_empty());
     next.shutdown().await;

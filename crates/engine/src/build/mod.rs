@@ -229,12 +229,12 @@ pub(crate) struct BuildSink<'a> {
 impl Sink for BuildSink<'_> {
     async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
         let lease = self.inner.lease_until();
-        match build_progress(&self.inner.ctx, self.claim, lease, Some(chunk.clone())).await {
+        match build_progress(&self.inner.ctx, self.claim, lease, Some(chunk)).await {
             Ok(Some(_)) => Stored::Kept,
             Ok(None) | Err(Error::NotFound { .. }) => Stored::Lost,
             Err(error) => {
                 tracing::error!(build = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored; it is tried again");
-                Stored::Again(chunk)
+                Stored::Again
             }
         }
     }

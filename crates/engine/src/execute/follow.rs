@@ -132,12 +132,12 @@ impl Sink for RunSink<'_> {
     async fn store(&mut self, chunk: (i64, Vec<u8>)) -> Stored {
         let lease = self.inner.lease_until();
         let tenant = self.job.tenant.id;
-        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk.clone()).await {
+        match run_log(&self.inner.ctx, tenant, self.claim, lease, chunk).await {
             Ok(true) => Stored::Kept,
             Ok(false) => Stored::Lost,
             Err(error) => {
                 tracing::error!(run = %self.claim.id, error = &error as &dyn std::error::Error, "a part of a log could not be stored; it is tried again");
-                Stored::Again(chunk)
+                Stored::Again
             }
         }
     }

@@ -57,7 +57,10 @@ async fn entries(socket: OwnedFd) -> io::Result<Taken> {
         let message = link::receive(&socket).await?;
         let message = message.ok_or(io::ErrorKind::UnexpectedEof)?;
         match Told::decode(&message.data) {
-            Ok(Told::Kept(id)) => entries.extend(Entry::of(id, message.fds)),
+            Ok(Told::Kept(id)) => {
+                let entry = Entry::of(id, message.fds);
+                entries.push(entry.ok_or(io::ErrorKind::InvalidData)?);
+            }
             Ok(Told::All) => break,
             Err(_) => return Err(io::ErrorKind::InvalidData.into()),
         }
