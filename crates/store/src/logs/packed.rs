@@ -16,6 +16,8 @@ pub(super) const HEAD: usize = MARK.len() + size_of::<u32>();
 static DICTIONARY: &[u8] = include_bytes!("dictionary-1.txt");
 /// The quickest: what is left is hardly shorter with more work.
 const LEVEL: i32 = 1;
+/// No chunk is longer; a length that says so is damage.
+const LONGEST: usize = 256 << 20;
 /// A text so short is not worth a look.
 const SHORT: usize = 64;
 
@@ -34,16 +36,17 @@ static UNPACKER: LazyLock<Option<Mutex<Decompressor<'static>>>> = LazyLock::new(
 
 /// As it is kept.
 pub(super) fn pack(text: Vec<u8>) -> Vec<u8> {
+    // It is none, but must not be taken for a packed one.
+    let must = text.starts_with(&MARK);
+    if text.len() < SHORT && !must {
+        return text;
+    }
     packed(&text)
-        .filter(|packed| packed.len() < text.len())
+        .filter(|packed| must || packed.len() < text.len())
         .unwrap_or(text)
 }
 
 fn packed(text: &[u8]) -> Option<Vec<u8>> {
-    // A build's log may have been made before it was a rule that there is none in it.
-    if text.len() < SHORT || text.starts_with(&MARK[..1]) {
-        return None;
-    }
     let length = u32::try_from(text.len()).ok()?;
     let packer = PACKER.as_ref()?;
     let mut packer = packer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,6 +59,9 @@ pub(super) fn unpack(kept: Vec<u8>) -> Option<Vec<u8>> {
     let Some(length) = packed_length(&kept) else {
         return Some(kept);
     };
+    if length > LONGEST {
+        return None;
+    }
     let unpacker = UNPACKER.as_ref()?;
     let mut unpacker = unpacker.lock().unwrap_or_else(PoisonError::into_inner);
     let text = unpacker.decompress(&kept[HEAD..], length).ok()?;
@@ -95,13 +101,12 @@ mod tests {
 
     #[test]
     fn what_does_not_become_shorter_stays_as_it_is() {
-        for text in [
-            &b""[..],
-            b"short",
-            b"\0\x01 was never packed, however long it may be, and so it is left alone",
-        ] {
+        for text in [&b""[..], b"short", b"\0short"] {
             assert_eq!(pack(text.to_vec()), text);
         }
+        let like_a_packed_one = b"\0\x01 but is none".to_vec();
+        let kept = pack(like_a_packed_one.clone());
+        assert_eq!(unpack(kept), Some(like_a_packed_one));
         let mut chance = 1_u32;
         let noise: Vec<u8> = (0..500)
             .map(|_| {
