@@ -57,8 +57,14 @@ impl Start<'_> {
             .spawn()
             .context("cannot start this program once more")?;
         let stderr = child.stderr.take().context("it has a pipe")?;
-        let announced = tokio::time::timeout(PATIENCE, announced(stderr, self.log)).await;
-        let url = announced.context("the server did not listen in time")??;
+        let mut said = Vec::new();
+        let announced = announced(stderr, self.log, &mut said);
+        let announced = tokio::time::timeout(PATIENCE, announced).await;
+        let url = announced.unwrap_or(Ok(None))?;
+        let url = url.with_context(|| {
+            let said = said.join("\n");
+            format!("the server did not listen; it said:\n{said}")
+        })?;
         Ok(OwnServer { child, url })
     }
 }
@@ -67,27 +73,28 @@ impl Start<'_> {
 async fn announced(
     stderr: tokio::process::ChildStderr,
     mut log: Option<File>,
-) -> anyhow::Result<String> {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut keep = move |line: &str| {
+    said: &mut Vec<String>,
+) -> anyhow::Result<Option<String>> {
+    let mut lines = BufReader::new(stderr).split(b'\n');
+    let mut keep = move |line: &[u8]| {
         if let Some(log) = &mut log {
             // A log that cannot be kept is no reason to stop.
-            let _ = writeln!(log, "{line}");
+            let _ = log.write_all(&[line, b"\n"].concat());
         }
     };
-    let mut said = Vec::new();
-    while let Some(line) = lines.next_line().await? {
+    while let Some(line) = lines.next_segment().await? {
         keep(&line);
+        let line = String::from_utf8_lossy(&line).into_owned();
         if let Some((_, url)) = line.split_once("listening on ") {
             let url = url.trim().to_owned();
             tokio::spawn(async move {
-                while let Ok(Some(line)) = lines.next_line().await {
+                while let Ok(Some(line)) = lines.next_segment().await {
                     keep(&line);
                 }
             });
-            return Ok(url);
+            return Ok(Some(url));
         }
         said.push(line);
     }
-    anyhow::bail!("the server did not start:\n{}", said.join("\n"))
+    Ok(None)
 }

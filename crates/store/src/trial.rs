@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
@@ -17,6 +17,16 @@ pub enum Address {
     /// At a socket in the file system.
     Unix(PathBuf),
 }
+
+impl Address {
+    /// The socket by which PostgreSQL's clients look for a server in a folder.
+    pub fn socket_in(folder: &Path) -> PathBuf {
+        folder.join(format!(".s.PGSQL.{PORT}"))
+    }
+}
+
+/// The port that is meant where none is said.
+const PORT: u16 = 5432;
 
 /// A database that was made for a trial.
 #[derive(Debug)]
@@ -44,21 +54,29 @@ impl TrialDatabase {
         Ok(this)
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where its server listens.
     pub fn address(&self) -> Address {
         self.address.clone()
     }
 
-    /// Its URL for who reaches it by this port of the loopback network.
-    pub fn url_by(&self, port: u16) -> String {
+    /// Its URL for who reaches it by the socket in this folder ([`Address::socket_in`]).
+    pub fn url_by(&self, folder: &Path) -> String {
         let user = self.config.get_user().unwrap_or_default();
         let mut who = escaped(user.as_bytes());
         if let Some(password) = self.config.get_password() {
             who.push(':');
             who.push_str(&escaped(password));
         }
-        let name = &self.name;
-        format!("postgres://{who}@127.0.0.1:{port}/{name}?sslmode=disable")
+        let folder = escaped(folder.as_os_str().as_encoded_bytes());
+        format!(
+            "postgres://{who}@{folder}:{PORT}/{}",
+            escaped(self.name.as_bytes())
+        )
     }
 
     /// Ends all sessions in it, as a server that is restarted or fails over.
@@ -95,7 +113,7 @@ impl TrialDatabase {
 }
 
 fn address(config: &Config) -> Result<Address> {
-    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let port = config.get_ports().first().copied().unwrap_or(PORT);
     let host = match config.get_hosts() {
         [Host::Unix(folder)] => {
             return Ok(Address::Unix(folder.join(format!(".s.PGSQL.{port}"))));
@@ -162,16 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn a_url_by_another_port_names_the_same_user() {
+    fn a_url_by_another_socket_names_the_same_user() {
         let database = TrialDatabase {
             config: "postgres://us%20er:p%2Fw@localhost/x".parse().unwrap(),
             name: "trial".to_owned(),
             address: Address::Unix(PathBuf::new()),
         };
-        let read: Config = database.url_by(99).parse().unwrap();
+        let folder = Path::new("/tmp/a folder");
+        let read: Config = database.url_by(folder).parse().unwrap();
         assert_eq!(read.get_user(), Some("us er"));
         assert_eq!(read.get_password(), Some(&b"p/w"[..]));
-        assert_eq!(read.get_ports(), [99]);
+        assert_eq!(read.get_hosts(), [Host::Unix(folder.to_owned())]);
         assert_eq!(read.get_dbname(), Some("trial"));
     }
 }

@@ -15,6 +15,7 @@ use crate::load;
 const AT_ONCE: usize = 8;
 /// How long a request may be tried: a node may not have come to itself yet.
 const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
 /// How a log names what is the platform's.
 const PLATFORM: &str = "[marquetry]";
 
@@ -33,10 +34,15 @@ pub(super) async fn drained(
         let path = format!("/v2/runs/triggers/{trigger}/status");
         let query = [("wait", "5".to_owned())];
         while Instant::now() < until {
-            let status = get(client, &path, &query).await?;
-            let status = status["status"].as_str().unwrap_or_default();
-            if !matches!(status, "Pending" | "Running") {
-                return Ok(None);
+            let asked = patiently(async || match client.get(&path, &query).await {
+                // No run has taken it yet.
+                Err(ClientError::NotFound { .. }) => Ok(None),
+                answer => answer.map(Some),
+            });
+            match asked.await? {
+                Some(answer) if !is_open(&answer.value) => return Ok(None),
+                Some(_) => {}
+                None => tokio::time::sleep(PAUSE).await,
             }
         }
         Ok(Some(trigger))
@@ -45,11 +51,17 @@ pub(super) async fn drained(
     Ok(waiting.into_iter().flatten().collect())
 }
 
+fn is_open(status: &Value) -> bool {
+    matches!(status["status"].as_str(), Some("Pending" | "Running"))
+}
+
 /// All runs of these tenants, with their logs.
 pub(super) async fn runs(client: &Client, tenants: &[i64]) -> anyhow::Result<Vec<Run>> {
     let of = |tenant: i64| async move {
         let path = format!("/v2/tenants/{tenant}/runs");
-        let found = list(client, &path, &[], &PageArgs::ALL).await?.value;
+        let found = patiently(|| list(client, &path, &[], &PageArgs::ALL))
+            .await?
+            .value;
         let found = found.as_array().cloned().context("no list of runs")?;
         let mut runs = Vec::with_capacity(found.len());
         for run in &found {
@@ -65,7 +77,8 @@ pub(super) async fn runs(client: &Client, tenants: &[i64]) -> anyhow::Result<Vec
 
 async fn read(client: &Client, tenant: i64, run: &Value) -> anyhow::Result<Run> {
     let id = run["id"].as_i64().context("a run has an id")?;
-    let log = client.text(&format!("/v2/runs/{id}/log")).await?;
+    let path = format!("/v2/runs/{id}/log");
+    let log = patiently(|| client.text(&path)).await?;
     let is_platform = |line: &String| line.starts_with(PLATFORM);
     let (notes, log) = log.lines().map(str::to_owned).partition(is_platform);
     let triggers = run["triggers"].as_array().context("a run has triggers")?;
@@ -87,16 +100,19 @@ async fn read(client: &Client, tenant: i64, run: &Value) -> anyhow::Result<Run> 
 }
 
 /// Asks again while the node cannot answer.
-async fn get(client: &Client, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+async fn patiently<T, F>(ask: impl Fn() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
     let until = Instant::now() + PATIENCE;
     loop {
-        match client.get(path, query).await {
-            Ok(answer) => return Ok(answer.value),
+        match ask().await {
+            Ok(answer) => return Ok(answer),
             Err(error @ (ClientError::Forbidden { .. } | ClientError::NotFound { .. })) => {
                 return Err(error.into());
             }
             Err(error) if Instant::now() > until => return Err(error.into()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }

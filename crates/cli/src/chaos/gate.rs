@@ -1,12 +1,17 @@
 //! What stands between a node and its database, and can be closed.
 
-use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use marquetry_store::trial::Address;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How long it waits where no connection can be taken.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,26 +24,25 @@ pub(super) enum Passage {
     Stalled,
 }
 
-/// The gate of one node.
+/// The gate of one node: a socket in a folder, so that nobody else comes to the database by it.
 pub(super) struct Gate {
-    port: u16,
+    folder: PathBuf,
     passage: watch::Sender<Passage>,
 }
 
 impl Gate {
-    /// Opens one, on a port of its own.
-    pub(super) async fn open(to: Address) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
+    /// Opens one, in a folder that is its own.
+    pub(super) fn open(to: Address, folder: PathBuf) -> anyhow::Result<Self> {
+        std::fs::create_dir(&folder)?;
+        let listener = UnixListener::bind(Address::socket_in(&folder))
             .context("cannot listen for a node's connections to the database")?;
-        let port = listener.local_addr()?.port();
         let (passage, watched) = watch::channel(Passage::Open);
         tokio::spawn(serve(listener, to, watched));
-        Ok(Self { port, passage })
+        Ok(Self { folder, passage })
     }
 
-    pub(super) fn port(&self) -> u16 {
-        self.port
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn set(&self, passage: Passage) {
@@ -47,21 +51,20 @@ impl Gate {
 }
 
 /// Until the gate is dropped.
-async fn serve(listener: TcpListener, to: Address, mut passage: watch::Receiver<Passage>) {
+async fn serve(listener: UnixListener, to: Address, mut passage: watch::Receiver<Passage>) {
     loop {
         tokio::select! {
-            Ok((node, _)) = listener.accept() => {
-                if *passage.borrow() != Passage::Cut {
-                    tokio::spawn(connection(node, to.clone(), passage.clone()));
-                }
-            }
+            accepted = listener.accept() => match accepted {
+                Ok(_) if *passage.borrow() == Passage::Cut => {}
+                Ok((node, _)) => drop(tokio::spawn(connection(node, to.clone(), passage.clone()))),
+                Err(_) => sleep(PAUSE).await,
+            },
             changed = passage.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn connection(node: TcpStream, to: Address, passage: watch::Receiver<Passage>) {
-    let _ = node.set_nodelay(true);
+async fn connection(node: UnixStream, to: Address, passage: watch::Receiver<Passage>) {
     let Ok((from_database, to_database)) = connect(&to).await else {
         return;
     };
@@ -120,17 +123,14 @@ async fn pass(
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test plays who connects, on loopback"
-)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn it_passes_stalls_and_cuts() {
-        let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let upstream = Address::Tcp(echo.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo");
+        let echo = UnixListener::bind(&path).unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = echo.accept().await {
                 tokio::spawn(async move {
@@ -139,8 +139,8 @@ mod tests {
                 });
             }
         });
-        let gate = Gate::open(upstream).await.unwrap();
-        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, gate.port()));
+        let gate = Gate::open(Address::Unix(path), folder.path().join("gate")).unwrap();
+        let connect = || UnixStream::connect(Address::socket_in(gate.folder()));
         let mut stream = connect().await.unwrap();
         let mut byte = [0];
         stream.write_all(b"a").await.unwrap();

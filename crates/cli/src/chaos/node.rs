@@ -5,19 +5,22 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use marquetry_store::trial::TrialDatabase;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::gate::{Gate, Passage};
 use super::plan::{Fault, Kind};
 use crate::own_server::Start;
+use crate::server::memory_of;
 
 /// How long processes may take to be gone that were killed.
 const GONE: Duration = Duration::from_secs(10);
+/// How long a node may take to stop: its runs get 30 s, its requests 10 s.
+const STOP: Duration = Duration::from_secs(90);
 
 /// One node.
 pub(super) struct Node {
@@ -27,8 +30,9 @@ pub(super) struct Node {
     environment: Vec<(&'static str, String)>,
     gate: Option<Gate>,
     process: Option<Child>,
-    /// Processes that it started beside runs, over all its starts.
-    helpers: BTreeSet<i32>,
+    /// Processes that it started beside runs, over all its starts, and when the kernel says that they began: a number is
+    /// given to others later.
+    helpers: BTreeSet<(i32, u64)>,
     url: watch::Sender<String>,
 }
 
@@ -97,6 +101,7 @@ impl Node {
         fault: Fault,
         database: Option<&TrialDatabase>,
     ) -> anyhow::Result<()> {
+        self.check()?;
         match fault.kind {
             Kind::Kill | Kind::PowerCut => {
                 self.kill().await?;
@@ -151,14 +156,48 @@ impl Node {
         Ok(())
     }
 
+    /// It must not have ended by itself.
+    fn check(&mut self) -> anyhow::Result<()> {
+        let process = self.process.as_mut().context("the node has ended")?;
+        match process.try_wait()? {
+            Some(status) => bail!("node {} has ended by itself: {status}", self.number),
+            None => Ok(()),
+        }
+    }
+
     /// Ends it in order.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.check()?;
         self.note_helpers();
         self.signal(Signal::TERM)?;
         if let Some(mut process) = self.process.take() {
-            process.wait().await?;
+            let ended = timeout(STOP, process.wait()).await;
+            let status = ended.with_context(|| format!("node {} does not stop", self.number))??;
+            ensure!(
+                status.success(),
+                "node {} was stopped, and ended with {status}",
+                self.number
+            );
         }
         Ok(())
+    }
+
+    /// Ends it with all that it started, however the trial has ended.
+    pub(super) async fn end(&mut self) {
+        if self.process.is_some() {
+            // What was killed in the meantime is gone already.
+            let _ = self.kill().await;
+        }
+        self.kill_helpers().await;
+        if let Some(memory) = self.memory() {
+            // Most often there is none any more.
+            let _ = std::fs::remove_dir_all(memory);
+        }
+    }
+
+    /// Where it has files in memory.
+    pub(super) fn memory(&self) -> Option<PathBuf> {
+        memory_of(&self.folder)
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
@@ -180,17 +219,17 @@ impl Node {
             let children = children
                 .split_whitespace()
                 .filter_map(|id| id.parse().ok())
-                .filter(|id| is_helper(*id));
+                .filter_map(|id| Some((id, helper_since(id)?)));
             self.helpers.extend(children);
         }
     }
 
     async fn kill_helpers(&mut self) {
-        for id in std::mem::take(&mut self.helpers) {
+        for helper in std::mem::take(&mut self.helpers) {
             let until = Instant::now() + GONE;
-            while is_helper(id) && Instant::now() < until {
-                if let Some(pid) = Pid::from_raw(id) {
-                    // Gone is what it shall be.
+            while is_there(helper) && Instant::now() < until {
+                if let Some(pid) = Pid::from_raw(helper.0) {
+                    // One that has gone is what it shall be.
                     let _ = kill_process(pid, Signal::KILL);
                 }
                 sleep(Duration::from_millis(2)).await;
@@ -200,17 +239,22 @@ impl Node {
 
     /// Its processes that are still there, of a node that was stopped.
     pub(super) fn left(&self) -> Vec<i32> {
-        self.helpers
-            .iter()
-            .copied()
-            .filter(|id| is_helper(*id))
-            .collect()
+        let left = self.helpers.iter().filter(|helper| is_there(**helper));
+        left.map(|(id, _)| *id).collect()
     }
 }
 
-/// Whether this process is one, and not another that has got its number.
-fn is_helper(id: i32) -> bool {
-    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    line.split(|byte| *byte == 0)
-        .any(|part| part == b"__sandbox")
+fn is_there((id, since): (i32, u64)) -> bool {
+    helper_since(id) == Some(since)
+}
+
+/// When this process began, if it is one that a server starts beside runs.
+fn helper_since(id: i32) -> Option<u64> {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+    let mut parts = line.split(|byte| *byte == 0);
+    parts.find(|part| *part == b"__sandbox")?;
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name of a program may hold spaces and brackets; what follows it may not.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(19)?.parse().ok()
 }

@@ -38,6 +38,7 @@ impl Kind {
         Self::Freeze,
         Self::FreezeBeyondLease,
     ];
+    /// Those of nodes that have a database server.
     const SHARED: [Self; 8] = [
         Self::Kill,
         Self::PowerCut,
@@ -113,9 +114,15 @@ impl fmt::Display for Fault {
 }
 
 /// The faults of a seed, in the order in which they begin: each kind at least once, as far as there are so many.
-pub(crate) fn faults(seed: u64, triggers: u32, nodes: usize, count: usize) -> Vec<Fault> {
+pub(crate) fn faults(
+    seed: u64,
+    triggers: u32,
+    nodes: usize,
+    count: usize,
+    is_shared: bool,
+) -> Vec<Fault> {
     let mut chance = Chance::new(seed);
-    let kinds: &[Kind] = if nodes > 1 {
+    let kinds: &[Kind] = if is_shared {
         &Kind::SHARED
     } else {
         &Kind::ALONE
@@ -153,9 +160,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_faults_and_another_one_others() {
-        let one = faults(7, 10_000, 3, 24);
-        assert_eq!(one, faults(7, 10_000, 3, 24));
-        assert_ne!(one, faults(8, 10_000, 3, 24));
+        let one = faults(7, 10_000, 3, 24, true);
+        assert_eq!(one, faults(7, 10_000, 3, 24, true));
+        assert_ne!(one, faults(8, 10_000, 3, 24, true));
         assert_eq!(one.len(), 24);
         assert!(one.is_sorted_by_key(|fault| fault.at));
         for kind in Kind::SHARED {
@@ -167,8 +174,8 @@ mod tests {
 
     #[test]
     fn one_node_has_faults_of_its_own_alone() {
-        let all = faults(1, 100, 1, 40);
+        let all = faults(1, 100, 1, 40, false);
         assert!(all.iter().all(|fault| Kind::ALONE.contains(&fault.kind)));
-        assert!(faults(1, 100, 1, 0).is_empty());
+        assert!(faults(1, 100, 1, 0, false).is_empty());
     }
 }

@@ -76,10 +76,9 @@ pub(super) async fn run(args: ChaosArgs, to: &mut Printer) -> anyhow::Result<u8>
         chaos::print_plan(&options, to);
         return Ok(0);
     }
-    let Some(report) = interrupt::unless(chaos::run(&options, to)).await else {
+    let Some(report) = chaos::run(&options, to).await? else {
         return Ok(interrupt::CODE);
     };
-    let report = report?;
     if args.json {
         to.line(&serde_json::to_string_pretty(&report)?);
     } else {

@@ -35,7 +35,7 @@ impl DataFolder {
         let lock = lock(&path)?;
         let node = node_name(&path).context("cannot keep the node's name in the data folder")?;
         let about = path.metadata().context("cannot look at the data folder")?;
-        let instance = format!("{node}-{:x}-{:x}", about.dev(), about.ino());
+        let instance = instance(&node, &about);
         Ok(Self {
             path,
             node,
@@ -81,7 +81,7 @@ impl DataFolder {
     }
 
     fn memory_path(&self) -> PathBuf {
-        Path::new("/dev/shm").join(format!("marquetry-{}", self.instance))
+        memory(&self.instance)
     }
 
     /// Writes the first owner key where only the owner reads it.
@@ -98,6 +98,21 @@ impl DataFolder {
         file.sync_all()?;
         Ok(path)
     }
+}
+
+fn instance(node: &str, about: &std::fs::Metadata) -> String {
+    format!("{node}-{:x}-{:x}", about.dev(), about.ino())
+}
+
+fn memory(instance: &str) -> PathBuf {
+    Path::new("/dev/shm").join(format!("marquetry-{instance}"))
+}
+
+/// Where the server on this data folder has files in memory; none where there is no such folder.
+pub(crate) fn memory_of(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let node = node_name(&path).ok()?;
+    Some(memory(&instance(&node, &path.metadata().ok()?)))
 }
 
 impl Drop for DataFolder {

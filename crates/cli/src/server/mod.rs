@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Role, SandboxMode, ServerConfig};
 use folder::DataFolder;
+pub(crate) use folder::memory_of;
 pub(crate) use serving::{sandbox_main, serve, start_for_demo};
 
 /// Live runs get this long to end when the server is stopped.
