@@ -25,11 +25,12 @@ impl Gate {
         let (is_open, connections) = (Arc::clone(&gate.is_open), Arc::clone(&gate.connections));
         std::thread::spawn(move || {
             for from in listener.incoming().map_while(Result::ok) {
+                let mut connections = connections.lock().unwrap();
                 if is_open.load(Ordering::SeqCst)
                     && let Ok(to) = TcpStream::connect(to)
                 {
                     let both = [&from, &to].map(|stream| stream.try_clone().unwrap());
-                    connections.lock().unwrap().extend(both);
+                    connections.extend(both);
                     pass(from.try_clone().unwrap(), to.try_clone().unwrap());
                     pass(to, from);
                 }

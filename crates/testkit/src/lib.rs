@@ -36,7 +36,7 @@ pub use inside::{BuildClaim, Inside, RunClaim};
 pub use random::{Random, seed_to_repeat};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
-pub use server::{Answer, ServerOptions, TestServer};
+pub use server::{Answer, MASTER_KEY, ServerOptions, TestServer};
 pub use skipped::skipped;
 pub use small_disk::SmallDisk;
 pub use story::Story;

@@ -15,7 +15,7 @@ use crate::left_over::Helpers;
 use crate::{Database, PostgresDatabase, SmallDisk, eventually};
 
 /// With PostgreSQL nothing makes one.
-const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
+pub const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
 
 /// The key that every test server knows.
 const KEY: &str = "mq_test_key_that_every_test_server_knows";
@@ -252,6 +252,16 @@ impl TestServer {
             Some(postgres) => postgres.rows().await,
             None => String::new(),
         }
+    }
+
+    /// The URL of its PostgreSQL.
+    pub fn database_url(&self) -> &str {
+        &self.postgres.as_ref().unwrap().url
+    }
+
+    /// Statements of a test.
+    pub async fn run_sql(&self, sql: &str) {
+        self.postgres.as_ref().unwrap().run(sql).await;
     }
 
     /// Its PostgreSQL does not answer from here on.

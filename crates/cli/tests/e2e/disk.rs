@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::options;
 
-/// Says more than a small disk takes, and ends when it is told to.
+/// Has much to say while there is no room for it, and ends meanwhile.
 const CODE: &str = r#"
-import os, sys, time
+import sys, time
 for n in range(300):
     print(f"part {n} " + "x" * 2000, file=sys.stderr, flush=True)
 time.sleep(2)

@@ -35,6 +35,7 @@ mod stops;
 mod storage;
 mod toolchains;
 mod tutorial;
+mod upgrade;
 mod upload;
 mod usage;
 mod walk;
