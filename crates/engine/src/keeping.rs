@@ -15,8 +15,7 @@ const AFTER: Duration = Duration::from_millis(20);
 const AFTER_EACH: Duration = Duration::from_millis(4);
 /// What is left of a standard output for the next server is at most this, in bytes.
 const NEEDED: u64 = 4 << 20;
-/// What is kept of a standard error until it is stored is at most this, in bytes. A log has less, but for what masks are in
-/// the place of.
+/// What is kept of a standard error until it is stored is at most this, in bytes.
 const UNSTORED: u64 = 64 << 20;
 
 /// What reading brought.

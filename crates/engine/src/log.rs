@@ -70,8 +70,10 @@ impl LogBuffer {
         let mut log = Self::after(limit, number, bytes);
         log.mask(secrets);
         let stored = u64::try_from(bytes).unwrap_or(0);
-        // Else more is stored than was known then.
-        if stored <= state.kept {
+        if stored > state.kept {
+            // More is stored than was known then, and nobody knows how it ends.
+            log.at_line_start = false;
+        } else {
             log.kept = state.kept;
             log.at_line_start = state.at_line_start;
             log.truncated = state.truncated;

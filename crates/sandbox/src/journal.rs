@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(next(&journal, &pipe, 0), b"one two");
         journal.settle().unwrap();
         assert_eq!(next(&journal, &pipe, 1), b" two");
-        // One that is tried again may have more.
+        // One that is made anew may have more.
         journal.part(2, 2).unwrap();
         journal.part(2, 1).unwrap();
         assert_eq!(next(&journal, &pipe, 1), b" two");

@@ -92,7 +92,7 @@ impl Output {
     }
 
     /// All that was read, but for so many of the last bytes, is in this part, which is going to be stored. Parts are
-    /// numbered from 1; one that is tried again may have more in it.
+    /// numbered from 1; one that a former server could not store is made anew under its number.
     ///
     /// # Errors
     /// What the system says.

@@ -44,7 +44,7 @@ impl LogOf {
 
 /// Adds chunks. The caller has just renewed its claims in the same transaction, so a node that
 /// comes back late writes nothing. A chunk takes the place of one with its number: a writer whom the database did
-/// not answer tries again, with what has come since, and cannot know that the first was stored.
+/// not answer tries again, at the end of a log with what has come since, and cannot know that the first was stored.
 pub async fn append(tx: &mut Tx, chunks: Vec<(LogOf, Chunk)>) -> Result<()> {
     const RUNS: &str = "INSERT INTO run_logs (run_id, number, bytes) VALUES ($1, $2, $3) \
         ON CONFLICT (run_id, number) DO UPDATE SET bytes = excluded.bytes";

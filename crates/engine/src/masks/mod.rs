@@ -51,9 +51,10 @@ impl Masks {
         })
     }
 
-    /// How many of the last bytes are not decided yet.
+    /// The last bytes, as far as they are not decided yet: what a mask stands for already is.
     pub(crate) fn held(&self) -> &[u8] {
-        &self.held
+        let decided = self.done.saturating_sub(self.before);
+        self.held.get(decided..).unwrap_or_default()
     }
 
     /// What can be kept of what has come up to now.

@@ -16,8 +16,8 @@ pub(super) const HEAD: usize = MARK.len() + size_of::<u32>();
 static DICTIONARY: &[u8] = include_bytes!("dictionary-1.txt");
 /// The quickest: what is left is hardly shorter with more work.
 const LEVEL: i32 = 1;
-/// No chunk is longer; a length that says so is damage.
-const LONGEST: usize = 256 << 20;
+/// No chunk is longer, because no log is; a length that says so is damage.
+const LONGEST: usize = 1 << 30;
 /// A text so short is not worth a look.
 const SHORT: usize = 64;
 
