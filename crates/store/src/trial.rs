@@ -66,17 +66,19 @@ impl TrialDatabase {
 
     /// Its URL for who reaches it by the socket in this folder ([`Address::socket_in`]).
     pub fn url_by(&self, folder: &Path) -> String {
-        let user = self.config.get_user().unwrap_or_default();
-        let mut who = escaped(user.as_bytes());
-        if let Some(password) = self.config.get_password() {
-            who.push(':');
-            who.push_str(&escaped(password));
+        let mut who = String::new();
+        if let Some(user) = self.config.get_user() {
+            who.push_str(&escaped(user.as_bytes()));
+            if let Some(password) = self.config.get_password() {
+                who.push(':');
+                who.push_str(&escaped(password));
+            }
+            who.push('@');
         }
         let folder = escaped(folder.as_os_str().as_encoded_bytes());
-        format!(
-            "postgres://{who}@{folder}:{PORT}/{}",
-            escaped(self.name.as_bytes())
-        )
+        let name = escaped(self.name.as_bytes());
+        // A server that is asked over TCP might want TLS, for which a socket has no name.
+        format!("postgres://{who}{folder}:{PORT}/{name}?sslmode=disable")
     }
 
     /// Ends all sessions in it, as a server that is restarted or fails over.
@@ -192,5 +194,15 @@ mod tests {
         assert_eq!(read.get_password(), Some(&b"p/w"[..]));
         assert_eq!(read.get_hosts(), [Host::Unix(folder.to_owned())]);
         assert_eq!(read.get_dbname(), Some("trial"));
+        assert_eq!(
+            read.get_ssl_mode(),
+            tokio_postgres::config::SslMode::Disable
+        );
+        let nobody = TrialDatabase {
+            config: "postgres:///x?host=/tmp".parse().unwrap(),
+            ..database
+        };
+        let read: Config = nobody.url_by(folder).parse().unwrap();
+        assert_eq!(read.get_user(), None);
     }
 }

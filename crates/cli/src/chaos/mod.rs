@@ -98,7 +98,8 @@ pub(crate) async fn run(
     let is_over = match &done {
         None => true,
         Some(Ok(report)) => report.is_good(),
-        Some(Err(_)) => false,
+        // Nobody has done anything yet.
+        Some(Err(_)) => !nodes.iter().all(Node::has_listened),
     };
     if is_over {
         trial.remove(to).await;
@@ -213,7 +214,10 @@ impl Trial<'_> {
                 gate,
             };
             // One after another: the first makes the tables.
-            nodes.push(Node::start(parts).await?);
+            nodes.push(Node::new(parts));
+            if let Some(node) = nodes.last_mut() {
+                node.launch().await?;
+            }
         }
         Ok(())
     }

@@ -46,8 +46,8 @@ pub(super) struct Parts {
 }
 
 impl Node {
-    /// One that listens.
-    pub(super) async fn start(parts: Parts) -> anyhow::Result<Self> {
+    /// One that is not started yet.
+    pub(super) fn new(parts: Parts) -> Self {
         let Parts {
             number,
             folder,
@@ -55,7 +55,7 @@ impl Node {
             environment,
             gate,
         } = parts;
-        let mut this = Self {
+        Self {
             number,
             folder,
             arguments,
@@ -64,9 +64,12 @@ impl Node {
             process: None,
             helpers: BTreeSet::new(),
             url: watch::Sender::default(),
-        };
-        this.launch().await?;
-        Ok(this)
+        }
+    }
+
+    /// Whether it has ever been started.
+    pub(super) fn has_listened(&self) -> bool {
+        !self.url.borrow().is_empty()
     }
 
     /// Where it listens now.
@@ -74,7 +77,8 @@ impl Node {
         self.url.subscribe()
     }
 
-    async fn launch(&mut self) -> anyhow::Result<()> {
+    /// Starts it, and waits until it listens.
+    pub(super) async fn launch(&mut self) -> anyhow::Result<()> {
         let log = self.folder.with_extension("log");
         let log = File::options().create(true).append(true).open(log)?;
         let environment: Vec<_> = self
@@ -129,9 +133,12 @@ impl Node {
         }
     }
 
-    /// The database may be away from it at that moment, as an operator's may be.
+    /// Another fault may keep it from its database server at that moment; from a file nothing does.
     async fn launch_again(&mut self) -> anyhow::Result<()> {
         for _ in 0..5 {
+            if self.gate.is_none() {
+                break;
+            }
             if self.launch().await.is_ok() {
                 return Ok(());
             }

@@ -17,13 +17,13 @@ use crate::printer::Printer;
         processes and no run more than one, that each run was given the state of the last one that succeeded and has \
         its own output and each line of its log once, that nobody waits for ever, and that no process or mount is left.\n\n\
         Without --database-url it is one node on SQLite. With it a database is made for the occasion on that server, \
-        which must be of this machine, and dropped in the end; others of the server are not touched. What must be there: \
+        which must be of this machine, and dropped in the end, unless a promise was broken; others of the server are not touched. What must be there: \
         bash, and the full sandbox (`marquetry doctor`).",
     after_long_help = "Examples:\n  \
         marquetry chaos\n  \
         marquetry chaos --seed 7 --plan                  which faults that seed has\n  \
         marquetry chaos --nodes 3 --database-url postgres://postgres@127.0.0.1/postgres\n\n\
-        Exit code 0 only when every promise was kept; 1 when one was broken, and then the nodes' data and logs are kept."
+        Exit code 0 only when every promise was kept; 1 when one was broken, and then the nodes' data, logs and database are kept."
 )]
 pub(crate) struct ChaosArgs {
     /// Chooses the faults, their order, nodes and lengths, and who is asked for what.
