@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::images::Images;
 use marquetry_outbound::{AddressPolicy, Resolver};
 
 /// Settings of one node's engine.
@@ -26,6 +27,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// `PATH` of code where the sandbox has no root of its own; inside one it is fixed.
     pub host_path: OsString,
+    /// In which image code of each base is built and run; none: in the process sandbox.
+    pub images: Images,
     /// Folders of toolchains besides the system's; programs are found in `bin` below them.
     pub toolchain_paths: Vec<PathBuf>,
     /// Whether processes can outlive the server: not where it is the first process of a container, with which all end.

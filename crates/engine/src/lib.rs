@@ -10,6 +10,7 @@ mod config;
 mod death;
 mod execute;
 mod heartbeat;
+mod images;
 mod inner;
 mod keeping;
 mod label;
@@ -43,6 +44,7 @@ use tokio_util::task::TaskTracker;
 
 pub use build::toolchain_links;
 pub use config::{BuildSettings, Config, Roles, RunSettings};
+pub use images::Images;
 use inner::Inner;
 pub use inner::Prepared;
 pub use neighbours::Neighbours;

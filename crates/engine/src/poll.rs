@@ -147,6 +147,7 @@ async fn spec(
     Ok(Spec {
         command: ["/bin/sh", "-c", SCRIPT].map(Into::into).to_vec(),
         environment,
+        image: None,
         working_dir: layout.source(),
         mounts: layout.mounts.clone(),
         limits: Limits {

@@ -377,6 +377,7 @@ mod tests {
         let sandbox = Sandbox::start(config).await.unwrap();
         let talks = "head -c 3000000 /dev/zero | tr '\\0' x >&2";
         let spec = Spec {
+            image: None,
             command: ["/bin/sh", "-c", talks].map(Into::into).to_vec(),
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
             working_dir: folder.path().to_owned(),

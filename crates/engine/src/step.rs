@@ -3,23 +3,29 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use marquetry_sandbox::{Access, HOME, Mount, TMP};
+use marquetry_sandbox::{Access, HOME, IMAGE_PATH, Mount, TMP};
 
 use marquetry_app::environment::FILES;
 use marquetry_manifest::Base;
 
 use crate::inner::Inner;
 use crate::scratch::Place;
-use crate::toolchain::{Places, SYSTEM_PATH, merge, run_variables, tools};
+use crate::toolchain::{
+    Places, SYSTEM_PATH, certificate_variables, certificates, merge, run_variables, tools,
+};
 
 /// Where code sees its release or checkout.
 const SOURCE: &str = "/integration";
+/// Where code in a container sees the machine's certificates.
+const CERTIFICATES: &str = "/etc/marquetry/certificates.pem";
 /// Where packages of a language's own managers land, in the manifest's folder.
 pub(crate) const RESULTS: &str = ".marquetry";
 
 /// The folders of one run or build: what the child sees where.
 pub(crate) struct Layout {
     pub(crate) mounts: Vec<Mount>,
+    /// The container's, where the code runs in one.
+    pub(crate) image: Option<String>,
     own_root: bool,
     /// `PATH` of the system.
     system: OsString,
@@ -32,10 +38,59 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The layout of a run in a place of the scratch; nothing is made.
-    pub(crate) fn of_run(inner: &Inner, place: &Place, source: PathBuf) -> Self {
+    pub(crate) fn of_run(
+        inner: &Inner,
+        place: &Place,
+        source: PathBuf,
+        image: Option<String>,
+    ) -> Self {
         let home = place.home();
         let tmp = place.tmp();
-        Self::put(inner, place.files(), source, Access::ReadOnly, [home, tmp])
+        let layout = Self::put(inner, place.files(), source, Access::ReadOnly, [home, tmp]);
+        match image {
+            Some(image) => layout.in_image(image),
+            None => layout,
+        }
+    }
+
+    /// The same in a container of an image: nothing of the machine's own programs is there.
+    pub(crate) fn in_image(&self, image: String) -> Self {
+        let folders = [HOME, TMP, CERTIFICATES];
+        let is_kept = |mount: &&Mount| {
+            folders
+                .iter()
+                .all(|folder| mount.target.as_os_str() != *folder)
+        };
+        let mut mounts: Vec<Mount> = self.mounts.iter().filter(is_kept).cloned().collect();
+        let certificates = certificates().and_then(|path| path.canonicalize().ok());
+        mounts.extend(certificates.map(|source| Mount {
+            source,
+            target: CERTIFICATES.into(),
+            access: Access::ReadOnly,
+        }));
+        Self {
+            mounts,
+            image: Some(image),
+            own_root: true,
+            system: IMAGE_PATH.into(),
+            toolchain_paths: Vec::new(),
+            source: self.source.clone(),
+            files: self.files.clone(),
+            home: self.home.clone(),
+            tmp: self.tmp.clone(),
+        }
+    }
+
+    /// Lets the user of a container read the platform's files, which lie in a folder that nobody else gets to.
+    pub(crate) fn open_files(&self) -> std::io::Result<()> {
+        if self.image.is_none() {
+            return Ok(());
+        }
+        set_mode(&self.files, 0o755)?;
+        for entry in std::fs::read_dir(&self.files)? {
+            set_mode(&entry?.path(), 0o644)?;
+        }
+        Ok(())
     }
 
     /// The layout of a build in a scratch folder of its own, which is made. `source` is the
@@ -82,6 +137,7 @@ impl Layout {
         }
         Self {
             mounts,
+            image: None,
             own_root,
             system: system_path(inner, own_root),
             toolchain_paths: inner.config.toolchain_paths.clone(),
@@ -139,6 +195,7 @@ impl Layout {
             results: &results,
             system: &self.system,
             own_root: self.own_root,
+            certificates: self.certificates(),
         };
         let tools = tools(&self.toolchain_paths, Some(base), &self.system);
         variables(&places, &tools)
@@ -152,7 +209,11 @@ impl Layout {
             return basic;
         };
         let own = self.with_toolchain(&base, folder, |places, tools| {
-            run_variables(&base, places, tools)
+            let mut own = run_variables(&base, places, tools);
+            if self.image.is_some() {
+                own.extend(certificate_variables(places));
+            }
+            own
         });
         merge(basic.into_iter().chain(own).collect())
     }
@@ -168,9 +229,45 @@ impl Layout {
         path
     }
 
+    /// Where the machine's certificates are seen, if it has them: in an image they are mounted, because companies have
+    /// authorities of their own.
+    fn certificates(&self) -> Option<&Path> {
+        let mounted = |mount: &Mount| mount.target.as_os_str() == CERTIFICATES;
+        match &self.image {
+            Some(_) => self
+                .mounts
+                .iter()
+                .any(mounted)
+                .then(|| Path::new(CERTIFICATES)),
+            None => certificates(),
+        }
+    }
+
+    /// The path under which the child sees a mount.
+    pub(crate) fn path_of<'a>(&self, mount: &'a Mount) -> &'a Path {
+        if self.own_root {
+            &mount.target
+        } else {
+            &mount.source
+        }
+    }
+
+    /// Where the child's programs are, for a sentence.
+    pub(crate) fn host_name(&self) -> String {
+        match &self.image {
+            Some(image) => format!("the image {image}"),
+            None => "this machine".to_owned(),
+        }
+    }
+
     fn seen(&self, inside: &str, host: impl FnOnce() -> PathBuf) -> PathBuf {
         if self.own_root { inside.into() } else { host() }
     }
+}
+
+fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 fn system_path(inner: &Inner, own_root: bool) -> OsString {

@@ -8,6 +8,7 @@
 mod api_key;
 mod build;
 mod bundle;
+mod chance;
 mod clock;
 mod decision;
 mod error;
@@ -33,6 +34,7 @@ mod words;
 pub use api_key::{ApiKey, Scope, ScopeSet};
 pub use build::{Build, BuildStatus, NewBuild};
 pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
+pub use chance::Chance;
 pub use clock::{Clock, SharedClock, SimClock, SystemClock};
 pub use decision::{DecisionKind, DecisionNote};
 pub use error::{Error, FieldError, Loc, Result};

@@ -165,6 +165,7 @@ async fn bare(words: &'static [&'static str]) {
 fn sandboxed(sandbox: &Sandbox, network: Network) -> impl Future<Output = ()> + Send + 'static {
     let sandbox = sandbox.clone();
     let spec = Spec {
+        image: None,
         command: vec![OsString::from(PROGRAM)],
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         working_dir: PathBuf::from("/"),

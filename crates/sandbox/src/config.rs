@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::containers::Containers;
+
 /// How strictly children are confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -33,6 +35,8 @@ pub struct Config {
     /// Do without namespaces even where they work, in [`Mode::Degraded`] only: to see how
     /// integrations fare on a host that forbids them.
     pub without_namespaces: bool,
+    /// What runs children that have an image ([`crate::Spec::image`]).
+    pub containers: Option<Containers>,
     /// Existing folder of the server's own; used as a mount point in the spawner's namespace only.
     pub scratch_dir: PathBuf,
 }
@@ -48,6 +52,7 @@ impl Config {
             toolchain_paths: Vec::new(),
             hidden_paths: Vec::new(),
             without_namespaces: false,
+            containers: None,
             scratch_dir: scratch_dir.into(),
         }
     }

@@ -57,6 +57,26 @@ pub enum Error {
         /// Which part.
         what: &'static str,
     },
+    /// The container engine cannot be used.
+    #[error("the container engine {program:?} cannot be used: {reason}")]
+    Engine {
+        /// Its program.
+        program: std::ffi::OsString,
+        /// What it said, or the system.
+        reason: String,
+    },
+    /// An image is asked for and there is no engine.
+    #[error("there is no container engine to run the image {image}")]
+    NoEngine {
+        /// The image.
+        image: String,
+    },
+    /// A mount's path cannot be told to a container engine.
+    #[error("{} has a colon in its name: no container engine can mount it", path.display())]
+    MountName {
+        /// The host path.
+        path: PathBuf,
+    },
     /// A mount's source cannot be opened.
     #[error("cannot mount {}", source_path.display())]
     Mount {

@@ -25,6 +25,7 @@ mod cgroup;
 mod channel;
 mod child;
 mod config;
+mod containers;
 mod detect;
 mod direct;
 mod disk_watch;
@@ -45,6 +46,7 @@ mod wire;
 
 pub use child::{Child, EgressSockets};
 pub use config::{Config, Mode};
+pub use containers::{Containers, Kind, Pull, ask_version};
 pub use detect::detect;
 pub use error::Error;
 pub use inner::helper_main;
@@ -53,6 +55,6 @@ pub use output::Output;
 pub use report::{Part, PartName, Report};
 pub use sandbox::Sandbox;
 pub use spec::{
-    Access, Cause, Ended, HOME, Limits, Mount, Network, Spec, Status, TMP, USER, Usage,
+    Access, Cause, Ended, HOME, IMAGE_PATH, Limits, Mount, Network, Spec, Status, TMP, USER, Usage,
 };
 pub use taking::TakenBack;

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -36,6 +38,19 @@ impl Output {
         // A user who has many pipes may get no larger one.
         let _ = fcntl_setpipe_size(&stdout.1, STDOUT);
         Ok([stdout, Self::pipe()?])
+    }
+
+    /// The same by named pipes that are there: what opens them for writing writes to us.
+    pub(crate) fn named(stdout: &Path, stderr: &Path) -> io::Result<[(Self, OwnedFd); 2]> {
+        let open = |path: &Path| {
+            let ours = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let reader = rustix::fs::open(path, ours, Mode::empty())?;
+            let writer = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+            Ok::<_, io::Error>((Self::of(reader)?, writer))
+        };
+        let stdout = open(stdout)?;
+        let _ = fcntl_setpipe_size(&stdout.1, STDOUT);
+        Ok([stdout, open(stderr)?])
     }
 
     fn pipe() -> io::Result<(Self, OwnedFd)> {

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustix::mount::OpenTreeFlags;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
 use crate::channel;
 use crate::child::Child;
 use crate::config::{Config, Mode};
+use crate::containers::{Engines, Watched};
 use crate::detect;
 use crate::direct;
 use crate::disk_watch::DiskWatch;
@@ -36,6 +38,9 @@ struct Inner {
     config: Config,
     report: Report,
     way: Way,
+    /// For children that have an image.
+    engines: Option<Arc<Engines>>,
+    slots: Slots,
 }
 
 /// How children are started.
@@ -46,6 +51,43 @@ enum Way {
 }
 
 impl Inner {
+    /// Starts a child in a container.
+    async fn contain(&self, image: &str, spec: &Spec) -> Result<Child, Error> {
+        let Some(engines) = &self.engines else {
+            return Err(Error::NoEngine {
+                image: image.to_owned(),
+            });
+        };
+        let slot = self.slots.take().ok_or(Error::TooMany)?;
+        let begun = engines.begin(image, spec, body(spec, false), slot.number);
+        let begun = begun.await?;
+        let about = About {
+            slot: slot.number,
+            wants_egress: matches!(spec.network, Network::Relayed { .. }),
+            container: begun.name.clone(),
+            ..About::default()
+        };
+        let control = watched::watch(begun.control).map_err(Error::system("watch a socket"))?;
+        let (asks, ask_receiver) = mpsc::unbounded_channel();
+        let (ended_sender, ended) = watch::channel(None);
+        let supervised = Supervised {
+            groups: None,
+            group: None,
+            _slot: Some(slot),
+            disk: DiskWatch::new(&spec.mounts),
+            container: Some(Watched {
+                engines: Arc::clone(engines),
+                name: begun.name,
+            }),
+            asks: ask_receiver,
+            ended: ended_sender,
+        };
+        let stands = stand(supervised, control, about).await;
+        let Stands { egress, handles } = stands.inspect_err(|_| engines.has_failed(image))?;
+        let child = Child::new(begun.stdout, begun.stderr, egress, asks, ended);
+        Ok(child.with(handles))
+    }
+
     fn confined(&self) -> Option<&Confined> {
         match &self.way {
             Way::Direct(_) => None,
@@ -57,7 +99,6 @@ impl Inner {
 struct Confined {
     setup: Setup,
     groups: Option<Arc<Groups>>,
-    slots: Slots,
     link: RwLock<Option<Arc<Link>>>,
     /// Held while a spawner is started in place of one that has gone.
     restart: tokio::sync::Mutex<()>,
@@ -75,12 +116,19 @@ impl Sandbox {
     /// spawner.
     pub async fn start(config: Config) -> Result<Self, Error> {
         check_instance(&config.instance)?;
+        let engines = match &config.containers {
+            Some(containers) => Some(Arc::new(Engines::start(&config, containers).await?)),
+            None => None,
+        };
+        let slots = Slots::default();
         if config.mode == Mode::Off {
             keep::end_all(&config.scratch_dir).await;
             return Ok(Self(Arc::new(Inner {
                 config,
                 report: Report { parts: Vec::new() },
                 way: Way::Direct(starts()),
+                engines,
+                slots,
             })));
         }
         let groups = Groups::find(Path::new("/proc/self"), &config.instance);
@@ -94,8 +142,8 @@ impl Sandbox {
         let former = keep::take(&config.scratch_dir).await;
         let locks = taking::locks(groups.as_deref())?;
         let keepers = Keepers::new(locks, former.as_ref()).await;
-        let slots = Slots::default();
-        let taken_back = Box::pin(taking::take_back(former, groups.as_ref(), &slots)).await;
+        let taken_back = taking::take_back(former, groups.as_ref(), &slots, engines.as_ref());
+        let taken_back = Box::pin(taken_back).await;
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
             namespaces: report.has_namespaces() && !leave_out,
@@ -109,7 +157,6 @@ impl Sandbox {
         let confined = Confined {
             setup,
             groups,
-            slots,
             link: RwLock::new(Some(Arc::new(link))),
             restart: tokio::sync::Mutex::new(()),
             keepers,
@@ -120,6 +167,8 @@ impl Sandbox {
             config,
             report,
             way: Way::Confined(Box::new(confined)),
+            engines,
+            slots,
         })))
     }
 
@@ -158,13 +207,21 @@ impl Sandbox {
     /// child ends with 127 or 126 and says so on its standard error (not so in mode off).
     pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
         check(&spec)?;
+        if let Some(image) = spec.image.clone() {
+            return self.0.contain(&image, &spec).await;
+        }
         match &self.0.way {
             Way::Direct(starts) => {
                 let _turn = starts.acquire().await;
                 direct::spawn(&spec)
             }
-            Way::Confined(confined) => confined.spawn(&self.0.config, spec).await,
+            Way::Confined(confined) => confined.spawn(&self.0, spec).await,
         }
+    }
+
+    /// Whether there is an engine for children that have an image.
+    pub fn has_containers(&self) -> bool {
+        self.0.engines.is_some()
     }
 
     /// Whether children can outlive this server: not without a sandbox.
@@ -263,11 +320,12 @@ impl Drop for Confined {
 }
 
 impl Confined {
-    async fn spawn(&self, config: &Config, mut spec: Spec) -> Result<Child, Error> {
+    async fn spawn(&self, inner: &Inner, mut spec: Spec) -> Result<Child, Error> {
+        let config = &inner.config;
         if self.setup.namespaces && spec.network == Network::Host {
             spec.mounts.extend(host_resolver());
         }
-        let slot = self.slots.take().ok_or(Error::TooMany)?;
+        let slot = inner.slots.take().ok_or(Error::TooMany)?;
         let group = match &self.groups {
             Some(groups) => Some(groups.take(&spec.limits)?),
             None => None,
@@ -287,7 +345,6 @@ impl Confined {
         self.send(config, request).await?;
         let (asks, ask_receiver) = mpsc::unbounded_channel();
         let (ended_sender, ended) = watch::channel(None);
-        let (ready, stands) = oneshot::channel();
         let about = About {
             slot: slot.number,
             wants_egress,
@@ -298,15 +355,11 @@ impl Confined {
             group,
             _slot: Some(slot),
             disk,
+            container: None,
             asks: ask_receiver,
             ended: ended_sender,
         };
-        tokio::spawn(supervise::run(supervised, control, about, ready));
-        let Stands { egress, handles } = stands.await.unwrap_or_else(|_| {
-            Err(Error::SpawnerGone {
-                source: std::io::ErrorKind::UnexpectedEof.into(),
-            })
-        })?;
+        let Stands { egress, handles } = stand(supervised, control, about).await?;
         Ok(Child::new(stdout, stderr, egress, asks, ended).with(handles))
     }
 
@@ -343,6 +396,21 @@ impl Confined {
             .filter(|link| gone.is_none_or(|gone| !Arc::ptr_eq(link, gone)))
             .cloned()
     }
+}
+
+/// Follows a child from now on; answers when it stands.
+async fn stand(
+    supervised: Supervised,
+    control: AsyncFd<OwnedFd>,
+    about: About,
+) -> Result<Stands, Error> {
+    let (ready, stands) = oneshot::channel();
+    tokio::spawn(supervise::run(supervised, control, about, ready));
+    stands.await.unwrap_or_else(|_| {
+        Err(Error::SpawnerGone {
+            source: std::io::ErrorKind::UnexpectedEof.into(),
+        })
+    })
 }
 
 /// A request before it is sent.

@@ -13,9 +13,18 @@ pub const TMP: &str = "/tmp";
 /// Name of the user (uid and gid 1000) that the child runs as inside its own root.
 pub const USER: &str = "integration";
 
+/// Stands in a child's `PATH` for the folders that its image has in its own.
+pub const IMAGE_PATH: &str = "/.image-path";
+
 /// One child process to start.
 #[derive(Debug, Clone)]
 pub struct Spec {
+    /// Image of the container that it runs in, for the engine of [`crate::Config::containers`]; without one it runs in
+    /// the process sandbox. An image needs `/bin/sh` and `cat`.
+    ///
+    /// In a container, sources of read-only mounts must be readable by everybody where the server is root, and the
+    /// image's own variables are there too.
+    pub image: Option<String>,
     /// Program and its arguments. The program is an absolute path, or a name that is looked up in
     /// the `PATH` of `environment`.
     pub command: Vec<OsString>,
@@ -67,7 +76,7 @@ pub struct Limits {
     pub processes: u32,
     /// Open file descriptors of each process.
     pub open_files: u32,
-    /// Bytes in the home folder, `/tmp` and `/dev/shm` together (own root only).
+    /// Bytes in the home folder, `/tmp` and `/dev/shm` together (own root only); in a container, in each of them.
     pub disk_bytes: u64,
 }
 
@@ -103,7 +112,7 @@ pub struct Ended {
 pub enum Status {
     /// It exited with this code. 126 and 127 also mean that it could not be started.
     Exited(i32),
-    /// It was ended by this signal.
+    /// It was ended by this signal; in a container that is 128 and its number as an exit code.
     Signalled(i32),
 }
 
@@ -131,6 +140,7 @@ pub enum Cause {
 pub struct Usage {
     /// Processor time in user and system mode, in milliseconds.
     pub cpu_ms: u64,
-    /// Largest resident set of any single process, in bytes.
+    /// Largest resident set of any single process, in bytes; in a container, of all together, with what they wrote
+    /// to memory file systems.
     pub max_rss_bytes: u64,
 }

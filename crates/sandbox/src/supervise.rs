@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::cgroup::{Group, Groups};
 use crate::channel::{self, Received};
 use crate::child::{Ask, EgressSockets, lost};
+use crate::containers::Watched;
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
 use crate::keep::{About, Handles};
@@ -24,6 +25,9 @@ use crate::wire::{Notice, Order};
 /// How long PID 1 may take to end everything before it is killed itself.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 
+/// The same of a conductor, whose engine takes its time and has others to serve.
+const CONDUCTOR_GRACE: Duration = Duration::from_mins(1);
+
 /// How long a PID 1 may take to hand over its sockets once more.
 const INTRODUCTION: Duration = Duration::from_secs(2);
 
@@ -34,6 +38,8 @@ pub(crate) struct Supervised {
     /// Held, not read; none of a child that had ended before it was taken back.
     pub(crate) _slot: Option<Slot>,
     pub(crate) disk: DiskWatch,
+    /// The container, for whose conductor we look.
+    pub(crate) container: Option<Watched>,
     pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
 }
@@ -82,8 +88,10 @@ pub(crate) async fn run(
     let Some(Ok(pidfd)) = pidfd else {
         let reason = told
             .failed
+            .take()
             .unwrap_or_else(|| "the spawner gave no answer".to_owned());
         drop(child.group.take());
+        clear_away(&child, &told).await;
         let _ = ready.send(Err(Error::Setup { reason }));
         return;
     };
@@ -131,6 +139,7 @@ async fn to_the_end(mut child: Supervised, handles: &Handles, mut told: Told) {
     let Stop::Ended(stopped) = follow(&mut child, handles, &mut told).await else {
         return;
     };
+    clear_away(&child, &told).await;
     let ended = conclude(&child, told, stopped);
     if let (Some(groups), Some(group)) = (&child.groups, child.group.take()) {
         groups.give_back(group);
@@ -139,6 +148,16 @@ async fn to_the_end(mut child: Supervised, handles: &Handles, mut told: Told) {
     // Its number is free before anybody knows.
     drop(child);
     told.send_replace(Some(ended));
+}
+
+/// Removes the container of a conductor that ended without a word.
+async fn clear_away(child: &Supervised, told: &Told) {
+    if let Some(container) = &child.container
+        && told.ended.is_none()
+        && told.failed.is_none()
+    {
+        container.engines.remove(&container.name).await;
+    }
 }
 
 /// Why nobody follows a child any more.
@@ -180,7 +199,12 @@ async fn follow(child: &mut Supervised, handles: &Handles, told: &mut Told) -> S
         };
         if order == Order::Kill {
             stopped.get_or_insert(Cause::Killed);
-            deadline = Some(tokio::time::Instant::now() + KILL_GRACE);
+            let grace = if child.container.is_some() {
+                CONDUCTOR_GRACE
+            } else {
+                KILL_GRACE
+            };
+            deadline = Some(tokio::time::Instant::now() + grace);
         }
         // A PID 1 that does not listen any more is about to go.
         let _ = link::send(control, &order.encode(), &[]).await;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cgroup::{Group, Groups};
 use crate::child::Child;
+use crate::containers::{Engines, Watched};
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
 use crate::inner::read_memory;
@@ -44,6 +45,7 @@ pub(crate) async fn take_back(
     former: Option<Taken>,
     groups: Option<&Arc<Groups>>,
     slots: &Slots,
+    engines: Option<&Arc<Engines>>,
 ) -> Vec<TakenBack> {
     let mut read = Vec::new();
     let mut link = None;
@@ -79,7 +81,7 @@ pub(crate) async fn take_back(
             continue;
         };
         let has_ended = at_once(&pidfd, PollFlags::IN).is_ok_and(|found| !found.is_empty());
-        match resume(entry, about, groups, slots, has_ended).await {
+        match resume(entry, about, groups, slots, engines, has_ended).await {
             Ok(child) => taken.push(TakenBack {
                 label,
                 child,
@@ -110,6 +112,7 @@ async fn resume(
     about: About,
     groups: Option<&Arc<Groups>>,
     slots: &Slots,
+    engines: Option<&Arc<Engines>>,
     has_ended: bool,
 ) -> Result<Child, Error> {
     let slot = match slots.take_back(about.slot) {
@@ -129,6 +132,11 @@ async fn resume(
     let outputs = output(entry.stdout)
         .and_then(|stdout| Ok((stdout, output(entry.stderr)?)))
         .map_err(Error::system("watch a pipe"))?;
+    let name = Some(about.container.clone()).filter(|name| !name.is_empty());
+    let container = engines.zip(name).map(|(engines, name)| Watched {
+        engines: Arc::clone(engines),
+        name,
+    });
     let handles = Arc::new(Handles {
         control,
         pidfd,
@@ -142,6 +150,7 @@ async fn resume(
         group,
         _slot: slot,
         disk: DiskWatch::new(&[]),
+        container,
         asks: ask_receiver,
         ended: ended_sender,
     };

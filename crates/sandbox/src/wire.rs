@@ -1,6 +1,8 @@
 //! The form in which requests reach the spawner and reports come back. Both ends are always the
 //! same binary, so there is no versioning.
 
+pub(crate) mod container;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -59,6 +61,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn os(&mut self) -> Result<OsString, Truncated> {
         Ok(OsString::from_vec(self.bytes()?.to_vec()))
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Truncated> {
+        Ok(String::from_utf8_lossy(self.bytes()?).into_owned())
     }
 
     pub(crate) fn path(&mut self) -> Result<PathBuf, Truncated> {
@@ -340,7 +346,7 @@ impl Notice {
         match from.u64()? {
             0 => Ok(Self::Started),
             1 => Ok(Self::Network { tcp: from.count()? }),
-            2 => Ok(Self::Failed(text(&mut from)?)),
+            2 => Ok(Self::Failed(from.text()?)),
             3 => decode_ended(&mut from).map(Self::Ended),
             4 => Ok(Self::Prepared {
                 privileged: from.u64()? != 0,
@@ -393,15 +399,11 @@ fn decode_ended(from: &mut Reader<'_>) -> Result<Ended, Truncated> {
     })
 }
 
-fn text(from: &mut Reader<'_>) -> Result<String, Truncated> {
-    Ok(String::from_utf8_lossy(from.bytes()?).into_owned())
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn body() -> Body {
+    pub(crate) fn body() -> Body {
         Body {
             lease_ms: 1,
             memory_bytes: 2,

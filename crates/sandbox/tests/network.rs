@@ -8,8 +8,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
-use common::{command, finish, start};
-use marquetry_sandbox::{Child, EgressSockets, Mode, Network, Spec, Status};
+use common::{Way, command, finish, start};
+use marquetry_sandbox::{Child, EgressSockets, Network, Spec, Status};
+
+in_each_way!(
+    without_a_network_there_is_only_its_own_loopback,
+    connections_arrive_with_their_destination,
+    other_ports_are_refused,
+    name_questions_arrive_and_are_answered,
+    the_hosts_network_is_there_when_asked_for,
+);
 
 fn python(text: &str, network: Network) -> Spec {
     let mut spec = command(&["/usr/bin/python3", "-c", text]);
@@ -29,11 +37,7 @@ async fn relayed_child(
     text: &str,
     ports: &[u16],
 ) -> (Child, EgressSockets) {
-    let mut child = fixture
-        .sandbox
-        .spawn(python(text, relayed(ports)))
-        .await
-        .unwrap();
+    let mut child = fixture.spawn(python(text, relayed(ports))).await.unwrap();
     let egress = child.egress.take().expect("a relayed child has sockets");
     (child, egress)
 }
@@ -73,9 +77,8 @@ def ask(host, port):
         print(c.recv(100).decode())
 ";
 
-#[tokio::test]
-async fn without_a_network_there_is_only_its_own_loopback() {
-    let fixture = start(Mode::Full, "none").await;
+async fn without_a_network_there_is_only_its_own_loopback(way: Way) {
+    let fixture = start(way, "none").await;
     let host = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = host.local_addr().unwrap().port();
     let text = format!(
@@ -92,9 +95,8 @@ print('own')
     assert_eq!(outcome.stdout, "own\n", "{}", outcome.stderr);
 }
 
-#[tokio::test]
-async fn connections_arrive_with_their_destination() {
-    let fixture = start(Mode::Full, "relay").await;
+async fn connections_arrive_with_their_destination(way: Way) {
+    let fixture = start(way, "relay").await;
     let destinations = [
         ("93.184.216.34", 443, "93.184.216.34:443"),
         ("2606:2800:220:1::1", 80, "[2606:2800:220:1::1]:80"),
@@ -112,9 +114,8 @@ async fn connections_arrive_with_their_destination() {
     }
 }
 
-#[tokio::test]
-async fn other_ports_are_refused() {
-    let fixture = start(Mode::Full, "ports").await;
+async fn other_ports_are_refused(way: Way) {
+    let fixture = start(way, "ports").await;
     let text = format!(
         "{CONNECT}
 try: ask('93.184.216.34', 22)
@@ -129,9 +130,8 @@ print('own')
     assert_eq!(outcome.stdout, "refused\nown\n", "{}", outcome.stderr);
 }
 
-#[tokio::test]
-async fn name_questions_arrive_and_are_answered() {
-    let fixture = start(Mode::Full, "names").await;
+async fn name_questions_arrive_and_are_answered(way: Way) {
+    let fixture = start(way, "names").await;
     let text = "
 import socket
 for family, host in [(socket.AF_INET, '192.0.2.53'), (socket.AF_INET6, '2001:db8::53')]:
@@ -210,19 +210,14 @@ fn answer_once(socket: &UdpSocket) {
     }
 }
 
-#[tokio::test]
-async fn the_hosts_network_is_there_when_asked_for() {
-    let fixture = start(Mode::Full, "host").await;
+async fn the_hosts_network_is_there_when_asked_for(way: Way) {
+    let fixture = start(way, "host").await;
     let host = TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).unwrap();
     let port = host.local_addr().unwrap().port();
     let text = format!(
         "{CONNECT}\nask('127.0.0.1', {port})\nprint(open('/etc/resolv.conf').read(), end='')"
     );
-    let child = fixture
-        .sandbox
-        .spawn(python(&text, Network::Host))
-        .await
-        .unwrap();
+    let child = fixture.spawn(python(&text, Network::Host)).await.unwrap();
     assert!(child.egress.is_none());
     serve_once(host).await;
     let outcome = finish(child).await;

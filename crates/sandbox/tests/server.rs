@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Outcome, command, finish, script};
+use common::{Outcome, Way, by, command, confined, containers, finish, script, ways};
 use marquetry_sandbox::{Access, Cause, Config, Mode, Mount, Network, Sandbox, Spec, Status};
 use tokio::io::AsyncReadExt as _;
 
 const ROLE: &str = "MARQUETRY_TEST_ROLE";
+const WAY: &str = "MARQUETRY_TEST_WAY";
 const NOBODY: u32 = 65534;
 
 fn main() {
@@ -39,7 +40,7 @@ fn main() {
 
 type Case = (&'static str, fn(&tokio::runtime::Runtime));
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 13] = [
     ("a_lease_that_passes_ends_the_child", |runtime| {
         runtime.block_on(a_lease_that_passes_ends_the_child());
     }),
@@ -49,15 +50,32 @@ const CASES: [Case; 9] = [
     ("a_killed_server_leaves_nothing", |_| {
         a_killed_server_leaves_nothing();
     }),
+    ("a_killed_server_leaves_no_container", |runtime| {
+        runtime.block_on(a_killed_server_leaves_no_container());
+    }),
+    ("a_killed_conductor_leaves_no_container", |runtime| {
+        runtime.block_on(a_killed_conductor_leaves_no_container());
+    }),
     ("a_frozen_server_loses_its_children", |_| {
-        a_frozen_server_loses_its_children_when_their_lease_passes();
+        for way in confined() {
+            a_frozen_server_loses_its_children_when_their_lease_passes(way);
+        }
     }),
     ("a_kept_child_outlives_a_killed_server", |runtime| {
-        runtime.block_on(a_kept_child_outlives_its_server("killed"));
+        runtime.block_on(a_kept_child_outlives_its_server("killed", Way::Full));
     }),
     ("a_kept_child_that_is_left_outlives_its_server", |runtime| {
-        runtime.block_on(a_kept_child_outlives_its_server("left"));
+        runtime.block_on(a_kept_child_outlives_its_server("left", Way::Full));
     }),
+    ("a_kept_container_outlives_a_killed_server", |runtime| {
+        runtime.block_on(a_kept_child_outlives_its_server("killed", Way::Container));
+    }),
+    (
+        "a_kept_container_that_is_left_outlives_its_server",
+        |runtime| {
+            runtime.block_on(a_kept_child_outlives_its_server("left", Way::Container));
+        },
+    ),
     ("full_as_another_user", |_| as_another_user("unprivileged")),
     ("degraded", |runtime| runtime.block_on(degraded())),
     ("degraded_as_another_user", |_| as_another_user("degraded")),
@@ -90,10 +108,10 @@ fn as_a_test_binary(runtime: &tokio::runtime::Runtime) {
 }
 
 /// A sandbox in a folder.
-async fn start(mode: Mode, folder: &Path, name: &str) -> Sandbox {
+async fn start(way: Way, folder: &Path, name: &str) -> Sandbox {
     let scratch = folder.join("scratch");
     std::fs::create_dir_all(&scratch).unwrap();
-    let config: Config = common::config(mode, name, scratch);
+    let config: Config = common::config(way, name, scratch);
     Sandbox::start(config).await.unwrap()
 }
 
@@ -106,14 +124,14 @@ async fn run(sandbox: &Sandbox, spec: Spec) -> Outcome {
 
 async fn a_lease_that_passes_ends_the_child() {
     let folder = tempfile::tempdir().unwrap();
-    for mode in [Mode::Off, Mode::Full] {
-        let sandbox = start(mode, folder.path(), "lease").await;
+    for way in ways() {
+        let sandbox = start(way, folder.path(), "lease").await;
         let mut spec = script("trap '' TERM; setsid sleep 3601 & sleep 3601");
         spec.lease = Duration::from_millis(300);
         let started = Instant::now();
-        let mut child = sandbox.spawn(spec).await.unwrap();
+        let mut child = sandbox.spawn(by(way, spec)).await.unwrap();
         let ended = child.wait().await;
-        assert_eq!(ended.cause, Cause::LeaseEnded, "{mode:?}");
+        assert_eq!(ended.cause, Cause::LeaseEnded, "{way:?}");
         assert_eq!(ended.status, Status::Signalled(9));
         assert!(started.elapsed() >= Duration::from_millis(300));
         assert!(started.elapsed() < Duration::from_secs(5));
@@ -123,14 +141,14 @@ async fn a_lease_that_passes_ends_the_child() {
 
 async fn a_lease_that_is_extended_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    for mode in [Mode::Off, Mode::Full] {
-        let sandbox = start(mode, folder.path(), "extend").await;
+    for way in ways() {
+        let sandbox = start(way, folder.path(), "extend").await;
         let mut spec = script("sleep 1; echo done");
         spec.lease = Duration::from_millis(500);
-        let child = sandbox.spawn(spec).await.unwrap();
+        let child = sandbox.spawn(by(way, spec)).await.unwrap();
         child.extend_lease(Duration::from_mins(1)).await;
         let outcome = finish(child).await;
-        assert_eq!(outcome.stdout, "done\n", "{mode:?} {:?}", outcome.ended);
+        assert_eq!(outcome.stdout, "done\n", "{way:?} {:?}", outcome.ended);
         sandbox.shutdown().await;
     }
 }
@@ -139,15 +157,18 @@ async fn a_lease_that_is_extended_does_not() {
 async fn serve() {
     let folder = PathBuf::from(std::env::var_os("MARQUETRY_TEST_FOLDER").unwrap());
     let word = std::env::var("MARQUETRY_TEST_WORD").unwrap();
-    let sandbox = start(Mode::Full, &folder, "server").await;
+    let sandbox = start(role_way(), &folder, "server").await;
     let mut children = Vec::new();
     for _ in 0..3 {
         let mut spec = script(&format!("setsid sleep {word} & echo up; sleep {word}"));
         spec.lease = Duration::from_secs(2);
         spec.network = Network::Relayed { ports: vec![443] };
-        let mut child = sandbox.spawn(spec).await.unwrap();
+        let mut child = sandbox.spawn(by(role_way(), spec)).await.unwrap();
         child.stdout.read_exact(&mut [0; 3]).await.unwrap();
         children.push(child);
+        for child in &children {
+            child.extend_lease(Duration::from_secs(2)).await;
+        }
     }
     println!("{}", std::process::id());
     loop {
@@ -158,17 +179,26 @@ async fn serve() {
     }
 }
 
+/// The way of a role that is played in a process of its own.
+fn role_way() -> Way {
+    if std::env::var_os(WAY).is_some_and(|way| way == "container") {
+        Way::Container
+    } else {
+        Way::Full
+    }
+}
+
 struct Server {
     process: std::process::Child,
     word: String,
     folder: tempfile::TempDir,
 }
 
-fn start_server(index: u32) -> Server {
+fn start_server(index: u32, way: Way) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let word = format!("{}.{}", 5000 + index, std::process::id());
     let server = Server {
-        process: play("server", folder.path(), &word),
+        process: play("server", way, folder.path(), &word),
         word,
         folder,
     };
@@ -177,9 +207,17 @@ fn start_server(index: u32) -> Server {
 }
 
 /// A process of its own in a role, when it is up.
-fn play(role: &str, folder: &Path, word: &str) -> std::process::Child {
+fn play(role: &str, way: Way, folder: &Path, word: &str) -> std::process::Child {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .env(ROLE, role)
+        .env(
+            WAY,
+            if way == Way::Container {
+                "container"
+            } else {
+                "full"
+            },
+        )
         .env("MARQUETRY_TEST_FOLDER", folder)
         .env("MARQUETRY_TEST_WORD", word)
         .stdout(Stdio::piped())
@@ -232,7 +270,7 @@ fn signal(signal: &str, process: u32) {
 }
 
 fn a_killed_server_leaves_nothing() {
-    let mut server = start_server(1);
+    let mut server = start_server(1, Way::Full);
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
     let id = server.process.id();
     server.process.kill().unwrap();
@@ -242,7 +280,7 @@ fn a_killed_server_leaves_nothing() {
     // Its control groups are removed by the next server, whatever its name, and no others.
     let name = format!("marquetry-test-server-{id}");
     assert!(groups(&name) > 0);
-    let other = start_server(2);
+    let other = start_server(2, Way::Full);
     assert_eq!(groups(&name), 0);
     let mut config = Config::new(
         Mode::Full,
@@ -263,6 +301,101 @@ fn a_killed_server_leaves_nothing() {
     other.process.kill().unwrap();
     other.process.wait().unwrap();
     wait_until("all processes are gone", || count(&other.word) == 0);
+}
+
+/// The names of all containers of the test's engine whose name has this word.
+fn containers_named(word: &str) -> Vec<String> {
+    let engine = containers().unwrap();
+    let listed = Command::new(engine.program)
+        .args(["ps", "--all", "--format", "{{.Names}}"])
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let names = String::from_utf8(listed.stdout).unwrap();
+    let names = names.lines().filter(|name| name.contains(word));
+    names.map(str::to_owned).collect()
+}
+
+/// Whether the sandbox has a folder for any container.
+fn has_folders(scratch: &Path) -> bool {
+    let folders = std::fs::read_dir(scratch.join("containers"));
+    folders.is_ok_and(|mut folders| folders.next().is_some())
+}
+
+async fn a_killed_server_leaves_no_container() {
+    if containers().is_none() {
+        return;
+    }
+    let mut server = start_server(4, Way::Container);
+    let scratch = server.folder.path().join("scratch");
+    let name = format!("test-server-{}", server.process.id());
+    assert_eq!(containers_named(&name).len(), 3);
+    // By themselves, when nobody is there any more.
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    wait_until("all processes are gone", || count(&server.word) == 0);
+    wait_until("all folders are gone", || !has_folders(&scratch));
+    assert_eq!(containers_named(&name), [""; 0]);
+
+    // The power fails: the conductors are gone too, and the next server of this name removes what is left.
+    let mut server = start_server(5, Way::Container);
+    let scratch = server.folder.path().join("scratch");
+    let name = format!("test-server-{}", server.process.id());
+    for conductor in conductors(&scratch) {
+        signal("-KILL", conductor);
+    }
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    assert_eq!(containers_named(&name).len(), 3);
+    let mut config = common::config(Way::Container, "server", scratch.clone());
+    config.instance = name.clone();
+    let sandbox = Sandbox::start(config).await.unwrap();
+    assert_eq!(containers_named(&name), [""; 0]);
+    assert!(!has_folders(&scratch));
+    assert_eq!(count(&server.word), 0);
+    sandbox.shutdown().await;
+}
+
+/// The processes that hold a container's folder of this sandbox.
+fn conductors(scratch: &Path) -> Vec<u32> {
+    let holds = |process: &Path| {
+        let files = std::fs::read_dir(process.join("fd"));
+        let mut files = files.into_iter().flatten().flatten();
+        files.any(|file| {
+            std::fs::read_link(file.path())
+                .is_ok_and(|to| to.starts_with(scratch) && to.ends_with("lock"))
+        })
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbered = all.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse::<u32>().ok()?;
+        holds(&entry.path()).then_some(number)
+    });
+    numbered.collect()
+}
+
+async fn a_killed_conductor_leaves_no_container() {
+    if containers().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = start(Way::Container, folder.path(), "conductor").await;
+    let word = format!("5006.{}", std::process::id());
+    let spec = script(&format!("echo up; sleep {word}"));
+    let mut child = sandbox.spawn(by(Way::Container, spec)).await.unwrap();
+    child.stdout.read_exact(&mut [0; 3]).await.unwrap();
+    let scratch = folder.path().join("scratch");
+    let [conductor] = conductors(&scratch)[..] else {
+        panic!("one conductor");
+    };
+    signal("-KILL", conductor);
+    let ended = child.wait().await;
+    assert_eq!(ended.cause, Cause::Lost);
+    assert_eq!(count(&word), 0);
+    let name = format!("test-conductor-{}", std::process::id());
+    assert_eq!(containers_named(&name), [""; 0]);
+    assert!(!has_folders(&scratch));
+    sandbox.shutdown().await;
 }
 
 /// Control group folders of this name, with those in them.
@@ -288,21 +421,29 @@ const KEPT: &str = "echo one; echo two >&2; sleep 2; echo three; exit 7";
 /// The role of a server that keeps a child and is killed, or leaves it.
 async fn keep_one() {
     let folder = PathBuf::from(std::env::var_os("MARQUETRY_TEST_FOLDER").unwrap());
-    let sandbox = Sandbox::start(kept_config(&folder)).await.unwrap();
+    let sandbox = Sandbox::start(kept_config(&folder, role_way()))
+        .await
+        .unwrap();
     // Its end is not known when the server goes, and what it had is the next one's then.
-    let mut before = sandbox.spawn(script("exit 3")).await.unwrap();
+    let mut before = sandbox
+        .spawn(by(role_way(), script("exit 3")))
+        .await
+        .unwrap();
     let _kept = sandbox.keep(&mut before, b"before", b"").await.unwrap();
     finish(before).await;
     let mut spec = script(KEPT);
     spec.network = Network::Relayed { ports: vec![443] };
-    let mut child = sandbox.spawn(spec).await.unwrap();
+    let mut child = sandbox.spawn(by(role_way(), spec)).await.unwrap();
     let _kept = sandbox.keep(&mut child, b"the label", b"").await.unwrap();
     let mut seen = [0; 99];
     assert_eq!(child.stdout.read(&mut seen).await.unwrap(), 4);
     assert_eq!(child.stderr.read(&mut seen).await.unwrap(), 4);
     child.stderr.part(1, 2).unwrap();
     // One whose end is known is forgotten.
-    let mut over = sandbox.spawn(script("sleep 0.1")).await.unwrap();
+    let mut over = sandbox
+        .spawn(by(role_way(), script("sleep 0.1")))
+        .await
+        .unwrap();
     sandbox
         .keep(&mut over, b"over", b"")
         .await
@@ -318,24 +459,27 @@ async fn keep_one() {
     }
 }
 
-fn kept_config(folder: &Path) -> Config {
+fn kept_config(folder: &Path, way: Way) -> Config {
     let scratch = folder.join("scratch");
     std::fs::create_dir_all(&scratch).unwrap();
-    let mut config = common::config(Mode::Full, "keeps", scratch);
+    let mut config = common::config(way, "keeps", scratch);
     let mut word = std::collections::hash_map::DefaultHasher::new();
     std::hash::Hash::hash(folder, &mut word);
     config.instance = format!("test-keeps-{:x}", std::hash::Hasher::finish(&word));
     config
 }
 
-async fn a_kept_child_outlives_its_server(how: &str) {
+async fn a_kept_child_outlives_its_server(how: &str, way: Way) {
+    if !confined().contains(&way) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
-    let mut process = play("keeps", folder.path(), how);
+    let mut process = play("keeps", way, folder.path(), how);
     if how == "killed" {
         process.kill().unwrap();
     }
     process.wait().unwrap();
-    let config = kept_config(folder.path());
+    let config = kept_config(folder.path(), way);
     let name = format!("marquetry-{}", config.instance);
     let sandbox = Sandbox::start(config).await.unwrap();
     let mut taken = sandbox.take_back();
@@ -349,7 +493,7 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     before.kept.forget();
     assert_eq!(one.label, b"the label");
     assert!(one.child.egress.is_some(), "with its network");
-    let beside = run(&sandbox, script("echo beside")).await;
+    let beside = run(&sandbox, by(way, script("echo beside"))).await;
     assert_eq!(beside.stdout, "beside\n", "others start meanwhile");
     one.child.stderr.skip_stored(1).unwrap();
     let outcome = finish(one.child).await;
@@ -361,8 +505,10 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     sandbox.shutdown().await;
     wait_until("control groups are gone", || groups(&name) == 0);
     // Its end is known: the next server hears of nothing, and the keeper has ended.
-    let socket = folder.path().join("scratch/keeper-2.sock");
-    let next = Sandbox::start(kept_config(folder.path())).await.unwrap();
+    let socket = folder.path().join("scratch/keeper-3.sock");
+    let next = Sandbox::start(kept_config(folder.path(), way))
+        .await
+        .unwrap();
     assert!(next.take_back().is_empty());
     next.shutdown().await;
     wait_until("the keeper is gone", || {
@@ -370,8 +516,8 @@ async fn a_kept_child_outlives_its_server(how: &str) {
     });
 }
 
-fn a_frozen_server_loses_its_children_when_their_lease_passes() {
-    let mut server = start_server(3);
+fn a_frozen_server_loses_its_children_when_their_lease_passes(way: Way) {
+    let mut server = start_server(3, way);
     signal("-STOP", server.process.id());
     wait_until("all processes are gone", || count(&server.word) == 0);
     server.process.kill().unwrap();
@@ -413,7 +559,7 @@ fn role_folder() -> (PathBuf, Option<tempfile::TempDir>) {
 /// The full sandbox of a server that is an ordinary user.
 async fn unprivileged() {
     let (folder, _keep) = role_folder();
-    let sandbox = start(Mode::Full, &folder, "unprivileged").await;
+    let sandbox = start(Way::Full, &folder, "unprivileged").await;
     assert!(sandbox.report().is_full(), "{:?}", sandbox.report());
 
     let outcome = run(&sandbox, script("id -un; cat /proc/self/status")).await;
@@ -496,7 +642,7 @@ async fn degraded() {
     let (folder, _keep) = role_folder();
     let scratch = folder.join("scratch");
     std::fs::create_dir_all(&scratch).unwrap();
-    let mut config = common::config(Mode::Degraded, "degraded", scratch);
+    let mut config = common::config(Way::Degraded, "degraded", scratch);
     config.without_namespaces = true;
     let sandbox = Sandbox::start(config).await.unwrap();
     assert!(!sandbox.has_own_root());

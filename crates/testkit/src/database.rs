@@ -50,6 +50,26 @@ impl PostgresDatabase {
         Self { url, name, server }
     }
 
+    /// The file at which its server listens.
+    pub fn socket(&self) -> std::path::PathBuf {
+        let config: tokio_postgres::Config = self.url.parse().unwrap();
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        match config.get_hosts() {
+            [tokio_postgres::config::Host::Unix(folder)] => folder.join(format!(".s.PGSQL.{port}")),
+            others => panic!("{others:?} is no folder of a socket"),
+        }
+    }
+
+    /// How the product reaches it at another address.
+    pub(crate) fn url_at(&self, address: std::net::SocketAddr) -> String {
+        let config: tokio_postgres::Config = self.url.parse().unwrap();
+        format!(
+            "postgres://{}@{address}/{}?sslmode=disable",
+            config.get_user().unwrap(),
+            self.name
+        )
+    }
+
     /// The columns of a table.
     pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
         let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;

@@ -8,6 +8,8 @@
     reason = "tests start the product and git, and read what ./test exports"
 )]
 
+mod apart;
+mod container_engine;
 mod copies;
 mod database;
 mod ends;
@@ -28,6 +30,8 @@ mod story;
 mod tenants;
 mod wait;
 
+pub use apart::{Host, Network};
+pub use container_engine::ContainerEngine;
 pub use database::{Database, PostgresDatabase};
 pub use gate::Gate;
 pub use growth::Files;

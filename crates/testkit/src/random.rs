@@ -1,26 +1,19 @@
-//! Chance that can be repeated: SplitMix64.
+//! Chance that can be repeated.
+
+use marquetry_model::Chance;
 
 /// The choices of one history.
-pub struct Random(u64);
+pub struct Random(Chance);
 
 impl Random {
     /// The same seed, the same choices.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        Self(Chance::new(seed))
     }
 
     /// Less than `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end).expect("a number of things fits");
-        usize::try_from(self.next() % end).expect("less than a usize")
+        self.0.below(end)
     }
 
     /// Once in `times`.

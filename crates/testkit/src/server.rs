@@ -1,6 +1,7 @@
 //! The product in its own process.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -12,7 +13,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::left_over::Helpers;
-use crate::{Database, PostgresDatabase, SmallDisk, eventually};
+use crate::{Database, Host, PostgresDatabase, SmallDisk, eventually};
 
 /// With PostgreSQL nothing makes one.
 pub const MASTER_KEY: &str = "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
@@ -31,6 +32,8 @@ pub struct ServerOptions {
     pub arguments: Vec<String>,
     /// The size of the disk that its data folder has for itself, in megabytes, where it has one.
     pub disk: Option<u32>,
+    /// The host that it runs on, and where that finds the database; this machine itself without.
+    pub host: Option<(Host, SocketAddr)>,
 }
 
 impl ServerOptions {
@@ -41,7 +44,15 @@ impl ServerOptions {
             database,
             arguments: Vec::new(),
             disk: None,
+            host: None,
         }
+    }
+
+    /// On a host of its own, which reaches the database there.
+    #[must_use]
+    pub fn on_host(mut self, host: &Host, database: SocketAddr) -> Self {
+        self.host = Some((host.clone(), database));
+        self
     }
 
     /// With a disk of its own, of so many megabytes.
@@ -118,6 +129,11 @@ impl TestServer {
         Self::on(options, self.postgres.clone())
     }
 
+    /// Starts the first node of an installation on this database.
+    pub fn start_on(options: ServerOptions, database: Arc<PostgresDatabase>) -> Self {
+        Self::on(options, Some(database))
+    }
+
     /// Starts a server on a copy of this one's data folder, as somebody does who tries something.
     #[must_use]
     pub fn start_copy(&self, options: ServerOptions) -> Self {
@@ -164,12 +180,20 @@ impl TestServer {
     }
 
     fn launch(&mut self) {
-        let mut command = Command::new(&self.options.binary);
+        let binary = &self.options.binary;
+        let (mut command, address) = match &self.options.host {
+            Some((host, _)) => (host.command(binary), host.address.to_string()),
+            None => (Command::new(binary), "127.0.0.1".to_owned()),
+        };
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", &format!("{address}:0"), "--data-dir"])
             .arg(self.data_dir.path());
         if let Some(postgres) = &self.postgres {
-            command.args(["--database-url", &postgres.url]);
+            let url = match self.options.host {
+                Some((_, at)) => postgres.url_at(at),
+                None => postgres.url.clone(),
+            };
+            command.args(["--database-url", &url]);
             command.env("MARQUETRY_MASTER_KEY", MASTER_KEY);
         }
         command.args(&self.options.arguments);
@@ -182,9 +206,10 @@ impl TestServer {
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (found, url) = mpsc::channel();
         let log = Arc::clone(&self.log);
+        let said = format!("http://{address}:");
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some(start) = line.find("http://127.0.0.1:") {
+                if let Some(start) = line.find(&said) {
                     let url: String = line[start..]
                         .chars()
                         .take_while(|c| !c.is_whitespace())

@@ -43,6 +43,7 @@ pub(super) const LOST: &str = "Failed (Platform Issue)";
 pub(crate) fn audit(facts: &Facts) -> Vec<String> {
     let mut broken = facts.left.clone();
     triggers(facts, &mut broken);
+    order(facts, &mut broken);
     phases(facts, &mut broken);
     processes(facts, &mut broken);
     states(facts, &mut broken);
@@ -69,6 +70,26 @@ fn triggers(facts: &Facts, broken: &mut Vec<String>) {
     }
     let unknown = taken.keys();
     broken.extend(unknown.map(|trigger| format!("trigger {trigger} was made twice")));
+}
+
+/// What came first of a tenant ran first: numbers of triggers and of runs are given in their order.
+fn order(facts: &Facts, broken: &mut Vec<String>) {
+    let mut last: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let in_order: BTreeMap<i64, &Run> = facts.runs.iter().map(|run| (run.id, run)).collect();
+    for run in in_order.into_values() {
+        let (Some(first), Some(newest)) = (run.triggers.first(), run.triggers.last()) else {
+            continue;
+        };
+        if let Some((before, newer)) = last.get(&run.tenant)
+            && newer > first
+        {
+            let id = run.id;
+            broken.push(format!(
+                "run {id} had trigger {first} after run {before} had {newer}"
+            ));
+        }
+        last.insert(run.tenant, (run.id, *newest));
+    }
 }
 
 /// Each run has ended, in a way that is explained.
@@ -220,10 +241,14 @@ mod tests {
     #[test]
     fn each_broken_promise_is_found() {
         type Change = fn(&mut Facts);
-        let cases: [(&str, Change); 17] = [
+        let cases: [(&str, Change); 18] = [
             ("12 was accepted and is in no run", |f| {
                 f.runs[1].triggers.remove(&12);
                 f.seen.processes[1].triggers.remove(&12);
+            }),
+            ("run 2 had trigger 10 after run 1 had 11", |f| {
+                f.runs[0].triggers = [11].into();
+                f.runs[1].triggers = [10, 12].into();
             }),
             ("10 is in several runs", |f| {
                 f.runs[1].triggers.insert(10);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::chance::Chance;
+use marquetry_model::Chance;
 
 /// Clients at once.
 const CLIENTS: u32 = 16;

@@ -1,7 +1,6 @@
 //! A load on nodes of our own while they are killed, frozen and cut off, and an audit of what came of it.
 
 mod audit;
-mod chance;
 mod facts;
 mod gate;
 mod load;

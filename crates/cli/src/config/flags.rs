@@ -45,6 +45,20 @@ pub(crate) struct ServerFlags {
     /// there is and says so in every log, `off` is for trusted code only [default: full].
     #[arg(long, value_name = "full|degraded|off")]
     pub(super) sandbox: Option<String>,
+    /// Build and run code in containers of this engine: `podman`, `docker`, or a path to one. Git stays in the
+    /// sandbox [default: none, everything runs in the sandbox].
+    #[arg(long, value_name = "ENGINE")]
+    pub(super) container_engine: Option<String>,
+    /// The image of a base, as node:20=docker.io/library/node:20-slim or python=registry.example.com/python:{version};
+    /// may be repeated.
+    #[arg(long, value_name = "BASE=IMAGE", value_delimiter = ',')]
+    pub(super) container_images: Vec<String>,
+    /// The engine's OCI runtime, as runc or runsc [default: the engine's own choice].
+    #[arg(long, value_name = "NAME")]
+    pub(super) container_runtime: Option<String>,
+    /// Whether the engine fetches an image that this machine does not have [default: missing].
+    #[arg(long, value_name = "missing|never")]
+    pub(super) container_pull: Option<String>,
     /// Only below this folder may a repository be a local path [default: <data-dir>/repositories].
     #[arg(long, value_name = "DIR")]
     pub(super) local_repositories: Option<String>,
@@ -106,6 +120,10 @@ impl ServerFlags {
             "build-slots" => one(&self.build_slots),
             "prestart" => one(&self.prestart),
             "sandbox" => one(&self.sandbox),
+            "container-engine" => one(&self.container_engine),
+            "container-images" => self.container_images.clone(),
+            "container-runtime" => one(&self.container_runtime),
+            "container-pull" => one(&self.container_pull),
             "local-repositories" => one(&self.local_repositories),
             "outbound-allow" => self.outbound_allow.clone(),
             "allow-host-network" => one(&self.allow_host_network),

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use marquetry_sandbox::Pull;
 use url::Url;
 
 pub(crate) use flags::ServerFlags;
@@ -56,6 +57,19 @@ impl Role {
             Self::Runner => "runner",
         }
     }
+}
+
+/// What runs code in containers.
+#[derive(Debug, Clone)]
+pub(crate) struct ContainerConfig {
+    /// `podman`, `docker`, or a path to one.
+    pub engine: String,
+    /// Assignments such as `node:20=IMAGE`, each of which is one.
+    pub images: Vec<String>,
+    /// The engine's OCI runtime; its own choice without.
+    pub runtime: Option<String>,
+    /// When the engine fetches images.
+    pub pull: Pull,
 }
 
 /// How much of the sandbox must be there.
@@ -143,6 +157,8 @@ pub(crate) struct ServerConfig {
     pub prestart: usize,
     /// How much of the sandbox must be there.
     pub sandbox: SandboxMode,
+    /// What runs code in containers; none: all of it runs in the sandbox.
+    pub containers: Option<ContainerConfig>,
     /// Only below this folder may a repository be a local path.
     pub local_repositories: PathBuf,
     /// Addresses that runs may reach besides the public ones.

@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use marquetry_sandbox::Pull;
+
 use super::layers::{Layers, unknown_variables};
 use super::values::{self, Wrong};
 use super::{
-    BlobsLocation, ConfigError, Effective, Environment, Fault, Hidden, Origin, Role, S3Config,
-    SandboxMode, ServerConfig, spec,
+    BlobsLocation, ConfigError, ContainerConfig, Effective, Environment, Fault, Hidden, Origin,
+    Role, S3Config, SandboxMode, ServerConfig, spec,
 };
 
 const MOST_RUN_SLOTS: usize = 4096;
@@ -75,6 +77,7 @@ impl Reader<'_> {
                 values::number(text, 0, MOST_PRESTART).map(|n| usize::try_from(n).unwrap_or(0))
             }),
             sandbox: self.one("sandbox", SandboxMode::Full, values::sandbox),
+            containers: self.containers(),
             local_repositories: self.one(
                 "local_repositories",
                 in_data_dir("repositories"),
@@ -140,6 +143,41 @@ impl Reader<'_> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
         }
+    }
+
+    /// An engine and the images for it: neither is of use alone.
+    fn containers(&mut self) -> Option<ContainerConfig> {
+        let engine = self.maybe("container_engine", values::text);
+        let images = self.many("container_images", values::image);
+        let runtime = self.maybe("container_runtime", values::text);
+        let pull = self.one("container_pull", Pull::Missing, values::pull);
+        let (lacking, said, remedy) = match (&engine, images.is_empty()) {
+            (Some(_), true) => (
+                "container_images",
+                "container_engine",
+                "name the image of each base, as node:20=docker.io/library/node:20-slim",
+            ),
+            (None, false) => (
+                "container_engine",
+                "container_images",
+                "write podman or docker",
+            ),
+            (Some(_), false) | (None, true) => {
+                return engine.map(|engine| ContainerConfig {
+                    engine,
+                    images,
+                    runtime,
+                    pull,
+                });
+            }
+        };
+        // One that was said and is of no use is a fault of its own.
+        if self.origin(lacking).is_none() {
+            let origin = self.origin(said).unwrap_or(Origin::Default);
+            let problem = format!("is missing, and {said} is set");
+            self.fault(lacking, &origin, (problem, remedy.to_owned()));
+        }
+        None
     }
 
     fn roles(&mut self) -> Vec<Role> {
@@ -278,6 +316,12 @@ impl Shown for BlobsLocation {
             Self::Folder(folder) => format!("file:{}", folder.display()),
             Self::S3(url) => url.clone(),
         }
+    }
+}
+
+impl Shown for Pull {
+    fn shown(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 

@@ -77,6 +77,30 @@ pub(super) const SPECS: &[Spec] = &[
     spec("prestart", "prestart", "MARQUETRY_PRESTART", One),
     spec("sandbox", "sandbox", "MARQUETRY_SANDBOX", One),
     spec(
+        "container_engine",
+        "container-engine",
+        "MARQUETRY_CONTAINER_ENGINE",
+        One,
+    ),
+    spec(
+        "container_images",
+        "container-images",
+        "MARQUETRY_CONTAINER_IMAGES",
+        Many,
+    ),
+    spec(
+        "container_runtime",
+        "container-runtime",
+        "MARQUETRY_CONTAINER_RUNTIME",
+        One,
+    ),
+    spec(
+        "container_pull",
+        "container-pull",
+        "MARQUETRY_CONTAINER_PULL",
+        One,
+    ),
+    spec(
         "local_repositories",
         "local-repositories",
         "MARQUETRY_LOCAL_REPOSITORIES",

@@ -143,6 +143,42 @@ fn all_faults_are_told_at_once_with_place_and_remedy() {
 }
 
 #[test]
+fn an_engine_and_images_are_told_together() {
+    let none = Environment::new();
+    let whole = [
+        "--container-engine=podman",
+        "--container-images=node:20=a,python=b:{version}",
+        "--container-pull=never",
+    ];
+    let config = ServerConfig::load(&flags(&whole), &none).unwrap();
+    let containers = config.containers.unwrap();
+    assert_eq!(containers.images, ["node:20=a", "python=b:{version}"]);
+    assert_eq!(containers.pull, marquetry_sandbox::Pull::Never);
+    for (arguments, fault) in [
+        (
+            ["--container-engine=podman"],
+            "container_images (--container-engine): is missing, and container_engine is set; name the image of each base, as node:20=docker.io/library/node:20-slim",
+        ),
+        (
+            ["--container-images=node=a"],
+            "container_engine (--container-images): is missing, and container_images is set; write podman or docker",
+        ),
+        (
+            ["--container-pull=nevr"],
+            "container_pull (--container-pull): `nevr` is no time to fetch images; did you mean `never`?",
+        ),
+    ] {
+        assert_eq!(faults(&flags(&arguments), &none), [fault]);
+    }
+    let found = faults(&flags(&[whole[0], "--container-images=cobol=a"]), &none);
+    assert_eq!(found.len(), 1, "one fault is told once: {found:?}");
+    assert!(
+        found[0].starts_with("container_images (--container-images): unknown language `cobol`"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_broken_file_is_told_with_its_line() {
     let (_folder, path) = file("listen = '127.0.0.1:1'\nrun_slots =\n");
     let found = faults(&flags(&["--config", &path]), &Environment::new());

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use ipnet::IpNet;
 use marquetry_manifest::nearest;
+use marquetry_sandbox::Pull;
 use url::Url;
 
 use super::{BlobsLocation, Hidden, Role, SandboxMode};
@@ -101,6 +102,26 @@ pub(super) fn sandbox(text: &str) -> Result<SandboxMode, Wrong> {
         ("off", SandboxMode::Off),
     ];
     one_of(text, "mode of the sandbox", &KNOWN)
+}
+
+/// The image of a base.
+pub(super) fn image(text: &str) -> Result<String, Wrong> {
+    match marquetry_engine::Images::read([text]) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => wrong(
+            problem,
+            "write BASE=IMAGE, such as node:20=docker.io/library/node:20-slim",
+        ),
+    }
+}
+
+/// When images are fetched.
+pub(super) fn pull(text: &str) -> Result<Pull, Wrong> {
+    one_of(
+        text,
+        "time to fetch images",
+        &[Pull::Missing, Pull::Never].map(|pull| (pull.as_str(), pull)),
+    )
 }
 
 fn one_of<T: Copy>(text: &str, what: &str, known: &[(&str, T)]) -> Result<T, Wrong> {

@@ -3,6 +3,7 @@
 mod api_key_file;
 mod blob_store;
 mod clock;
+mod containers;
 mod data_folder;
 mod database;
 mod descriptors;
@@ -105,6 +106,7 @@ pub(crate) async fn gather(config: &ServerConfig) -> Report {
         running_server::check(config).await,
     ];
     checks.extend(sandbox::check(config).await);
+    checks.extend(containers::check(config).await);
     Report { checks, toolchains }
 }
 

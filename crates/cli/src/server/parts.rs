@@ -9,17 +9,17 @@ use anyhow::Context as _;
 use marquetry_app::retention::Retention;
 use marquetry_app::{App, Limits, Settings};
 use marquetry_blobs::{ArtifactCache, Blobs, ExtractLimits, S3Settings};
-use marquetry_engine::{About, BuildSettings, Config, Prepared, Roles, RunSettings};
+use marquetry_engine::{About, BuildSettings, Config, Images, Prepared, Roles, RunSettings};
 use marquetry_model::SystemClock;
 use marquetry_outbound::{AddressPolicy, Resolver};
-use marquetry_sandbox::{Mode, Sandbox};
+use marquetry_sandbox::{Containers, Mode, Sandbox};
 use marquetry_store::{Options, Store};
 
 use marquetry_web::WebConfig;
 
 use super::folder::DataFolder;
 use super::master_key;
-use crate::config::{BlobsLocation, LimitConfig, Role, SandboxMode, ServerConfig};
+use crate::config::{BlobsLocation, ContainerConfig, LimitConfig, Role, SandboxMode, ServerConfig};
 
 /// Connections that read from SQLite at once: more than the cores that would use them help no one.
 const READERS: usize = 4;
@@ -186,11 +186,21 @@ pub(crate) fn sandbox_config(
     };
     let mut sandbox = marquetry_sandbox::Config::new(mode, node, scratch);
     sandbox.toolchain_paths.clone_from(&config.toolchain_path);
+    sandbox.containers = config.containers.as_ref().map(containers);
     sandbox.hidden_paths = vec![data_dir, config.local_repositories.clone()];
     if let BlobsLocation::Folder(path) = &config.blobs {
         sandbox.hidden_paths.push(path.clone());
     }
     sandbox
+}
+
+/// The engine that the operator chose.
+pub(crate) fn containers(config: &ContainerConfig) -> Containers {
+    Containers {
+        program: config.engine.clone().into(),
+        runtime: config.runtime.clone(),
+        pull: config.pull,
+    }
 }
 
 /// What this node tells of itself.
@@ -233,6 +243,12 @@ pub(super) async fn prepared(
     Ok(Prepared { artifacts })
 }
 
+/// The images of the bases; none without containers.
+pub(crate) fn images(config: &ServerConfig) -> anyhow::Result<Images> {
+    let all = config.containers.iter().flat_map(|one| &one.images);
+    Images::read(all.map(String::as_str)).map_err(anyhow::Error::msg)
+}
+
 /// Settings of this node's engine.
 pub(super) fn engine_config(
     config: &ServerConfig,
@@ -251,6 +267,7 @@ pub(super) fn engine_config(
         build_slots: config.build_slots,
         work_dir: folder.below("work")?,
         memory_dir: folder.in_memory(),
+        images: images(config)?,
         toolchain_paths: config.toolchain_path.clone(),
         cache_dir: folder.below("cache")?,
         host_path,

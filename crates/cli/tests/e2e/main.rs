@@ -2,10 +2,12 @@
 //! databases.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod apart;
 mod bench;
 mod bundling;
 mod chaos;
 mod command_line;
+mod containers;
 mod crash;
 mod demo;
 mod disk;

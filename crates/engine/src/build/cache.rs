@@ -19,7 +19,7 @@ pub(super) async fn cache(site: &mut Site<'_, '_>) -> Result<PathBuf, BuildError
         .iter()
         .find(|m| m.target.as_os_str() == INSIDE);
     if let Some(mount) = mounted {
-        return Ok(site.inner.sandbox.path_inside(mount).to_owned());
+        return Ok(site.layout.path_of(mount).to_owned());
     }
     let folder = site
         .inner

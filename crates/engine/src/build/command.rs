@@ -54,6 +54,7 @@ pub(super) async fn run(
 ) -> Result<Status, BuildError> {
     let settings = &site.inner.config.build;
     let spec = Spec {
+        image: site.layout.image.clone(),
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
         environment,
         working_dir: site.layout.source().join(&step.folder),

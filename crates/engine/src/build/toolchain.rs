@@ -6,6 +6,7 @@ use marquetry_sandbox::{Network, Status};
 use super::command::{Step, run, variables};
 use super::manifests::Found;
 use super::work::{BuildError, Site};
+use crate::step::Layout;
 use crate::toolchain::{Program, Toolchain, serves, toolchain, version_in};
 
 /// What was found.
@@ -14,6 +15,9 @@ pub(super) struct Checked {
     pub(super) warning: Option<String>,
     /// Usual programs of the language that this machine does not have.
     missing: Vec<&'static Program>,
+    /// Where they were looked for.
+    place: String,
+    is_image: bool,
 }
 
 impl Checked {
@@ -21,10 +25,15 @@ impl Checked {
     pub(super) fn hint(&self, command: &str) -> Option<String> {
         let named = |program: &&&Program| words(command).any(|word| word == program.name);
         let program = self.missing.iter().find(named)?;
-        Some(format!(
-            "{} is not on this machine; install it ({})",
-            program.name, program.install
-        ))
+        let place = &self.place;
+        Some(if self.is_image {
+            format!("{} is not in {place}; choose one that has it", program.name)
+        } else {
+            format!(
+                "{} is not on {place}; install it ({})",
+                program.name, program.install
+            )
+        })
     }
 }
 
@@ -51,7 +60,7 @@ pub(super) async fn check_toolchain(
     let mut output = LastLine::new();
     let environment = variables(site, found).await?;
     let status = run(site, step, environment, Network::None, Some(&mut output)).await?;
-    refuse(status, base, row)?;
+    refuse(status, base, row, &site.layout)?;
     let line = output.finish().ok().flatten().unwrap_or_default();
     let mut fields = line.split('\t');
     let mut next = || fields.next().unwrap_or_default();
@@ -63,7 +72,8 @@ pub(super) async fn check_toolchain(
         said.extend([", ", &with_version(name, Some(version))]);
     }
     site.log.say(&said);
-    let warning = differs(base, row, versioned.as_deref());
+    let place = site.layout.host_name();
+    let warning = differs(base, row, versioned.as_deref(), &place);
     if let Some(warning) = &warning {
         site.log.say(&format!("warning: {warning}"));
     }
@@ -71,6 +81,8 @@ pub(super) async fn check_toolchain(
     Ok(Checked {
         warning,
         missing: row.usual.iter().filter(is_missing).collect(),
+        is_image: site.layout.image.is_some(),
+        place,
     })
 }
 
@@ -79,16 +91,21 @@ fn with_version(name: &str, version: Option<&str>) -> String {
 }
 
 /// The exit codes 3 and 4 have a meaning of ours.
-fn refuse(status: Status, base: &Base, row: &Toolchain) -> Result<(), BuildError> {
+fn refuse(status: Status, base: &Base, row: &Toolchain, layout: &Layout) -> Result<(), BuildError> {
     let (needs, written) = (&row.needs, &base.written);
+    let place = layout.host_name();
     match status {
         Status::Exited(0) => Ok(()),
+        Status::Exited(3) if layout.image.is_some() => Err(BuildError::Source(format!(
+            "base {written} needs {}, which {place} does not have; the operator names another with --container-images",
+            needs.name
+        ))),
         Status::Exited(3) => Err(BuildError::Source(format!(
             "base {written} needs {}, which this machine does not have; install it where the server runs ({}), or name the folder of one that lies elsewhere with --toolchain-path",
             needs.name, needs.install
         ))),
         Status::Exited(_) | Status::Signalled(_) => Err(BuildError::Source(format!(
-            "base {written} needs {}, which is on this machine and does not work: `{} {}` failed; the log has its words",
+            "base {written} needs {}, which {place} has and which does not work: `{} {}` failed; the log has its words",
             needs.name,
             needs.name,
             needs.ask.join(" ")
@@ -96,11 +113,11 @@ fn refuse(status: Status, base: &Base, row: &Toolchain) -> Result<(), BuildError
     }
 }
 
-fn differs(base: &Base, row: &Toolchain, have: Option<&str>) -> Option<String> {
+fn differs(base: &Base, row: &Toolchain, have: Option<&str>, place: &str) -> Option<String> {
     let (wanted, have, program) = (base.version.as_deref()?, have?, row.versioned?);
     (!serves(wanted, have)).then(|| {
         format!(
-            "base {} is asked for, and {program} {have} is what this machine has",
+            "base {} is asked for, and {program} {have} is what {place} has",
             base.written
         )
     })
@@ -153,6 +170,8 @@ mod tests {
         let checked = Checked {
             warning: None,
             missing,
+            place: "this machine".to_owned(),
+            is_image: false,
         };
         let hint = checked
             .hint("npm run x;yarn install --frozen-lockfile&&true")
@@ -165,7 +184,7 @@ mod tests {
     fn another_version_is_said() {
         let said = |written: &str, have| {
             let base = Base::read(written).unwrap();
-            differs(&base, toolchain(base.language), have)
+            differs(&base, toolchain(base.language), have, "this machine")
         };
         let warning = said("node:22", Some("20.20.2")).unwrap();
         assert!(

@@ -204,6 +204,12 @@ async fn steps(
     let found = read_manifests(site, tree).await?;
     let mut warnings = Vec::new();
     for one in &found {
+        let image = site.inner.config.images.of(&one.manifest.base);
+        if let Some(image) = image.map_err(BuildError::Source)? {
+            site.log
+                .say(&format!("in a container of the image {image}"));
+            site.layout = site.layout.in_image(image);
+        }
         let mut checked = check_toolchain(site, one).await?;
         warnings.extend(checked.warning.take());
         build_one(site, one, &checked).await?;

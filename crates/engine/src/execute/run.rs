@@ -12,7 +12,7 @@ use marquetry_app::logs::{LogEnd, log_archive};
 use marquetry_app::run_engine::{RunEnd, runs_finish};
 use marquetry_app::tenant_secrets::run_configs;
 use marquetry_blobs::Unpacked;
-use marquetry_manifest::{Egress, LastLine};
+use marquetry_manifest::{Base, Egress, LastLine};
 use marquetry_model::{Outcome, Phase, TenantId};
 use marquetry_sandbox::{Child, Kept, Limits, Spec};
 use marquetry_store::logs::LogOf;
@@ -245,7 +245,8 @@ async fn attempt(
         Some(ready) => (ready.release, ready.place, Some(ready.waiting)),
         None => (release(inner, job).await?, place(inner)?, None),
     };
-    let layout = Layout::of_run(inner, &place, release.path().to_owned());
+    let image = image(inner, job)?;
+    let layout = Layout::of_run(inner, &place, release.path().to_owned(), image);
     let signal = registered.receiver.clone();
     let run = Run {
         inner,
@@ -269,6 +270,14 @@ pub(super) async fn release(inner: &Inner, job: &RunJob) -> Result<Unpacked, Sta
     let artifact = artifact.map_err(|e| StartError::Release(Box::new(e)))?;
     let release = inner.artifacts.ensure(&artifact, &inner.ctx.app.blobs);
     release.await.map_err(|e| StartError::Release(Box::new(e)))
+}
+
+/// The image of its base, where code runs in containers.
+fn image(inner: &Inner, job: &RunJob) -> Result<Option<String>, StartError> {
+    // A release keeps what a manifest said, which was checked when it was built.
+    let base = Base::read(&job.release.base);
+    let image = base.and_then(|base| inner.config.images.of(&base));
+    image.map_err(StartError::Refused)
 }
 
 fn place(inner: &Inner) -> Result<Place, StartError> {
@@ -391,6 +400,7 @@ async fn given(
         traceparent: Some(marquetry_app::environment::traceparent()),
     };
     files::write(&inner.ctx, &facts, layout.host_files()).await?;
+    layout.open_files().map_err(StartError::Folder)?;
     let given = variables(&facts);
     say_beginning(inner, job, &given, log);
     if let Some(message) = too_large(&given) {
@@ -416,6 +426,7 @@ pub(crate) fn spec(
         .unwrap_or(Path::new(""));
     let limits = &inner.config.run;
     Spec {
+        image: layout.image.clone(),
         command: ["/bin/sh", "-c", job.release.run_command.as_str()]
             .map(Into::into)
             .to_vec(),

@@ -91,9 +91,12 @@ impl Prestart {
     /// What interpreters load goes below `work_dir`. None stand ready where the sandbox cannot keep
     /// runs apart.
     pub(crate) fn new(most: usize, sandbox: &Sandbox, work_dir: &std::path::Path) -> Self {
-        let is_safe = sandbox.mode() == Mode::Full && sandbox.has_own_root();
+        let is_safe =
+            sandbox.mode() == Mode::Full && sandbox.has_own_root() && !sandbox.has_containers();
         if most > 0 && !is_safe {
-            tracing::warn!("no interpreters are started ahead: that needs the full sandbox");
+            tracing::warn!(
+                "no interpreters are started ahead: that needs the full sandbox, and no containers"
+            );
         }
         Self {
             most: if is_safe { most } else { 0 },

@@ -84,7 +84,7 @@ pub(super) async fn start(
     let name = format!("{PIPE}-{number}");
     let pipe = place.files().join(&name);
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0)?;
-    let mut layout = Layout::of_run(inner, &place, release.path().to_owned());
+    let mut layout = Layout::of_run(inner, &place, release.path().to_owned(), None);
     let folder = layout.mount(folder, TARGET, Access::ReadOnly);
     let mut spec = spec(inner, job, &layout, &reach(inner, job), LEASE);
     let restored = put(&mut spec.environment, language, &folder);

@@ -39,6 +39,8 @@ pub(crate) struct Places<'a> {
     pub(crate) system: &'a OsStr,
     /// Whether what is the system's cannot be written for certain, whoever the user is.
     pub(crate) own_root: bool,
+    /// Where the code sees the machine's certificates; none where it has no bundle of them.
+    pub(crate) certificates: Option<&'a Path>,
 }
 
 /// Variables of a build; `given` are the operator's, which are to follow these. Caches of every language are named, because builds
@@ -60,14 +62,28 @@ pub(crate) fn build_variables(
         // folder of PYTHONUSERBASE, because the system's cannot be written.
         all.push(("PIP_BREAK_SYSTEM_PACKAGES".into(), "1".into()));
     }
-    if let Some(bundle) = BUNDLES.into_iter().find(|path| Path::new(path).exists()) {
-        all.extend(CERTIFICATES.map(|name| (name.into(), bundle.into())));
-    }
+    all.extend(certificate_variables(places));
     let options = java_options(given).join(" ");
     if !options.is_empty() {
         all.extend(JAVA_OPTIONS.map(|name| (name.into(), options.clone().into())));
     }
     all
+}
+
+/// The machine's bundle of certificates.
+pub(crate) fn certificates() -> Option<&'static Path> {
+    let mut bundles = BUNDLES.into_iter().map(Path::new);
+    bundles.find(|path| path.exists())
+}
+
+/// What points programs to the machine's certificates.
+pub(crate) fn certificate_variables(places: &Places<'_>) -> Pairs {
+    let pointing = |bundle: &Path| {
+        CERTIFICATES
+            .map(|name| (name.into(), bundle.into()))
+            .to_vec()
+    };
+    places.certificates.map(pointing).unwrap_or_default()
 }
 
 /// Variables of a run.
@@ -178,6 +194,7 @@ mod tests {
             results: Path::new("/integration/.marquetry"),
             system: OsStr::new("/usr/bin"),
             own_root: true,
+            certificates: None,
         }
     }
 

@@ -12,7 +12,9 @@ mod select;
 mod table;
 mod version;
 
-pub(crate) use environment::{Places, build_variables, merge, run_variables};
+pub(crate) use environment::{
+    Places, build_variables, certificate_variables, certificates, merge, run_variables,
+};
 pub(crate) use mirrors::mirrors;
 pub(crate) use select::tools;
 pub use select::{SYSTEM_PATH, program_folders};

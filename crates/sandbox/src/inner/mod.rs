@@ -3,6 +3,7 @@
 //! These processes are single-threaded, so they may clone themselves and go on in any code.
 
 mod confine;
+mod container;
 mod filter;
 mod identity;
 mod keeper;
@@ -24,6 +25,9 @@ pub(crate) use spawner::read_memory;
 /// Further argument that makes the helper the keeper.
 pub(crate) const KEEPER_ARGUMENT: &str = "keeper";
 
+/// Further argument that makes the helper the conductor of a container.
+pub(crate) const CONDUCTOR_ARGUMENT: &str = "container";
+
 /// Result of a set-up step; the error is the sentence that is told to the server.
 pub(crate) type Step<T> = Result<T, String>;
 
@@ -38,17 +42,10 @@ pub(crate) fn at<E: Display>(step: impl Display) -> impl FnOnce(E) -> String {
 /// else (before it starts threads, above all) when its first argument is `__sandbox`. Standard
 /// input is the socket to the server.
 pub fn helper_main() -> ! {
-    let probe = std::env::args_os()
-        .next_back()
-        .is_some_and(|argument| argument == PROBE_ARGUMENT);
-    if probe {
-        probe::main();
+    match std::env::args_os().next_back() {
+        Some(last) if last == PROBE_ARGUMENT => probe::main(),
+        Some(last) if last == KEEPER_ARGUMENT => keeper::main(),
+        Some(last) if last == CONDUCTOR_ARGUMENT => container::main(),
+        Some(_) | None => spawner::main(),
     }
-    let keeper = std::env::args_os()
-        .next_back()
-        .is_some_and(|argument| argument == KEEPER_ARGUMENT);
-    if keeper {
-        keeper::main();
-    }
-    spawner::main()
 }

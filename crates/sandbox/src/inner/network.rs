@@ -27,6 +27,15 @@ const HEADER: usize = 16;
 const FAMILY_V4: u8 = 2;
 const FAMILY_V6: u8 = 10;
 
+/// The resolver's address inside. Any would do, since every address arrives at the relay; this one
+/// is set aside for documentation and never a real host.
+const RESOLVER: &str = "192.0.2.53";
+
+/// What a child reads in `/etc/resolv.conf`.
+pub(crate) fn resolver_settings() -> String {
+    format!("nameserver {RESOLVER}\noptions timeout:5 attempts:2\n")
+}
+
 /// Sockets at which a relayed child's traffic arrives.
 pub(crate) struct Sockets {
     pub(crate) tcp: Vec<OwnedFd>,

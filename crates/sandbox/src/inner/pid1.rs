@@ -115,7 +115,7 @@ fn own_network(net: &Net, control: &OwnedFd) -> Step<Option<Sockets>> {
     }
 }
 
-fn hand_over(sockets: &Sockets, control: &OwnedFd) -> Step<()> {
+pub(super) fn hand_over(sockets: &Sockets, control: &OwnedFd) -> Step<()> {
     let fds: Vec<_> = sockets
         .tcp
         .iter()
@@ -130,14 +130,14 @@ fn hand_over(sockets: &Sockets, control: &OwnedFd) -> Step<()> {
 }
 
 /// A timer on the clock that goes on while the machine sleeps.
-fn lease_timer(ms: u64) -> Step<OwnedFd> {
+pub(super) fn lease_timer(ms: u64) -> Step<OwnedFd> {
     let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC)
         .map_err(at("make the lease's timer"))?;
     set_lease(&timer, ms).map_err(at("set the lease's timer"))?;
     Ok(timer)
 }
 
-fn set_lease(timer: &OwnedFd, ms: u64) -> rustix::io::Result<()> {
+pub(super) fn set_lease(timer: &OwnedFd, ms: u64) -> rustix::io::Result<()> {
     // A zero would disarm the timer.
     let ms = ms.max(1);
     let value = Itimerspec {
@@ -147,7 +147,7 @@ fn set_lease(timer: &OwnedFd, ms: u64) -> rustix::io::Result<()> {
     timerfd_settime(timer, TimerfdTimerFlags::empty(), &value).map(drop)
 }
 
-fn timespec(ms: i64) -> Timespec {
+pub(super) fn timespec(ms: i64) -> Timespec {
     Timespec {
         tv_sec: ms / 1000,
         tv_nsec: ms % 1000 * 1_000_000,

@@ -16,6 +16,8 @@ pub(crate) struct About {
     pub(crate) group_is_v2: bool,
     /// What the kernel had ended in them before.
     pub(crate) oom_kills_before: u64,
+    /// The container's name; empty where it has none.
+    pub(crate) container: String,
 }
 
 impl About {
@@ -30,6 +32,7 @@ impl About {
         }
         out.u64(self.group_is_v2.into())
             .u64(self.oom_kills_before)
+            .os(&self.container)
             .bytes(label);
         out.0
     }
@@ -43,6 +46,7 @@ impl About {
             groups: from.list(Reader::path)?,
             group_is_v2: from.u64()? != 0,
             oom_kills_before: from.u64()?,
+            container: from.text()?,
         };
         Ok((about, from.bytes()?.to_vec()))
     }
@@ -60,6 +64,7 @@ mod tests {
             groups: vec!["/a".into(), "/b".into()],
             group_is_v2: true,
             oom_kills_before: 9,
+            container: "c".into(),
         };
         let data = about.with(b"label");
         assert_eq!(About::read(&data), Ok((about, b"label".to_vec())));

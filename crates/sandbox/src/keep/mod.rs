@@ -27,7 +27,7 @@ use crate::error::Error;
 
 /// Where a keeper listens, below the sandbox's folder. The number is that of what is said there and to a
 /// PID 1: a server that says something else has another, and ends what an older keeper keeps.
-const SOCKET: &str = "keeper-2.sock";
+const SOCKET: &str = "keeper-3.sock";
 
 /// What the server and the keeper both have of a child.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::super::network::resolver_settings;
 use super::prepare::bind_read_only;
 use crate::inner::users::INSIDE_USER;
 use crate::inner::{Step, at};
@@ -48,10 +49,6 @@ const SHOWN: [&str; 35] = [
     "leiningen",
     "dotnet",
 ];
-
-/// The resolver's address inside. Any would do, since every address arrives at the relay; this one
-/// is set aside for documentation and never a real host.
-const RESOLVER: &str = "192.0.2.53";
 
 /// The paths of all of them that exist on the host.
 pub(crate) fn shown_paths() -> Vec<PathBuf> {
@@ -120,9 +117,6 @@ fn own_files() -> [(&'static str, String); 5] {
             format!("127.0.0.1\tlocalhost {USER}\n::1\tlocalhost ip6-localhost ip6-loopback\n"),
         ),
         ("hostname", format!("{USER}\n")),
-        (
-            "resolv.conf",
-            format!("nameserver {RESOLVER}\noptions timeout:5 attempts:2\n"),
-        ),
+        ("resolv.conf", resolver_settings()),
     ]
 }
