@@ -25,7 +25,7 @@ pub struct Host {
 
 impl Network {
     /// Makes one. Needs root, `ip` and `nft`.
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         let number = u8::try_from(std::process::id() % 250).unwrap();
         let this = Self {
             number,

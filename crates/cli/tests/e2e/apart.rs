@@ -104,7 +104,7 @@ async fn two_hosts_that_are_cut_off_keep_every_promise() {
         return;
     }
     let database = Arc::new(PostgresDatabase::create().await);
-    let mut network = Network::new();
+    let mut network = Network::make();
     let at = network.lead_to(database.socket());
     let (left, right) = (network.host(), network.host());
     let first = TestServer::start_on(options(Database::Postgres).on_host(&left, at), database);
@@ -145,10 +145,6 @@ async fn two_hosts_that_are_cut_off_keep_every_promise() {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        let cancelled = rest
-            .post(&format!("/v2/runs/triggers/{trigger}/cancel"), Value::Null)
-            .await;
-        assert!(cancelled.status < 500, "{cancelled:?}");
         eventually(
             "the one that is cut off is told to be lost, or both live",
             || async {
