@@ -22,6 +22,7 @@ mod poll;
 mod presence;
 mod prestart;
 mod pump;
+mod ready;
 mod reap;
 mod retain;
 mod schedule;

@@ -131,7 +131,8 @@ impl<S: Sink> Pump<'_, S> {
             err_open: true,
             ended: None,
             stopped: None,
-            lease_end: self.signal.borrow().lease_end,
+            // What the child was given may be older than what is known by now.
+            lease_end: None,
             flush_at: None,
             retrying: false,
             stop_at: Instant::now() + self.bounds.timeout.saturating_sub(self.bounds.used),

@@ -36,6 +36,7 @@ mod keep;
 mod link;
 mod output;
 mod report;
+mod request;
 mod sandbox;
 mod slots;
 mod spec;
@@ -46,7 +47,7 @@ mod wire;
 
 pub use child::{Child, EgressSockets};
 pub use config::{Config, Mode};
-pub use containers::{Containers, Kind, Pull, ask_version};
+pub use containers::{Containers, Image, Kind, Pull, ask_version};
 pub use detect::detect;
 pub use error::Error;
 pub use inner::helper_main;

@@ -1,34 +1,33 @@
 //! The server's view of the sandbox.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use rustix::mount::OpenTreeFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::cgroup::{Group, Groups};
+use crate::cgroup::Groups;
 use crate::channel;
 use crate::child::Child;
 use crate::config::{Config, Mode};
-use crate::containers::{Engines, Watched};
+use crate::containers::{Engines, Image, Watched};
 use crate::detect;
 use crate::direct;
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
 use crate::keep::{self, About, Keepers, Kept};
-use crate::link::{self, Link};
+use crate::link::Link;
 use crate::output::Output;
 use crate::report::{PartName, Report};
-use crate::slots::{Slot, Slots};
-use crate::spec::{Access, Mount, Network, Spec};
+use crate::request::{Request, body, check, host_resolver};
+use crate::slots::Slots;
+use crate::spec::{Mount, Network, Spec};
 use crate::supervise::{self, Stands, Supervised};
 use crate::taking::{self, TakenBack};
 use crate::watched;
-use crate::wire::{Body, BodyMount, Head, Net, Setup};
+use crate::wire::Setup;
 
 /// Starts children under limits. Clones share one spawner.
 #[derive(Clone)]
@@ -52,15 +51,14 @@ enum Way {
 
 impl Inner {
     /// Starts a child in a container.
-    async fn contain(&self, image: &str, spec: &Spec) -> Result<Child, Error> {
+    async fn contain(&self, image: &Image, spec: &Spec) -> Result<Child, Error> {
         let Some(engines) = &self.engines else {
             return Err(Error::NoEngine {
-                image: image.to_owned(),
+                image: image.name.clone(),
             });
         };
         let slot = self.slots.take().ok_or(Error::TooMany)?;
-        let begun = engines.begin(image, spec, body(spec, false), slot.number);
-        let begun = begun.await?;
+        let begun = engines.begin(image, spec, body(spec, false), slot.number)?;
         let about = About {
             slot: slot.number,
             wants_egress: matches!(spec.network, Network::Relayed { .. }),
@@ -78,12 +76,12 @@ impl Inner {
             container: Some(Watched {
                 engines: Arc::clone(engines),
                 name: begun.name,
+                image: image.name.clone(),
             }),
             asks: ask_receiver,
             ended: ended_sender,
         };
-        let stands = stand(supervised, control, about).await;
-        let Stands { egress, handles } = stands.inspect_err(|_| engines.has_failed(image))?;
+        let Stands { egress, handles } = stand(supervised, control, about).await?;
         let child = Child::new(begun.stdout, begun.stderr, egress, asks, ended);
         Ok(child.with(handles))
     }
@@ -123,6 +121,7 @@ impl Sandbox {
         let slots = Slots::default();
         if config.mode == Mode::Off {
             keep::end_all(&config.scratch_dir).await;
+            sweep(engines.as_ref()).await?;
             return Ok(Self(Arc::new(Inner {
                 config,
                 report: Report { parts: Vec::new() },
@@ -144,6 +143,7 @@ impl Sandbox {
         let keepers = Keepers::new(locks, former.as_ref()).await;
         let taken_back = taking::take_back(former, groups.as_ref(), &slots, engines.as_ref());
         let taken_back = Box::pin(taken_back).await;
+        sweep(engines.as_ref()).await?;
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
             namespaces: report.has_namespaces() && !leave_out,
@@ -207,8 +207,8 @@ impl Sandbox {
     /// child ends with 127 or 126 and says so on its standard error (not so in mode off).
     pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
         check(&spec)?;
-        if let Some(image) = spec.image.clone() {
-            return self.0.contain(&image, &spec).await;
+        if let Some(image) = &spec.image {
+            return self.0.contain(image, &spec).await;
         }
         match &self.0.way {
             Way::Direct(starts) => {
@@ -217,6 +217,18 @@ impl Sandbox {
             }
             Way::Confined(confined) => confined.spawn(&self.0, spec).await,
         }
+    }
+
+    /// Has an image ready for a child that is to start now: fetches it where that is wanted, which may take minutes, and
+    /// waits for a turn to start.
+    ///
+    /// # Errors
+    /// There is no engine, or it cannot fetch it.
+    pub async fn prepare(&self, image: &str) -> Result<Image, Error> {
+        let engines = self.0.engines.as_ref().ok_or_else(|| Error::NoEngine {
+            image: image.to_owned(),
+        })?;
+        engines.prepare(image).await
     }
 
     /// Whether there is an engine for children that have an image.
@@ -366,11 +378,11 @@ impl Confined {
     /// Sends a request, to a new spawner where the old one has gone.
     async fn send(&self, config: &Config, request: Request<'_>) -> Result<(), Error> {
         let link = self.link(config, None).await?;
-        match request.send(self, &link).await {
+        match request.send(&link, self.groups.is_none()).await {
             Err(Error::SpawnerGone { source }) => {
                 tracing::warn!(error = %source, "the sandbox's spawner has gone; starting another");
                 let link = self.link(config, Some(&link)).await?;
-                request.send(self, &link).await
+                request.send(&link, self.groups.is_none()).await
             }
             result => result,
         }
@@ -398,6 +410,14 @@ impl Confined {
     }
 }
 
+/// Removes containers that nobody looks after.
+async fn sweep(engines: Option<&Arc<Engines>>) -> Result<(), Error> {
+    match engines {
+        Some(engines) => engines.sweep().await,
+        None => Ok(()),
+    }
+}
+
 /// Follows a child from now on; answers when it stands.
 async fn stand(
     supervised: Supervised,
@@ -411,109 +431,6 @@ async fn stand(
             source: std::io::ErrorKind::UnexpectedEof.into(),
         })
     })
-}
-
-/// A request before it is sent.
-struct Request<'a> {
-    /// Standard output, standard error and the control socket.
-    fds: [OwnedFd; 3],
-    slot: &'a Slot,
-    group: Option<&'a Group>,
-    spec: Spec,
-}
-
-impl Request<'_> {
-    async fn send(&self, confined: &Confined, link: &Link) -> Result<(), Error> {
-        let mounts = if link.privileged {
-            open_mounts(&self.spec.mounts)?
-        } else {
-            Vec::new()
-        };
-        let head = Head {
-            slot: self.slot.number,
-            own_network: self.spec.network != Network::Host,
-            group_fds: self.group.map_or(0, |group| group.fds.len()),
-            group_is_v2: self.group.is_some_and(|group| group.is_v2),
-            mount_fds: mounts.len(),
-        };
-        let body = body(&self.spec, confined.groups.is_none());
-        let body =
-            link::memory_file(&body.encode()).map_err(Error::system("make a memory file"))?;
-        let fds: Vec<_> = std::iter::once(&body)
-            .chain(&self.fds)
-            .chain(self.group.into_iter().flat_map(|group| &group.fds))
-            .chain(&mounts)
-            .map(AsFd::as_fd)
-            .collect();
-        link.send(&head.encode(), &fds)
-            .await
-            .map_err(|source| Error::SpawnerGone { source })
-    }
-}
-
-/// The host's resolver settings, for children on the host's network.
-fn host_resolver() -> Option<Mount> {
-    let source = Path::new("/etc/resolv.conf").canonicalize().ok()?;
-    Some(Mount {
-        source,
-        target: "/etc/resolv.conf".into(),
-        access: Access::ReadOnly,
-    })
-}
-
-/// Takes hold of the mounts' sources while we are still who may see them.
-fn open_mounts(mounts: &[Mount]) -> Result<Vec<OwnedFd>, Error> {
-    mounts
-        .iter()
-        .map(|mount| {
-            rustix::mount::open_tree(
-                rustix::fs::CWD,
-                &mount.source,
-                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-            )
-            .map_err(|source| Error::Mount {
-                source_path: mount.source.clone(),
-                source: source.into(),
-            })
-        })
-        .collect()
-}
-
-fn body(spec: &Spec, watch_memory: bool) -> Body {
-    Body {
-        lease_ms: u64::try_from(spec.lease.as_millis()).unwrap_or(u64::MAX),
-        memory_bytes: spec.limits.memory_bytes,
-        watch_memory,
-        processes: spec.limits.processes.into(),
-        open_files: spec.limits.open_files.into(),
-        disk_bytes: spec.limits.disk_bytes,
-        net: match &spec.network {
-            Network::None => Net::None,
-            Network::Host => Net::Host,
-            Network::Relayed { ports } => Net::Relayed(ports.clone()),
-        },
-        working_dir: spec.working_dir.clone(),
-        mounts: spec
-            .mounts
-            .iter()
-            .map(|mount| BodyMount {
-                source: mount.source.clone(),
-                target: mount.target.clone(),
-                writable: mount.access != Access::ReadOnly,
-            })
-            .collect(),
-        command: spec.command.clone(),
-        environment: spec
-            .environment
-            .iter()
-            .map(|(name, value)| {
-                let mut entry = name.clone();
-                entry.push("=");
-                entry.push(value);
-                entry
-            })
-            .collect(),
-    }
 }
 
 /// A thread that starts a child waits until the kernel has loaded its program. As many as there are
@@ -531,30 +448,4 @@ fn check_instance(name: &str) -> Result<(), Error> {
     Err(Error::InstanceName {
         name: name.to_owned(),
     })
-}
-
-/// What a NUL byte cannot be in, and what must be there.
-fn check(spec: &Spec) -> Result<(), Error> {
-    let bad = |what| Err(Error::InvalidSpec { what });
-    if spec
-        .command
-        .first()
-        .is_none_or(|program| program.is_empty())
-    {
-        return bad("the program");
-    }
-    if spec.command.iter().any(|text| text.as_bytes().contains(&0)) {
-        return bad("an argument");
-    }
-    let ill = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
-        let name = name.as_bytes();
-        name.is_empty()
-            || name.contains(&b'=')
-            || name.contains(&0)
-            || value.as_bytes().contains(&0)
-    };
-    if spec.environment.iter().any(ill) {
-        return bad("a variable");
-    }
-    Ok(())
 }

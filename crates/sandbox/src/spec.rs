@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::containers::Image;
+
 /// Home folder of the child inside its own root; private, writable, gone at the end.
 pub const HOME: &str = "/home/integration";
 
@@ -19,12 +21,12 @@ pub const IMAGE_PATH: &str = "/.image-path";
 /// One child process to start.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// Image of the container that it runs in, for the engine of [`crate::Config::containers`]; without one it runs in
-    /// the process sandbox. An image needs `/bin/sh` and `cat`.
+    /// Image of the container that it runs in, by [`crate::Sandbox::prepare`]; without one it runs in the process
+    /// sandbox. An image needs `/bin/sh` and `cat`, and `env` for variables with names that no shell knows.
     ///
     /// In a container, sources of read-only mounts must be readable by everybody where the server is root, and the
     /// image's own variables are there too.
-    pub image: Option<String>,
+    pub image: Option<Image>,
     /// Program and its arguments. The program is an absolute path, or a name that is looked up in
     /// the `PATH` of `environment`.
     pub command: Vec<OsString>,

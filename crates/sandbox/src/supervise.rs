@@ -77,21 +77,27 @@ pub(crate) async fn run(
     mut child: Supervised,
     control: AsyncFd<OwnedFd>,
     mut about: About,
-    ready: Ready,
+    mut ready: Ready,
 ) {
     let mut told = Told::default();
+    let mut is_given_up = false;
     while !told.stands(about.wants_egress) {
-        let message = link::receive(&control).await;
-        told.hear(message);
+        tokio::select! {
+            message = link::receive(&control) => told.hear(message),
+            // Nobody reads what it writes any more: it may never come to stand.
+            () = ready.closed(), if !is_given_up => {
+                is_given_up = true;
+                let _ = link::send(&control, &Order::Kill.encode(), &[]).await;
+            }
+        }
     }
     let pidfd = told.pidfd.take().map(watched::watch);
     let Some(Ok(pidfd)) = pidfd else {
-        let reason = told
-            .failed
-            .take()
-            .unwrap_or_else(|| "the spawner gave no answer".to_owned());
         drop(child.group.take());
         clear_away(&child, &told).await;
+        let reason = told
+            .failed
+            .unwrap_or_else(|| "the spawner gave no answer".to_owned());
         let _ = ready.send(Err(Error::Setup { reason }));
         return;
     };
@@ -150,12 +156,15 @@ async fn to_the_end(mut child: Supervised, handles: &Handles, mut told: Told) {
     told.send_replace(Some(ended));
 }
 
-/// Removes the container of a conductor that ended without a word.
+/// Removes the container of a conductor that ended without a word, and lets the image of one that could not start be
+/// looked for again.
 async fn clear_away(child: &Supervised, told: &Told) {
-    if let Some(container) = &child.container
-        && told.ended.is_none()
-        && told.failed.is_none()
-    {
+    let Some(container) = &child.container else {
+        return;
+    };
+    if told.failed.is_some() {
+        container.engines.has_failed(&container.image);
+    } else if told.ended.is_none() {
         container.engines.remove(&container.name).await;
     }
 }
@@ -199,7 +208,7 @@ async fn follow(child: &mut Supervised, handles: &Handles, told: &mut Told) -> S
         };
         if order == Order::Kill {
             stopped.get_or_insert(Cause::Killed);
-            let grace = if child.container.is_some() {
+            let grace = if handles.about.is_container() {
                 CONDUCTOR_GRACE
             } else {
                 KILL_GRACE

@@ -13,8 +13,7 @@ use crate::child::Child;
 use crate::containers::{Engines, Watched};
 use crate::disk_watch::DiskWatch;
 use crate::error::Error;
-use crate::inner::read_memory;
-use crate::keep::{About, Entry, Handles, Kept, Taken, end};
+use crate::keep::{About, End, Entry, Handles, Kept, Taken};
 use crate::output::Output;
 use crate::slots::Slots;
 use crate::supervise::{self, Supervised};
@@ -51,11 +50,11 @@ pub(crate) async fn take_back(
     let mut link = None;
     if let Some(taken) = former {
         for entry in taken.entries {
-            if let Some((about, label)) = about(&entry) {
+            if let Some((about, label)) = About::of(&entry.body) {
                 read.push((entry, about, label));
             } else {
-                end(entry.pidfd).await;
                 taken.link.forget(entry.id);
+                End::of(&entry).now().await;
             }
         }
         link = Some(taken.link);
@@ -77,10 +76,8 @@ pub(crate) async fn take_back(
         }
         in_use.extend(about.groups.iter().cloned());
         let kept = Kept::new(Arc::clone(link), entry.id);
-        let Ok(pidfd) = entry.pidfd.try_clone() else {
-            continue;
-        };
-        let has_ended = at_once(&pidfd, PollFlags::IN).is_ok_and(|found| !found.is_empty());
+        let end = End::of(&entry);
+        let has_ended = at_once(&entry.pidfd, PollFlags::IN).is_ok_and(|found| !found.is_empty());
         match resume(entry, about, groups, slots, engines, has_ended).await {
             Ok(child) => taken.push(TakenBack {
                 label,
@@ -93,18 +90,12 @@ pub(crate) async fn take_back(
                     error = &error as &dyn std::error::Error,
                     "what a former server left cannot be taken back and is ended"
                 );
-                end(pidfd).await;
+                end.now().await;
                 kept.forget();
             }
         }
     }
     taken
-}
-
-/// What the keeper has it under; none where another version wrote it.
-fn about(entry: &Entry) -> Option<(About, Vec<u8>)> {
-    let body = std::fs::File::from(entry.body.try_clone().ok()?);
-    About::read(&read_memory(&body).ok()?).ok()
 }
 
 async fn resume(
@@ -136,6 +127,8 @@ async fn resume(
     let container = engines.zip(name).map(|(engines, name)| Watched {
         engines: Arc::clone(engines),
         name,
+        // It stands: its image is nobody's concern.
+        image: String::new(),
     });
     let handles = Arc::new(Handles {
         control,

@@ -325,7 +325,10 @@ async fn many_at_once(way: Way) {
         let sandbox = fixture.sandbox.clone();
         tasks.spawn(async move {
             let spec = script(&format!("echo {index}"));
-            let child = sandbox.spawn(common::by(way, spec)).await.unwrap();
+            let child = sandbox
+                .spawn(common::by(&sandbox, way, spec).await)
+                .await
+                .unwrap();
             (index, finish(child).await)
         });
     }

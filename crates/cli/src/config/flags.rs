@@ -53,7 +53,7 @@ pub(crate) struct ServerFlags {
     /// may be repeated.
     #[arg(long, value_name = "BASE=IMAGE", value_delimiter = ',')]
     pub(super) container_images: Vec<String>,
-    /// The engine's OCI runtime, as runc or runsc [default: the engine's own choice].
+    /// The engine's OCI runtime, as runc [default: the engine's own choice].
     #[arg(long, value_name = "NAME")]
     pub(super) container_runtime: Option<String>,
     /// Whether the engine fetches an image that this machine does not have [default: missing].

@@ -1,11 +1,12 @@
 //! Does the container engine run here what it is to run? It is asked to.
 
+use std::path::Path;
 use std::time::Duration;
 
-use marquetry_sandbox::{Cause, Limits, Network, Sandbox, Spec, Status};
+use marquetry_sandbox::{Access, Cause, Limits, Mount, Network, Sandbox, Spec, Status};
 
 use super::Check;
-use crate::config::{SandboxMode, ServerConfig};
+use crate::config::ServerConfig;
 use crate::server::parts;
 
 const NAME: &str = "containers";
@@ -39,13 +40,8 @@ pub(super) async fn check(config: &ServerConfig) -> Vec<Check> {
     };
     let scratch = folder.path().to_owned();
     let instance = format!("doctor-{}", std::process::id());
-    let sandbox = parts::sandbox_config(
-        config,
-        scratch.clone(),
-        &instance,
-        SandboxMode::Off,
-        scratch,
-    );
+    let sandbox =
+        parts::sandbox_config(config, scratch.clone(), &instance, config.sandbox, scratch);
     let sandbox = match Sandbox::start(sandbox).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -54,7 +50,7 @@ pub(super) async fn check(config: &ServerConfig) -> Vec<Check> {
         }
     };
     for image in images.names() {
-        checks.push(match try_image(&sandbox, image).await {
+        checks.push(match try_image(&sandbox, image, folder.path()).await {
             Ok(()) => Check::ok(NAME, format!("the image {image} runs")),
             Err(problem) => failed(format!("the image {image} does not run: {problem}")),
         });
@@ -68,23 +64,33 @@ fn failed(problem: String) -> Check {
     Check::fail(NAME, problem, remedy)
 }
 
-/// Runs a program that does nothing.
-async fn try_image(sandbox: &Sandbox, image: &str) -> Result<(), String> {
+/// Runs what every run relies on: a shell, a folder to write in, and a network with a relay.
+async fn try_image(sandbox: &Sandbox, image: &str, folder: &Path) -> Result<(), String> {
+    let image = sandbox
+        .prepare(image)
+        .await
+        .map_err(|error| error.to_string())?;
+    let work = folder.join("work");
+    std::fs::create_dir_all(&work).map_err(|error| error.to_string())?;
+    let script = "/bin/sh -c 'echo made > file' && cat /etc/resolv.conf";
     let spec = Spec {
-        image: Some(image.to_owned()),
-        command: vec!["true".into()],
+        image: Some(image),
+        command: ["/bin/sh", "-c", script].map(Into::into).to_vec(),
         environment: Vec::new(),
-        working_dir: "/".into(),
-        mounts: Vec::new(),
+        working_dir: "/work".into(),
+        mounts: vec![Mount {
+            source: work,
+            target: "/work".into(),
+            access: Access::ReadWrite { max_bytes: None },
+        }],
         limits: Limits {
             memory_bytes: 128 << 20,
             processes: 16,
             open_files: 256,
             disk_bytes: 1 << 20,
         },
-        network: Network::None,
-        // An image may have to be fetched.
-        lease: Duration::from_mins(10),
+        network: Network::Relayed { ports: vec![443] },
+        lease: Duration::from_mins(1),
     };
     let mut child = sandbox
         .spawn(spec)

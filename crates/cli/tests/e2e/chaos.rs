@@ -41,7 +41,7 @@ fn check(report: &Value, triggers: u64, faults: usize) {
     let count = |name: &str| report[name].as_u64().unwrap();
     assert!(count("succeeded") > 10 * count("lost"), "{report}");
     assert_eq!(count("succeeded") + count("lost"), count("runs"));
-    assert!(count("runs") > 500, "{report}");
+    assert!(count("runs") > triggers / 20, "{report}");
 }
 
 both_databases! {

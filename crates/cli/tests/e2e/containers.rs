@@ -26,6 +26,15 @@ async fn server(database: Database, more: &[&str]) -> Option<(TestServer, Contai
     Some((TestServer::start(options).await, engine))
 }
 
+/// The names of this server's containers.
+fn of(server: &TestServer) -> Vec<String> {
+    let folder = server.data_dir.path().join("sandbox/containers");
+    let found = std::fs::read_dir(folder).unwrap().flatten();
+    found
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
 const MANIFEST: &str = r#"
 version: 1.0
 base: python:3.11
@@ -79,8 +88,10 @@ both_databases! {
         assert_eq!(output, expected);
         assert!(log.contains("token: ********\n"), "{log}");
         assert!(!log.contains("NOT refused"), "{log}");
-        let left = engine.ask(&["ps", "--all", "--format", "{{.Names}} {{.Command}}"]);
-        assert!(!left.contains("main.py"), "{left}");
+        // Nothing is left: neither a folder, nor a container whose folder was here.
+        assert_eq!(of(&server), [""; 0]);
+        let left = engine.ask(&["ps", "--all", "--format", "{{.Names}} {{.Mounts}}"]);
+        assert!(!left.contains(server.data_dir.path().to_str().unwrap()), "{left}");
     }
 }
 
@@ -113,14 +124,13 @@ both_databases! {
         };
         let run = server.live_run(tenant, "part 3").await;
         let other = server.live_run(cancelled, "part 3").await;
-        let names = engine.ask(&["ps", "--format", "{{.Names}}"]);
-        let known: Vec<String> = names
-            .lines()
-            .map(|name| engine.ask(&["inspect", name]))
-            .filter(|known| known.contains("main.py"))
-            .collect();
-        assert!(known.len() >= 2, "{names}");
-        assert!(!known.concat().contains("w0rd-of-the-tenant"));
+        let names = of(&server);
+        assert_eq!(names.len(), 2, "{names:?}");
+        for name in &names {
+            let known = engine.ask(&["inspect", name]);
+            assert!(known.contains("main.py"), "{known}");
+            assert!(!known.contains("w0rd-of-the-tenant"), "{known}");
+        }
         server.kill_alone();
         server.restart();
         server.post(&format!("/v2/runs/{}/cancel", other["id"]), Value::Null).await.expect(200);

@@ -13,6 +13,7 @@ use super::work::{BuildError, Site};
 use crate::death::{exit_code, killed_by};
 use crate::keeping::Keeping;
 use crate::pump::{Bounds, Pump, Stdout};
+use crate::ready::{self, NotReady};
 use crate::toolchain::{build_variables, merge};
 
 /// A command of a build.
@@ -53,8 +54,15 @@ pub(super) async fn run(
     last_line: Option<&mut LastLine>,
 ) -> Result<Status, BuildError> {
     let settings = &site.inner.config.build;
+    let end = site.started + settings.timeout;
+    let image = site.layout.image.as_deref();
+    let image = ready::image(site.inner, image, &site.signal, end).await;
+    let image = image.map_err(|why| match why {
+        NotReady::Failed(error) => BuildError::platform("the image could not be made ready", error),
+        NotReady::Stopped(why) => BuildError::Stopped(why),
+    })?;
     let spec = Spec {
-        image: site.layout.image.clone(),
+        image,
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
         environment,
         working_dir: site.layout.source().join(&step.folder),

@@ -20,7 +20,8 @@ use crate::inner::Inner;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::pump::Stopped;
-use crate::signals::{Signal, Stop};
+use crate::ready::stopped;
+use crate::signals::Signal;
 use crate::step::{Layout, remove_tree};
 use crate::toolchain::toolchain;
 
@@ -285,18 +286,6 @@ async fn unless_stopped(
     }
 }
 
-/// Why the build must stop, when it must.
-async fn stopped(signal: &mut watch::Receiver<Signal>, end: tokio::time::Instant) -> Stopped {
-    let asked = signal.wait_for(|signal| signal.lost || signal.cancel || signal.stop == Stop::End);
-    match tokio::time::timeout_at(end, asked).await {
-        Ok(Ok(signal)) if signal.lost => Stopped::Lost,
-        Ok(Ok(signal)) if signal.cancel => Stopped::Cancelled,
-        // Who would tell is gone: the server ends.
-        Ok(_) => Stopped::Shutdown,
-        Err(_) => Stopped::Timeout,
-    }
-}
-
 async fn keep(site: &mut Site<'_, '_>, tree: &std::path::Path) -> Result<String, BuildError> {
     let out = site.scratch.join("artifact");
     let limits = PackLimits {
@@ -404,7 +393,7 @@ mod tests {
             ),
             (
                 Signal {
-                    stop: Stop::End,
+                    stop: crate::signals::Stop::End,
                     ..Signal::default()
                 },
                 Stopped::Shutdown,

@@ -14,14 +14,16 @@ use marquetry_app::tenant_secrets::run_configs;
 use marquetry_blobs::Unpacked;
 use marquetry_manifest::{Base, Egress, LastLine};
 use marquetry_model::{Outcome, Phase, TenantId};
-use marquetry_sandbox::{Child, Kept, Limits, Spec};
+use marquetry_sandbox::{Cause, Child, Ended, Kept, Limits, Spec, Status, Usage};
 use marquetry_store::logs::LogOf;
 use marquetry_store::runs::RunClaim;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::ends::Settled;
 use super::files;
 use super::follow::{Followed, Run};
-use super::outcome::CutOff;
+use super::outcome::{self, CutOff};
 use super::resume::{self, Back};
 use crate::inner::Inner;
 use crate::keeping::Keeping;
@@ -29,7 +31,10 @@ use crate::label::Known;
 use crate::log::LogBuffer;
 use crate::network::Reach;
 use crate::prestart::{self, Waiting};
+use crate::pump::Stopped;
+use crate::ready::{self, NotReady};
 use crate::scratch::Place;
+use crate::signals::Signal;
 use crate::slots::Slot;
 use crate::step::Layout;
 
@@ -101,17 +106,18 @@ async fn run(inner: &Arc<Inner>, job: &RunJob) -> Option<RunEnded> {
     };
     let mut log = LogBuffer::new(inner.config.run.log_bytes);
     let done = attempt(inner, job, &claim, &mut log).await;
-    conclude(job, claim, log, done)
+    conclude(inner, job, claim, log, done)
 }
 
 /// The same, of a run that was taken back.
 async fn run_on(inner: &Arc<Inner>, back: Back) -> Option<RunEnded> {
     let (job, claim) = (back.job.clone(), back.claim.clone());
     let (log, done) = resume::attempt_on(inner, back).await;
-    conclude(&job, claim, log, done)
+    conclude(inner, &job, claim, log, done)
 }
 
 fn conclude(
+    inner: &Inner,
     job: &RunJob,
     claim: RunClaim,
     mut log: LogBuffer,
@@ -131,6 +137,17 @@ fn conclude(
                 phase: Phase::FailedIntegration,
                 ..Outcome::platform(message)
             }
+        }
+        Err(StartError::Stopped(why)) => {
+            let (ended, stopped) = (never_began(), Some(why));
+            cut_off = outcome::cut_off(&ended, stopped);
+            outcome::judge(outcome::End {
+                ended,
+                stopped,
+                stdout: LastLine::new(),
+                memory_mb: memory_mb(inner, job),
+                timeout_s: timeout_s(inner, job),
+            })
         }
         Err(failure) => {
             tracing::error!(run = %job.run.id, error = &failure as &dyn std::error::Error, "a run could not be started");
@@ -158,6 +175,15 @@ fn conclude(
         log_bytes,
         kept,
     })
+}
+
+/// The end of a run that was stopped before it had a process.
+fn never_began() -> Ended {
+    Ended {
+        status: Status::Signalled(15),
+        cause: Cause::Killed,
+        usage: Usage::default(),
+    }
 }
 
 /// Reports until the store has it: the database may be away for a while, and the run has ended
@@ -227,6 +253,9 @@ pub(super) enum StartError {
     Folder(#[source] std::io::Error),
     #[error(transparent)]
     Files(#[from] files::FilesError),
+    /// Before it began.
+    #[error("stopped")]
+    Stopped(Stopped),
     #[error("the sandbox could not start it")]
     Sandbox(#[from] marquetry_sandbox::Error),
     #[error("its connections could not be relayed")]
@@ -306,7 +335,10 @@ async fn in_layout(
         run.log.say("a pre-started interpreter is used");
         taken
     } else {
-        (start(inner, job, layout, &reach, given).await?, false)
+        (
+            start(inner, job, layout, &reach, given, &run.signal).await?,
+            false,
+        )
     };
     prestart::prepare(inner, job, at_once);
     let known = Known {
@@ -363,8 +395,19 @@ async fn start(
     layout: &Layout,
     reach: &Reach,
     given: Vec<(String, String)>,
+    signal: &watch::Receiver<Signal>,
 ) -> Result<Child, StartError> {
-    let mut spec = spec(inner, job, layout, reach, lease_left(inner, job));
+    let end = Instant::now() + Duration::from_secs(timeout_s(inner, job));
+    let image = layout.image.as_deref();
+    let image = ready::image(inner, image, signal, end).await;
+    let image = image.map_err(|why| match why {
+        NotReady::Failed(error) => StartError::Sandbox(error),
+        NotReady::Stopped(why) => StartError::Stopped(why),
+    })?;
+    let lease = signal.borrow().lease_end;
+    let lease = lease.map_or_else(|| lease_left(inner, job), |end| end - Instant::now());
+    let mut spec = spec(inner, job, layout, reach, lease);
+    spec.image = image;
     let given = given.into_iter().map(|(n, v)| (n.into(), v.into()));
     spec.environment.extend(given);
     Ok(inner.sandbox.spawn(spec).await?)
@@ -426,7 +469,8 @@ pub(crate) fn spec(
         .unwrap_or(Path::new(""));
     let limits = &inner.config.run;
     Spec {
-        image: layout.image.clone(),
+        // Made ready when everything else is.
+        image: None,
         command: ["/bin/sh", "-c", job.release.run_command.as_str()]
             .map(Into::into)
             .to_vec(),

@@ -66,11 +66,31 @@ impl Engine {
     /// Asks it.
     pub(crate) async fn find(containers: &Containers) -> Result<Self, Error> {
         let (kind, _) = ask_version(containers).await?;
-        Ok(Self {
+        let engine = Self {
             program: PathBuf::from(&containers.program),
             kind,
             runtime: containers.runtime.clone(),
-        })
+        };
+        let unfit = |reason: String| Error::Engine {
+            program: containers.program.clone(),
+            reason,
+        };
+        if let Some(elsewhere) = elsewhere(&environment()) {
+            let reason = format!("{elsewhere} is another machine's; it must run on this one");
+            return Err(unfit(reason));
+        }
+        if kind == Kind::Docker {
+            let words = ["info", "--format", "{{.SecurityOptions}}"];
+            let options = engine.tell(&words).await?;
+            if ["rootless", "userns"]
+                .iter()
+                .any(|word| options.contains(word))
+            {
+                let reason = "docker maps users here, so containers could not read what they are given; use podman";
+                return Err(unfit(reason.to_owned()));
+            }
+        }
+        Ok(engine)
     }
 
     /// The program and what stands before every command of it.
@@ -84,18 +104,18 @@ impl Engine {
 
     /// Lets it do something, within [`PATIENCE`]; answers what it printed.
     pub(crate) async fn tell(&self, words: &[&str]) -> Result<String, Error> {
-        self.tell_within(PATIENCE, words).await
-    }
-
-    /// The same within another time.
-    pub(crate) async fn tell_within(
-        &self,
-        most: Duration,
-        words: &[&str],
-    ) -> Result<String, Error> {
         let mut command = self.base();
         command.extend(words.iter().map(OsString::from));
-        output(&command, most).await
+        output(&command, PATIENCE, environment()).await
+    }
+
+    /// Lets it fetch an image, by the proxies that we have too.
+    pub(crate) async fn fetch(&self, most: Duration, image: &str) -> Result<(), Error> {
+        let mut command = self.base();
+        command.extend(["pull", "--quiet", image].map(OsString::from));
+        let proxies = std::env::vars_os().filter(|(name, _)| is_proxy(name));
+        let environment = environment().into_iter().chain(proxies).collect();
+        output(&command, most, environment).await.map(drop)
     }
 }
 
@@ -104,7 +124,12 @@ impl Engine {
 /// # Errors
 /// It cannot be started, fails, or is neither podman nor docker.
 pub async fn ask_version(containers: &Containers) -> Result<(Kind, String), Error> {
-    let said = output(&[containers.program.clone(), "--version".into()], PATIENCE).await?;
+    let said = output(
+        &[containers.program.clone(), "--version".into()],
+        PATIENCE,
+        environment(),
+    )
+    .await?;
     let line = said.lines().next().unwrap_or_default().trim().to_owned();
     let word = line.split_whitespace().next().unwrap_or_default();
     let kind = match word.to_ascii_lowercase().as_str() {
@@ -120,7 +145,11 @@ pub async fn ask_version(containers: &Containers) -> Result<(Kind, String), Erro
     Ok((kind, line))
 }
 
-async fn output(words: &[OsString], most: Duration) -> Result<String, Error> {
+async fn output(
+    words: &[OsString],
+    most: Duration,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<String, Error> {
     let (program, arguments) = words
         .split_first()
         .ok_or(Error::InvalidSpec { what: "the engine" })?;
@@ -131,7 +160,7 @@ async fn output(words: &[OsString], most: Duration) -> Result<String, Error> {
     let done = Command::new(program)
         .args(arguments)
         .env_clear()
-        .envs(environment())
+        .envs(environment)
         .current_dir("/")
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -164,8 +193,10 @@ pub(crate) fn words_of(stderr: &[u8]) -> String {
 }
 
 /// What of our environment the engine needs. The rest may hold what it must not see: it stores much.
-pub(crate) fn environment() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| is_for_engines(name))
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os()
+        .filter(|(name, _)| is_for_engines(name))
+        .collect()
 }
 
 fn is_for_engines(name: &OsStr) -> bool {
@@ -185,6 +216,22 @@ fn is_for_engines(name: &OsStr) -> bool {
     })
 }
 
+fn is_proxy(name: &OsStr) -> bool {
+    const NAMES: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
+    name.to_str()
+        .is_some_and(|name| NAMES.contains(&name.to_ascii_lowercase().as_str()))
+}
+
+/// What leads an engine's command line to another machine.
+fn elsewhere(environment: &[(OsString, OsString)]) -> Option<String> {
+    let is_elsewhere = |(name, value): &(OsString, OsString)| {
+        let is_host = name == "DOCKER_HOST" || name == "CONTAINER_HOST";
+        is_host && !value.to_string_lossy().starts_with("unix:")
+    };
+    let (name, value) = environment.iter().find(|pair| is_elsewhere(pair))?;
+    Some(format!("{}={}", name.display(), value.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +248,16 @@ mod tests {
         ] {
             assert!(!is_for_engines(OsStr::new(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn an_engine_of_another_machine_is_known() {
+        let said = |value: &str| elsewhere(&[("DOCKER_HOST".into(), value.into())]);
+        assert_eq!(said("unix:///run/docker.sock"), None);
+        assert_eq!(
+            said("tcp://10.0.0.1:2375").unwrap(),
+            "DOCKER_HOST=tcp://10.0.0.1:2375"
+        );
     }
 
     #[tokio::test]

@@ -21,8 +21,10 @@ pub(crate) const USAGE: &str = "usage";
 pub(crate) const STDOUT: &str = "stdout";
 pub(crate) const STDERR: &str = "stderr";
 
-/// What a conductor holds as long as it looks after the container.
-pub(crate) const LOCK: &str = "lock";
+/// What the container sees of its folder.
+const SEEN: &str = "seen";
+/// What a conductor holds as long as it looks after the container, where that does not see it.
+const LOCK: &str = "lock";
 
 /// A folder that is removed when it is dropped, unless a conductor has it.
 pub(crate) struct Folder {
@@ -34,14 +36,15 @@ impl Folder {
     /// Makes it; its pipes are this user's.
     pub(crate) fn make(scratch: &Path, name: &str, user: Option<u32>) -> io::Result<Self> {
         let path = below(scratch).join(name);
-        std::fs::create_dir_all(&path)?;
+        let seen = seen(&path);
+        std::fs::create_dir_all(&seen)?;
         let this = Self {
             path,
             has_conductor: false,
         };
-        set_mode(&this.path, 0o711)?;
+        set_mode(&seen, 0o711)?;
         for name in [ENVIRONMENT, STDOUT, STDERR, USAGE] {
-            let pipe = this.path.join(name);
+            let pipe = seen.join(name);
             let mode = Mode::RUSR | Mode::WUSR;
             rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0)?;
             if let Some(user) = user {
@@ -56,7 +59,8 @@ impl Folder {
 
     /// Opens both outputs: our ends, and what a conductor holds so that they do not end before the child.
     pub(crate) fn outputs(&self) -> io::Result<[(Output, OwnedFd); 2]> {
-        Output::named(&self.path.join(STDOUT), &self.path.join(STDERR))
+        let seen = seen(&self.path);
+        Output::named(&seen.join(STDOUT), &seen.join(STDERR))
     }
 
     /// The conductor removes it.
@@ -79,6 +83,11 @@ pub(crate) fn below(scratch: &Path) -> PathBuf {
     scratch.join(FOLDERS)
 }
 
+/// What of a container's folder the container sees.
+pub(crate) fn seen(folder: &Path) -> PathBuf {
+    folder.join(SEEN)
+}
+
 /// Locks a container's folder; none while its conductor lives.
 pub(crate) fn lock(folder: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -97,7 +106,7 @@ pub(crate) fn now_ns() -> u64 {
     seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
 }
 
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }

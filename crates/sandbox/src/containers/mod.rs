@@ -21,9 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::process::Command;
 
 pub use engine::{Containers, Kind, Pull, ask_version};
+pub use images::Image;
 
 use crate::channel;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::error::Error;
 use crate::inner::CONDUCTOR_ARGUMENT;
 use crate::link;
@@ -55,6 +56,7 @@ pub(crate) struct Engines {
 pub(crate) struct Watched {
     pub(crate) engines: Arc<Engines>,
     pub(crate) name: String,
+    pub(crate) image: String,
 }
 
 /// What of a child in a container is the server's.
@@ -66,10 +68,9 @@ pub(crate) struct Started {
 }
 
 impl Engines {
-    /// Asks the engine who it is, and removes what former servers of this instance left with nobody to look after it.
+    /// Asks the engine who it is.
     pub(crate) async fn start(config: &Config, containers: &Containers) -> Result<Self, Error> {
         let engine = Engine::find(containers).await?;
-        sweep::sweep(&engine, config).await?;
         Ok(Self {
             engine,
             images: Images::new(containers.pull),
@@ -80,16 +81,25 @@ impl Engines {
         })
     }
 
+    /// Removes what former servers of this instance left with nobody to look after it.
+    pub(crate) async fn sweep(&self) -> Result<(), Error> {
+        sweep::sweep(&self.engine, &self.config).await
+    }
+
+    /// Has an image ready.
+    pub(crate) async fn prepare(&self, image: &str) -> Result<Image, Error> {
+        self.images.prepare(&self.engine, image).await
+    }
+
     /// Starts a conductor and gives it all that it needs; the container does not stand yet.
-    pub(crate) async fn begin(
+    pub(crate) fn begin(
         &self,
-        image: &str,
+        image: &Image,
         spec: &Spec,
         body: Body,
         slot: u32,
     ) -> Result<Started, Error> {
         check(spec)?;
-        self.images.ensure(&self.engine, image).await?;
         let config = &self.config;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("marquetry-{}-{:x}-{number}", config.instance, self.began);
@@ -103,7 +113,9 @@ impl Engines {
             instance: config.instance.clone(),
             folder: folder.path.clone(),
             name: name.clone(),
-            image: image.to_owned(),
+            image: image.name.clone(),
+            volumes: image.volumes.clone(),
+            is_strict: config.mode == Mode::Full,
             user,
             body,
         };

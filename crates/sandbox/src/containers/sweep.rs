@@ -43,7 +43,7 @@ async fn remove_unless_held(engine: &Engine, config: &Config, name: &str) {
     // Podman forgets one whose end another one of it is waiting for, and lets it run: so it has ended before. One that
     // does not run cannot be killed, which is as good.
     let _ = engine.tell(&["kill", "--signal", "KILL", name]).await;
-    match engine.tell(&["rm", "--force", name]).await {
+    match engine.tell(&["rm", "--force", "--volumes", name]).await {
         Ok(_) => remove_folder(&folder),
         Err(error) => {
             let error = &error as &dyn std::error::Error;

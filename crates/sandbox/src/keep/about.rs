@@ -1,7 +1,9 @@
 //! What a server that takes a child back must know of it.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use crate::inner::read_memory;
 use crate::wire::{Reader, Truncated, Writer};
 
 /// Of one child.
@@ -21,6 +23,17 @@ pub(crate) struct About {
 }
 
 impl About {
+    /// Whether a conductor looks after it, and not a PID 1.
+    pub(crate) fn is_container(&self) -> bool {
+        !self.container.is_empty()
+    }
+
+    /// What a keeper has under a descriptor; none where another version wrote it.
+    pub(crate) fn of(body: &OwnedFd) -> Option<(Self, Vec<u8>)> {
+        let body = std::fs::File::from(body.try_clone().ok()?);
+        Self::read(&read_memory(&body).ok()?).ok()
+    }
+
     /// As it travels, with what the caller calls the child.
     pub(crate) fn with(&self, label: &[u8]) -> Vec<u8> {
         let mut out = Writer::default();

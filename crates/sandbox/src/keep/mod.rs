@@ -20,7 +20,7 @@ use tokio::io::unix::AsyncFd;
 
 pub(crate) use about::About;
 use link::KeeperLink;
-pub(crate) use take::{Taken, end, end_all, take};
+pub(crate) use take::{End, Taken, end_all, take};
 
 use crate::config::Config;
 use crate::error::Error;

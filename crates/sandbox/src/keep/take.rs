@@ -12,13 +12,17 @@ use tokio::time::timeout;
 
 use super::link::KeeperLink;
 use super::wire::Told;
-use super::{Entry, SOCKET, address, open_folder};
-use crate::{link, watched};
+use super::{About, Entry, SOCKET, address, open_folder};
+use crate::wire::Order;
+use crate::{channel, link, watched};
 
 /// How long a keeper may take to give what it has.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long processes may take to end that nobody can take back.
 const END: Duration = Duration::from_secs(10);
+
+/// The same of a container, whose engine takes its time.
+const CONDUCTOR_END: Duration = Duration::from_mins(1);
 
 /// A keeper and what it keeps.
 pub(crate) struct Taken {
@@ -43,7 +47,7 @@ pub(crate) async fn take(folder: &Path) -> Option<Taken> {
 pub(crate) async fn end_all(folder: &Path) {
     if let Some(taken) = take(folder).await {
         for entry in taken.entries {
-            end(entry.pidfd).await;
+            End::of(&entry).now().await;
             taken.link.forget(entry.id);
         }
     }
@@ -117,9 +121,42 @@ fn is_keeper(name: &str) -> bool {
     number.is_some_and(|number| number.strip_suffix(".sock").is_some())
 }
 
-pub(crate) async fn end(pidfd: OwnedFd) {
+async fn end(pidfd: OwnedFd) {
     let _ = pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
     if let Ok(pidfd) = watched::watch(pidfd) {
         let _ = timeout(END, pidfd.readable()).await;
+    }
+}
+
+/// What a kept child is ended by.
+pub(crate) struct End {
+    /// None where the system has no descriptors to spare; then its lease ends it.
+    pidfd: Option<OwnedFd>,
+    /// That of a conductor, which must not be killed itself: nobody else ends what it looks after.
+    conductor: Option<OwnedFd>,
+}
+
+impl End {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let is_container = About::of(&entry.body).is_some_and(|(about, _)| about.is_container());
+        let control = || entry.control.try_clone().ok();
+        Self {
+            pidfd: entry.pidfd.try_clone().ok(),
+            conductor: is_container.then(control).flatten(),
+        }
+    }
+
+    /// Ends it; when this answers, it is gone, or cannot end.
+    pub(crate) async fn now(self) {
+        let Some(pidfd) = self.pidfd else { return };
+        if let Some(control) = self.conductor {
+            // One that does not listen has gone.
+            let _ = channel::send(&control, &Order::Kill.encode(), &[], false);
+            let gone = pidfd.try_clone().and_then(watched::watch);
+            if let Ok(gone) = gone {
+                let _ = timeout(CONDUCTOR_END, gone.readable()).await;
+            }
+        }
+        end(pidfd).await;
     }
 }

@@ -16,6 +16,10 @@ pub(crate) struct Request {
     pub(crate) folder: PathBuf,
     pub(crate) name: String,
     pub(crate) image: String,
+    /// Folders of the image to be covered.
+    pub(crate) volumes: Vec<String>,
+    /// A limit that the engine cannot set is a failure.
+    pub(crate) is_strict: bool,
     /// The host's user that it runs as; none where the engine has no choice.
     pub(crate) user: Option<u32>,
     /// As for a PID 1.
@@ -33,6 +37,11 @@ impl Request {
             .os(&self.folder)
             .os(&self.name)
             .os(&self.image)
+            .count(self.volumes.len());
+        for volume in &self.volumes {
+            out.os(volume);
+        }
+        out.u64(self.is_strict.into())
             // The server's own user is none of them.
             .u64(self.user.unwrap_or(0).into())
             .bytes(&self.body.encode());
@@ -56,6 +65,8 @@ impl Request {
             folder: from.path()?,
             name: from.text()?,
             image: from.text()?,
+            volumes: from.list(Reader::text)?,
+            is_strict: from.u64()? != 0,
             user: u32::try_from(from.u64()?)
                 .map(|user| (user != 0).then_some(user))
                 .map_err(|_| Truncated)?,
@@ -80,6 +91,8 @@ mod tests {
             folder: "/f".into(),
             name: "n".into(),
             image: "localhost/i:1".into(),
+            volumes: vec!["/data".into()],
+            is_strict: true,
             user: Some(200_003),
             body: super::super::tests::body(),
         };

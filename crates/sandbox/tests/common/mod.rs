@@ -125,8 +125,11 @@ pub fn config(way: Way, name: &str, scratch: PathBuf) -> Config {
 }
 
 /// The same child by a way.
-pub fn by(way: Way, mut spec: Spec) -> Spec {
-    spec.image = (way == Way::Container).then(image);
+pub async fn by(sandbox: &Sandbox, way: Way, mut spec: Spec) -> Spec {
+    if way == Way::Container {
+        let image = sandbox.prepare(&image()).await;
+        spec.image = Some(image.expect("the image is ready"));
+    }
     spec
 }
 
@@ -192,7 +195,9 @@ pub async fn finish(mut child: Child) -> Outcome {
 
 impl Fixture {
     pub async fn spawn(&self, spec: Spec) -> Result<Child, Error> {
-        self.sandbox.spawn(by(self.way, spec)).await
+        self.sandbox
+            .spawn(by(&self.sandbox, self.way, spec).await)
+            .await
     }
 
     pub async fn run(&self, spec: Spec) -> Outcome {

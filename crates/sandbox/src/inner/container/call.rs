@@ -32,6 +32,19 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// What it warned of, where it did what it was asked for and not all of it.
+    pub(super) fn warning(&self) -> Option<String> {
+        let said = String::from_utf8_lossy(&self.errors);
+        let is_limit = |line: &&str| {
+            ["not supported", "discarded"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        said.lines()
+            .find(is_limit)
+            .map(|line| line.trim().to_owned())
+    }
+
     /// What it printed, or the sentence on why it failed.
     pub(super) fn success(self, step: &str) -> Step<String> {
         if self.has_succeeded {
@@ -93,12 +106,6 @@ impl Call {
             errors,
         }
     }
-
-    /// Ends it: nobody waits for its answer.
-    pub(super) fn kill(mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Calls the engine and waits for its answer.
@@ -117,7 +124,7 @@ pub(super) fn to_the_end(words: &[OsString]) -> Answer {
             Ok(true) => return call.finish(),
             Ok(false) => super::watch::wait_for_end(&call.output),
             Err(reason) => {
-                call.kill();
+                let _ = call.finish();
                 return failed(reason);
             }
         }

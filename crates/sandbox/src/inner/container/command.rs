@@ -9,7 +9,7 @@ use rustix::process::Resource;
 use super::gate::GATE;
 use crate::containers::Kind;
 use crate::containers::engine::LABEL;
-use crate::containers::folder::INSIDE;
+use crate::containers::folder::{INSIDE, seen, set_mode};
 use crate::inner::Step;
 use crate::inner::network::resolver_settings;
 use crate::spec::{HOME, TMP, USER};
@@ -44,6 +44,8 @@ pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
             ulimit("nofile", Resource::Nofile, body.open_files),
         ),
         ("ulimit", "core=0:0".into()),
+        // When the host itself runs out of memory, containers go before the server, as children do.
+        ("oom-score-adj", "500".into()),
         ("shm-size", body.disk_bytes.to_string()),
         ("network", network(&body.net).into()),
         // Whoever removes it does not ask it first.
@@ -70,14 +72,28 @@ pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
         (Kind::Docker, Some(runtime)) => say(format!("--runtime={runtime}")),
         (Kind::Docker, None) | (Kind::Podman, _) => {}
     }
+    for volume in &request.volumes {
+        say(format!(
+            "--tmpfs={volume}:rw,nosuid,nodev,mode=1777,size={}{empty}",
+            body.disk_bytes
+        ));
+    }
     if engine.kind == Kind::Podman {
+        if request.user.is_none() {
+            say("--userns=keep-id".into());
+        }
+        // A volume of an image would be a disk without a limit.
+        say("--image-volume=ignore".into());
         say("--read-only-tmpfs=false".into());
         say("--http-proxy=false".into());
     }
     say(user(request));
     if engine.kind == Kind::Podman && request.user.is_some() {
-        // Podman would raise what it has itself, which a host may forbid; the number is this child's own.
-        let most = ulimit("nproc", Resource::Nproc, body.processes + 1);
+        // Podman would raise what it has itself, which a host may forbid. As many as it has: these are counted by user,
+        // with those of other servers on this machine.
+        let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok();
+        let most = most.and_then(|most| most.trim().parse().ok());
+        let most = ulimit("nproc", Resource::Nproc, most.unwrap_or(body.processes + 1));
         say(format!("--ulimit={most}"));
     }
     for text in volumes(request)? {
@@ -115,9 +131,8 @@ fn network(net: &Net) -> &'static str {
 /// see its files.
 fn user(request: &Request) -> String {
     match (request.user, request.engine.kind) {
-        (Some(user), _) => format!("--user={user}:{user}"),
-        (None, Kind::Podman) => "--userns=keep-id".into(),
-        (None, Kind::Docker) => {
+        (Some(user), Kind::Podman | Kind::Docker) => format!("--user={user}:{user}"),
+        (None, Kind::Podman | Kind::Docker) => {
             let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
             format!("--user={}:{}", user.as_raw(), group.as_raw())
         }
@@ -125,10 +140,11 @@ fn user(request: &Request) -> String {
 }
 
 fn volumes(request: &Request) -> Step<Vec<String>> {
-    let mut all = vec![volume(&request.folder, Path::new(INSIDE), false)?];
+    let mut all = vec![volume(&seen(&request.folder), Path::new(INSIDE), false)?];
     if matches!(request.body.net, Net::Relayed(_)) {
         let resolver = request.folder.join("resolv.conf");
         std::fs::write(&resolver, resolver_settings())
+            .and_then(|()| set_mode(&resolver, 0o644))
             .map_err(|error| format!("write the resolver's settings: {error}"))?;
         all.push(volume(&resolver, Path::new("/etc/resolv.conf"), false)?);
     }

@@ -18,11 +18,13 @@ use crate::wire::Body;
 
 /// For `/bin/sh -c`; the child's command are its arguments. SIGTERM must not end it, and must end the child, so it
 /// is caught and not ignored, which a child would inherit.
-pub(super) const GATE: &str = r#"script=$(cat /run/.marquetry/environment) && [ -n "$script" ] || exit 125
-eval "$script"; unset script; trap : TERM
+pub(super) const GATE: &str = r#"exec 2>/run/.marquetry/stderr
+gate_script=$(cat /run/.marquetry/environment) && [ -n "$gate_script" ] || exit 125
+eval "$gate_script"; unset gate_script; trap : TERM
 "$@" </dev/null >/run/.marquetry/stdout 2>/run/.marquetry/stderr
 code=$?
 cd /sys/fs/cgroup && {
+  echo 'used:'
   times
   cat memory.peak memory/memory.max_usage_in_bytes memory.events memory/memory.oom_control
 } >/run/.marquetry/usage 2>/dev/null
@@ -30,6 +32,19 @@ exit $code"#;
 
 /// What engines, images and the shell set besides; a child gets what it was given.
 const NOT_OURS: &str = "unset HOSTNAME TERM container HOME PWD OLDPWD\n";
+
+/// What some shells keep for themselves, or we do: they cannot be exported under these names.
+const SHELLS_OWN: [&str; 9] = [
+    "UID",
+    "EUID",
+    "PPID",
+    "BASHOPTS",
+    "SHELLOPTS",
+    "BASHPID",
+    "BASH_VERSINFO",
+    "gate_script",
+    "code",
+];
 
 /// How large the pipe is made, in bytes: a child's variables are seldom more.
 const PIPE: usize = 1 << 20;
@@ -79,6 +94,9 @@ fn path(out: &mut Vec<u8>, value: &[u8]) {
 }
 
 fn is_shell_name(name: &[u8]) -> bool {
+    if SHELLS_OWN.iter().any(|own| own.as_bytes() == name) {
+        return false;
+    }
     let first = name.first().is_some_and(|byte| !byte.is_ascii_digit());
     first
         && name
@@ -97,6 +115,9 @@ fn quote(out: &mut Vec<u8>, text: &[u8]) {
     }
     out.push(b'\'');
 }
+
+/// What the gate says first of what was used.
+const USAGE_BEGINS: &str = "used:\n";
 
 /// Gives the script to a gate that waits, or will; `pause` waits a little, and answers whether the container has
 /// ended, which is also the answer here: whether it took the script.
@@ -141,8 +162,15 @@ fn widen(pipe: &OwnedFd) {
 /// Reads what the gate says at its end: the shell's times, its children's below them, bytes of memory, and how many
 /// processes the kernel ended for the limit of it; answers also whether there were any.
 pub(super) fn usage(said: &str) -> (Usage, bool) {
+    // A child can write there too, but not behind the gate.
+    let said = said
+        .rfind(USAGE_BEGINS)
+        .map_or("", |at| &said[at + USAGE_BEGINS.len()..]);
     let children = said.lines().nth(1).unwrap_or_default();
-    let cpu_ms = children.split_whitespace().filter_map(milliseconds).sum();
+    let cpu_ms = children
+        .split_whitespace()
+        .filter_map(milliseconds)
+        .fold(0, u64::saturating_add);
     let mut lines = said.lines().skip(2);
     let max_rss_bytes = lines.find_map(|line| line.trim().parse().ok());
     let killed = |line: &str| {
@@ -163,7 +191,12 @@ fn milliseconds(word: &str) -> Option<u64> {
     let part: String = part.chars().chain("000".chars()).take(3).collect();
     let [minutes, seconds, part] =
         [minutes, seconds, &part].map(|digits| digits.parse::<u64>().ok());
-    Some(minutes? * 60_000 + seconds? * 1_000 + part?)
+    let minutes = minutes?.saturating_mul(60_000);
+    Some(
+        minutes
+            .saturating_add(seconds?.saturating_mul(1_000))
+            .saturating_add(part?),
+    )
 }
 
 #[cfg(test)]
@@ -219,10 +252,19 @@ mod tests {
 
     #[test]
     fn a_name_that_no_shell_knows_arrives() {
-        let said = seen_by_a_shell(&[b"a.b=1 2", b"C=3"], &["env"]);
+        let said = seen_by_a_shell(&[b"a.b=1 2", b"C=3", b"UID=5", b"code=6"], &["env"]);
         let mut lines: Vec<_> = std::str::from_utf8(&said).unwrap().lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, ["C=3", "PATH=/of/image:/usr/bin:/bin", "a.b=1 2"]);
+        assert_eq!(
+            lines,
+            [
+                "C=3",
+                "PATH=/of/image:/usr/bin:/bin",
+                "UID=5",
+                "a.b=1 2",
+                "code=6"
+            ]
+        );
     }
 
     #[test]
@@ -235,13 +277,15 @@ mod tests {
 
     #[test]
     fn the_usage_of_three_shells_is_read() {
-        let dash = "0m0.010000s 0m0.020000s\n1m2.030000s 0m0.004000s\n5210112\noom_kill 0\n";
+        let dash = "used:\n0m0.010000s 0m0.020000s\n1m2.030000s 0m0.004000s\n5210112\noom_kill 0\n";
         let (read, out_of_memory) = usage(dash);
         assert_eq!((read.cpu_ms, read.max_rss_bytes), (62_034, 5_210_112));
         assert!(!out_of_memory);
-        let bash = "0m0,010s 0m0,020s\n0m1,5s 0m0,000s\noom_kill_disable 0\noom_kill 2\n";
+        let bash = "0m9,9s 0m9,9s\nused:\n0m0,010s 0m0,020s\n0m1,5s 0m0,000s\noom_kill_disable 0\noom_kill 2\n";
         let (read, out_of_memory) = usage(bash);
         assert_eq!((read.cpu_ms, out_of_memory), (1_500, true));
+        let huge = usage("used:\n\n18446744073709551615m0.0s 18446744073709551615m9.9s\n");
+        assert_eq!(huge.0.cpu_ms, u64::MAX);
         assert_eq!(
             usage("what a child may write here"),
             (Usage::default(), false)

@@ -5,11 +5,13 @@ mod command;
 mod gate;
 mod mounts;
 mod net;
+mod signals;
 mod watch;
 
 use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -18,11 +20,14 @@ use super::spawner::read_memory;
 use super::{Step, at, pid1, sys};
 use crate::channel;
 use crate::containers::folder;
-use crate::spec::{Cause, Ended, Status, Usage};
+use crate::spec::{Cause, Ended, Status};
 use crate::wire::container::Request;
 use crate::wire::{Net, Notice, Order};
 use call::Answer;
-use watch::{Event, Watch};
+use watch::{Event, Usage, Watch};
+
+/// How often an engine is asked to remove a container.
+const REMOVALS: u32 = 3;
 
 /// How long the gate is given before it is looked at again, in milliseconds.
 const GATE_MS: i64 = 5;
@@ -64,9 +69,8 @@ fn conduct() -> Step<()> {
     let outputs: Vec<OwnedFd> = fds.collect();
     let request = Request::decode(&read_memory(&File::from(body))?)
         .map_err(|_| "the request is truncated".to_owned())?;
-    tell(&control, &Notice::Started, &[myself.as_fd()]);
     let told = match Conductor::new(request, &control) {
-        Ok(mut conductor) => conductor.run(),
+        Ok(mut conductor) => conductor.run(&myself),
         Err(reason) => Some(Notice::Failed(reason)),
     };
     drop(outputs);
@@ -97,13 +101,20 @@ impl From<String> for Stop {
     }
 }
 
+struct First {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
 struct Conductor<'a> {
     request: Request,
     watch: Watch<'a>,
     /// Says that somebody looks after the container.
     _lock: OwnedFd,
     /// The container's first process.
-    first: Option<OwnedFd>,
+    first: Option<First>,
+    /// SIGTERM is asked for, and nobody is there yet to get it.
+    is_to_terminate: bool,
     /// What its processes are asked to end by.
     terminators: Vec<std::process::Child>,
     /// Where its connections arrive, for a server that takes it back.
@@ -114,49 +125,60 @@ impl<'a> Conductor<'a> {
     fn new(request: Request, control: &'a OwnedFd) -> Step<Self> {
         let lock = folder::lock(&request.folder).map_err(at("lock the container's folder"))?;
         let lock = lock.ok_or_else(|| "another process has the container's folder".to_owned())?;
-        let watch = Watch::new(control, request.body.lease_ms)?;
+        let usage = Usage::open(&folder::seen(&request.folder).join(folder::USAGE))?;
+        let watch = Watch::new(control, request.body.lease_ms, usage)?;
         Ok(Self {
             request,
             watch,
             _lock: lock,
             first: None,
+            is_to_terminate: false,
             terminators: Vec::new(),
             sockets: None,
         })
     }
 
     /// Runs the container to its end; `None` when there is nobody to tell.
-    fn run(&mut self) -> Option<Notice> {
-        let usage = self.open_usage();
-        let stop = match self.start().and_then(|()| self.follow()) {
+    fn run(&mut self, myself: &OwnedFd) -> Option<Notice> {
+        let begun = self.start().and_then(|()| self.open_gate());
+        if begun.is_ok() {
+            tell(self.watch.control(), &Notice::Started, &[myself.as_fd()]);
+            if std::mem::take(&mut self.is_to_terminate) {
+                self.terminate();
+            }
+        }
+        let stop = match begun.and_then(|()| self.follow()) {
             Ok(()) => Stop::Cause(Cause::Own),
             Err(stop) => stop,
         };
-        let (status, mut was_out_of_memory) = if matches!(stop, Stop::Cause(Cause::Own)) {
-            self.status()
+        let end = if matches!(stop, Stop::Cause(Cause::Own)) {
+            self.end()
         } else {
             self.kill();
-            (Status::Signalled(libc::SIGKILL), false)
+            Some((Status::Signalled(libc::SIGKILL), false))
         };
-        let (usage, some_ended_for_memory) = usage.map(read_usage).unwrap_or_default();
-        was_out_of_memory |= some_ended_for_memory && status != Status::Exited(0);
+        let (usage, some_ended_for_memory) = gate::usage(&self.watch.usage());
         self.clear_away();
-        match stop {
-            Stop::Failed(reason) => Some(Notice::Failed(reason)),
-            Stop::Orphaned => None,
-            Stop::Cause(cause) => Some(Notice::Ended(Ended {
-                status,
-                cause: if was_out_of_memory && cause == Cause::Own {
-                    Cause::MemoryLimit
-                } else {
-                    cause
-                },
-                usage,
-            })),
-        }
+        let cause = match stop {
+            Stop::Failed(reason) => return Some(Notice::Failed(reason)),
+            Stop::Orphaned => return None,
+            Stop::Cause(cause) => cause,
+        };
+        // The engine does not know how it ended, and it is not for us to guess.
+        let (status, was_out_of_memory) = end?;
+        let was_for_memory = was_out_of_memory || some_ended_for_memory;
+        Some(Notice::Ended(Ended {
+            status,
+            cause: if was_for_memory && cause == Cause::Own && status != Status::Exited(0) {
+                Cause::MemoryLimit
+            } else {
+                cause
+            },
+            usage,
+        }))
     }
 
-    /// Makes the container stand, gives it its network, and lets its program begin.
+    /// Makes the container stand, and gives it its network; its program waits.
     fn start(&mut self) -> Result<(), Stop> {
         if let Some(user) = self.request.user {
             mounts::give(&self.request.body.mounts, user)?;
@@ -164,14 +186,24 @@ impl<'a> Conductor<'a> {
         let words = command::run(&self.request)?;
         let started = self.call(&words)?;
         let step = format!("start a container of the image {}", self.request.image);
+        let warning = started.warning().filter(|_| self.request.is_strict);
         started.success(&step)?;
+        if let Some(warning) = warning {
+            return Err(format!("{step}: {warning}").into());
+        }
         let inspected = self.ask(&["inspect", "--format", "{{.State.Pid}}"])?;
         let pid = inspected.success("look at the container")?;
         let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| self.gone())?;
-        self.first = Some(pidfd_open(pid, PidfdFlags::empty()).map_err(|_| self.gone())?);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| self.gone())?;
+        let outside = folder::seen(&self.request.folder).join(folder::ENVIRONMENT);
+        let inside = Path::new(folder::INSIDE).join(folder::ENVIRONMENT);
+        if !signals::is_first(pid, &outside, &inside) {
+            return Err(self.gone().into());
+        }
+        self.first = Some(First { pid, pidfd });
         self.connect(pid)?;
-        self.open_gate()
+        Ok(())
     }
 
     fn gone(&self) -> String {
@@ -197,12 +229,12 @@ impl<'a> Conductor<'a> {
     /// Gives the container its variables, which it waits for.
     fn open_gate(&mut self) -> Result<(), Stop> {
         let script = gate::script(&self.request.body)?;
-        let path = self.request.folder.join(folder::ENVIRONMENT);
+        let path = folder::seen(&self.request.folder).join(folder::ENVIRONMENT);
         let Some(first) = self.first.take() else {
             return Err(self.gone().into());
         };
         let opened = gate::open(&path, &script, || {
-            let event = self.watch.wait(&first, Some(GATE_MS));
+            let event = self.watch.wait(&first.pidfd, Some(GATE_MS));
             self.obey(&event)?;
             Ok(matches!(event, Event::Ready))
         });
@@ -217,7 +249,7 @@ impl<'a> Conductor<'a> {
     /// Waits for the end of the container's first process.
     fn follow(&mut self) -> Result<(), Stop> {
         while let Some(first) = self.first.take() {
-            let event = self.watch.wait(&first, None);
+            let event = self.watch.wait(&first.pidfd, None);
             let ended = matches!(event, Event::Ready);
             self.first = Some(first);
             if ended {
@@ -253,8 +285,16 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// SIGTERM to all that is in the container but its first process, by one that is started in it.
+    /// SIGTERM to all that is in the container but its first process, which gives it its name and must say how it ended.
     fn terminate(&mut self) {
+        let Some(first) = self.first.as_ref().filter(|_| !self.is_to_terminate) else {
+            self.is_to_terminate = true;
+            return;
+        };
+        if signals::terminate(first.pid) {
+            return;
+        }
+        // By one that is started in it, where we may not see who is there.
         let mut words = self.request.engine.base();
         let name = self.request.name.as_str();
         words.extend(["exec", name, "/bin/sh", "-c", "kill -TERM -1"].map(Into::into));
@@ -263,58 +303,61 @@ impl<'a> Conductor<'a> {
     }
 
     fn kill(&self) {
-        let Some(first) = &self.first else {
-            return;
-        };
+        let killed = self
+            .first
+            .as_ref()
+            .is_some_and(|first| pidfd_send_signal(&first.pidfd, Signal::KILL).is_ok());
         // An engine with users of its own lets only itself do that.
-        if pidfd_send_signal(first, Signal::KILL).is_err() {
+        if !killed {
             let _ = self.tell(&["kill", "--signal", "KILL"]);
         }
-        watch::wait_for_end(first);
+        if let Some(first) = &self.first {
+            watch::wait_for_end(&first.pidfd);
+        }
     }
 
-    /// How the container ended, by the engine.
-    fn status(&self) -> (Status, bool) {
-        let killed = (Status::Signalled(libc::SIGKILL), false);
-        if self.first.is_none() {
-            return killed;
-        }
+    /// How the container ended, by the engine, and whether that was for its memory; none where it does not know.
+    fn end(&self) -> Option<(Status, bool)> {
         // It may not have noticed yet.
-        let _ = self.tell(&["wait"]);
-        let format = "{{.State.ExitCode}} {{.State.OOMKilled}}";
-        let Ok(said) = self
-            .tell(&["inspect", "--format", format])
-            .success("look at the container")
-        else {
-            return killed;
-        };
+        let code = self
+            .tell(&["wait"])
+            .success("wait for the container")
+            .ok()?;
+        let code = code.trim().parse().ok()?;
+        let format = "{{.State.Running}} {{.State.OOMKilled}}";
+        let said = self.tell(&["inspect", "--format", format]);
+        let said = said.success("look at the container").ok()?;
         let mut words = said.split_whitespace();
-        let code = words.next().and_then(|code| code.parse().ok());
-        let was_out_of_memory = words.next() == Some("true");
-        (code.map_or(killed.0, Status::Exited), was_out_of_memory)
+        if words.next() != Some("false") {
+            return None;
+        }
+        Some((Status::Exited(code), words.next() == Some("true")))
     }
 
     /// Leaves nothing of it.
     fn clear_away(&mut self) {
-        let _ = self.tell(&["rm", "--force"]);
         for mut asked in self.terminators.drain(..) {
             let _ = asked.kill();
             let _ = asked.wait();
         }
+        let removes = |_: &u32| {
+            let removed = self.tell(&["rm", "--force", "--volumes"]);
+            removed.success("remove the container").is_ok()
+        };
+        // An engine that cannot now may be able soon.
+        let is_removed = (0..REMOVALS).any(|turn| {
+            if turn > 0 {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            removes(&turn)
+        });
         if self.request.user.is_some() {
             mounts::take_back(&self.request.body.mounts);
         }
         // What stays is removed at the server's next start.
-        let _ = std::fs::remove_dir_all(&self.request.folder);
-    }
-
-    fn open_usage(&self) -> Option<File> {
-        let flags =
-            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-        let path = self.request.folder.join(folder::USAGE);
-        rustix::fs::open(path, flags, rustix::fs::Mode::empty())
-            .ok()
-            .map(File::from)
+        if is_removed {
+            let _ = std::fs::remove_dir_all(&self.request.folder);
+        }
     }
 
     /// Lets the engine do something with this container, unless the server says otherwise meanwhile.
@@ -325,14 +368,18 @@ impl<'a> Conductor<'a> {
 
     fn call(&mut self, words: &[std::ffi::OsString]) -> Result<Answer, Stop> {
         let mut call = call::Call::start(words)?;
+        let mut stop = None;
+        // An engine that is ended in the middle leaves what it has begun, and knows nothing of it.
         while !call.read()? {
-            let event = self.watch.wait(call.output(), None);
-            if let Err(stop) = self.obey(&event) {
-                call.kill();
-                return Err(stop);
+            if stop.is_some() {
+                watch::wait_for_end(call.output());
+            } else {
+                let event = self.watch.wait(call.output(), None);
+                stop = self.obey(&event).err();
             }
         }
-        Ok(call.finish())
+        let answer = call.finish();
+        stop.map_or(Ok(answer), Err)
     }
 
     /// The same to the end, whatever the server says.
@@ -340,12 +387,4 @@ impl<'a> Conductor<'a> {
         let command = command::of_container(&self.request, words);
         call::to_the_end(&command)
     }
-}
-
-/// What the first program said at its end.
-fn read_usage(mut pipe: File) -> (Usage, bool) {
-    let mut said = Vec::new();
-    // Nothing to read is nothing said.
-    let _ = pipe.by_ref().take(4_096).read_to_end(&mut said);
-    gate::usage(&String::from_utf8_lossy(&said))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -23,11 +24,12 @@ pub(super) fn relayed(container: Pid, ports: &[u16]) -> Step<Sockets> {
             };
             sys::exit(i32::from(notice.is_err()))
         }
-        sys::Side::Parent { .. } => {
+        sys::Side::Parent { pid, .. } => {
             drop(theirs);
             let message = channel::receive(&ours, true);
-            // It ends at once, and nobody else is a child of this process yet.
-            let _ = rustix::process::wait(rustix::process::WaitOptions::empty());
+            // It ends at once.
+            let _ =
+                rustix::process::waitpid(Pid::from_raw(pid), rustix::process::WaitOptions::empty());
             let message = message.ok().flatten();
             let message = message.ok_or_else(|| "nobody made the relay's sockets".to_owned())?;
             match Notice::decode(&message.data) {
@@ -45,6 +47,14 @@ fn inside(container: Pid, ports: &[u16]) -> Step<Sockets> {
             .map_err(at(format_args!("open the container's {name} namespace")))
     };
     let network = open("net")?;
+    let own = File::open("/proc/self/ns/net").and_then(|own| own.metadata());
+    let own = own.map_err(at("look at our own network"))?;
+    let theirs = network
+        .metadata()
+        .map_err(at("look at the container's network"))?;
+    if (own.dev(), own.ino()) == (theirs.dev(), theirs.ino()) {
+        return Err("the container has no network of its own".to_owned());
+    }
     if !rustix::process::geteuid().is_root() {
         // Whoever made the namespace may enter it, as who they are there.
         enter(&open("user")?, LinkNameSpaceType::User)?;

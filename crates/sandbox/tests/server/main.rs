@@ -10,7 +10,9 @@
     reason = "a test program of its own, which also plays the server"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod containers;
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Way, by, command, confined, containers, finish, script, ways};
+use common::{Outcome, Way, by, command, confined, finish, script, ways};
 use marquetry_sandbox::{Access, Cause, Config, Mode, Mount, Network, Sandbox, Spec, Status};
 use tokio::io::AsyncReadExt as _;
 
@@ -40,7 +42,7 @@ fn main() {
 
 type Case = (&'static str, fn(&tokio::runtime::Runtime));
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 17] = [
     ("a_lease_that_passes_ends_the_child", |runtime| {
         runtime.block_on(a_lease_that_passes_ends_the_child());
     }),
@@ -51,10 +53,22 @@ const CASES: [Case; 13] = [
         a_killed_server_leaves_nothing();
     }),
     ("a_killed_server_leaves_no_container", |runtime| {
-        runtime.block_on(a_killed_server_leaves_no_container());
+        runtime.block_on(containers::a_killed_server_leaves_no_container());
+    }),
+    ("an_image_that_is_gone_is_looked_for_again", |runtime| {
+        runtime.block_on(containers::an_image_that_is_gone_is_looked_for_again());
+    }),
+    ("volumes_of_an_image_are_no_disk", |runtime| {
+        runtime.block_on(containers::volumes_of_an_image_are_no_disk_of_its_own());
+    }),
+    ("an_end_that_the_engine_does_not_know", |runtime| {
+        runtime.block_on(containers::an_end_that_the_engine_does_not_know_is_no_success());
+    }),
+    ("a_container_that_is_given_up_leaves_nothing", |runtime| {
+        runtime.block_on(containers::a_container_that_is_given_up_while_it_starts_leaves_nothing());
     }),
     ("a_killed_conductor_leaves_no_container", |runtime| {
-        runtime.block_on(a_killed_conductor_leaves_no_container());
+        runtime.block_on(containers::a_killed_conductor_leaves_no_container());
     }),
     ("a_frozen_server_loses_its_children", |_| {
         for way in confined() {
@@ -129,7 +143,7 @@ async fn a_lease_that_passes_ends_the_child() {
         let mut spec = script("trap '' TERM; setsid sleep 3601 & sleep 3601");
         spec.lease = Duration::from_millis(300);
         let started = Instant::now();
-        let mut child = sandbox.spawn(by(way, spec)).await.unwrap();
+        let mut child = sandbox.spawn(by(&sandbox, way, spec).await).await.unwrap();
         let ended = child.wait().await;
         assert_eq!(ended.cause, Cause::LeaseEnded, "{way:?}");
         assert_eq!(ended.status, Status::Signalled(9));
@@ -145,7 +159,7 @@ async fn a_lease_that_is_extended_does_not() {
         let sandbox = start(way, folder.path(), "extend").await;
         let mut spec = script("sleep 1; echo done");
         spec.lease = Duration::from_millis(500);
-        let child = sandbox.spawn(by(way, spec)).await.unwrap();
+        let child = sandbox.spawn(by(&sandbox, way, spec).await).await.unwrap();
         child.extend_lease(Duration::from_mins(1)).await;
         let outcome = finish(child).await;
         assert_eq!(outcome.stdout, "done\n", "{way:?} {:?}", outcome.ended);
@@ -163,7 +177,10 @@ async fn serve() {
         let mut spec = script(&format!("setsid sleep {word} & echo up; sleep {word}"));
         spec.lease = Duration::from_secs(2);
         spec.network = Network::Relayed { ports: vec![443] };
-        let mut child = sandbox.spawn(by(role_way(), spec)).await.unwrap();
+        let mut child = sandbox
+            .spawn(by(&sandbox, role_way(), spec).await)
+            .await
+            .unwrap();
         child.stdout.read_exact(&mut [0; 3]).await.unwrap();
         children.push(child);
         for child in &children {
@@ -303,101 +320,6 @@ fn a_killed_server_leaves_nothing() {
     wait_until("all processes are gone", || count(&other.word) == 0);
 }
 
-/// The names of all containers of the test's engine whose name has this word.
-fn containers_named(word: &str) -> Vec<String> {
-    let engine = containers().unwrap();
-    let listed = Command::new(engine.program)
-        .args(["ps", "--all", "--format", "{{.Names}}"])
-        .output()
-        .unwrap();
-    assert!(listed.status.success(), "{listed:?}");
-    let names = String::from_utf8(listed.stdout).unwrap();
-    let names = names.lines().filter(|name| name.contains(word));
-    names.map(str::to_owned).collect()
-}
-
-/// Whether the sandbox has a folder for any container.
-fn has_folders(scratch: &Path) -> bool {
-    let folders = std::fs::read_dir(scratch.join("containers"));
-    folders.is_ok_and(|mut folders| folders.next().is_some())
-}
-
-async fn a_killed_server_leaves_no_container() {
-    if containers().is_none() {
-        return;
-    }
-    let mut server = start_server(4, Way::Container);
-    let scratch = server.folder.path().join("scratch");
-    let name = format!("test-server-{}", server.process.id());
-    assert_eq!(containers_named(&name).len(), 3);
-    // By themselves, when nobody is there any more.
-    server.process.kill().unwrap();
-    server.process.wait().unwrap();
-    wait_until("all processes are gone", || count(&server.word) == 0);
-    wait_until("all folders are gone", || !has_folders(&scratch));
-    assert_eq!(containers_named(&name), [""; 0]);
-
-    // The power fails: the conductors are gone too, and the next server of this name removes what is left.
-    let mut server = start_server(5, Way::Container);
-    let scratch = server.folder.path().join("scratch");
-    let name = format!("test-server-{}", server.process.id());
-    for conductor in conductors(&scratch) {
-        signal("-KILL", conductor);
-    }
-    server.process.kill().unwrap();
-    server.process.wait().unwrap();
-    assert_eq!(containers_named(&name).len(), 3);
-    let mut config = common::config(Way::Container, "server", scratch.clone());
-    config.instance = name.clone();
-    let sandbox = Sandbox::start(config).await.unwrap();
-    assert_eq!(containers_named(&name), [""; 0]);
-    assert!(!has_folders(&scratch));
-    assert_eq!(count(&server.word), 0);
-    sandbox.shutdown().await;
-}
-
-/// The processes that hold a container's folder of this sandbox.
-fn conductors(scratch: &Path) -> Vec<u32> {
-    let holds = |process: &Path| {
-        let files = std::fs::read_dir(process.join("fd"));
-        let mut files = files.into_iter().flatten().flatten();
-        files.any(|file| {
-            std::fs::read_link(file.path())
-                .is_ok_and(|to| to.starts_with(scratch) && to.ends_with("lock"))
-        })
-    };
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let numbered = all.filter_map(|entry| {
-        let number = entry.file_name().to_str()?.parse::<u32>().ok()?;
-        holds(&entry.path()).then_some(number)
-    });
-    numbered.collect()
-}
-
-async fn a_killed_conductor_leaves_no_container() {
-    if containers().is_none() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let sandbox = start(Way::Container, folder.path(), "conductor").await;
-    let word = format!("5006.{}", std::process::id());
-    let spec = script(&format!("echo up; sleep {word}"));
-    let mut child = sandbox.spawn(by(Way::Container, spec)).await.unwrap();
-    child.stdout.read_exact(&mut [0; 3]).await.unwrap();
-    let scratch = folder.path().join("scratch");
-    let [conductor] = conductors(&scratch)[..] else {
-        panic!("one conductor");
-    };
-    signal("-KILL", conductor);
-    let ended = child.wait().await;
-    assert_eq!(ended.cause, Cause::Lost);
-    assert_eq!(count(&word), 0);
-    let name = format!("test-conductor-{}", std::process::id());
-    assert_eq!(containers_named(&name), [""; 0]);
-    assert!(!has_folders(&scratch));
-    sandbox.shutdown().await;
-}
-
 /// Control group folders of this name, with those in them.
 fn groups(name: &str) -> usize {
     fn walk(folder: &Path, name: &str, inside: bool) -> usize {
@@ -426,14 +348,17 @@ async fn keep_one() {
         .unwrap();
     // Its end is not known when the server goes, and what it had is the next one's then.
     let mut before = sandbox
-        .spawn(by(role_way(), script("exit 3")))
+        .spawn(by(&sandbox, role_way(), script("exit 3")).await)
         .await
         .unwrap();
     let _kept = sandbox.keep(&mut before, b"before", b"").await.unwrap();
     finish(before).await;
     let mut spec = script(KEPT);
     spec.network = Network::Relayed { ports: vec![443] };
-    let mut child = sandbox.spawn(by(role_way(), spec)).await.unwrap();
+    let mut child = sandbox
+        .spawn(by(&sandbox, role_way(), spec).await)
+        .await
+        .unwrap();
     let _kept = sandbox.keep(&mut child, b"the label", b"").await.unwrap();
     let mut seen = [0; 99];
     assert_eq!(child.stdout.read(&mut seen).await.unwrap(), 4);
@@ -441,7 +366,7 @@ async fn keep_one() {
     child.stderr.part(1, 2).unwrap();
     // One whose end is known is forgotten.
     let mut over = sandbox
-        .spawn(by(role_way(), script("sleep 0.1")))
+        .spawn(by(&sandbox, role_way(), script("sleep 0.1")).await)
         .await
         .unwrap();
     sandbox
@@ -493,7 +418,7 @@ async fn a_kept_child_outlives_its_server(how: &str, way: Way) {
     before.kept.forget();
     assert_eq!(one.label, b"the label");
     assert!(one.child.egress.is_some(), "with its network");
-    let beside = run(&sandbox, by(way, script("echo beside"))).await;
+    let beside = run(&sandbox, by(&sandbox, way, script("echo beside")).await).await;
     assert_eq!(beside.stdout, "beside\n", "others start meanwhile");
     one.child.stderr.skip_stored(1).unwrap();
     let outcome = finish(one.child).await;
