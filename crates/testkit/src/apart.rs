@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 /// A bridge that this machine is on too, gone with its hosts when it is dropped.
 pub struct Network {
@@ -72,18 +73,7 @@ impl Network {
 
     /// A way for the hosts to a server of this machine that listens on a Unix socket.
     pub fn lead_to(&self, socket: PathBuf) -> SocketAddr {
-        let listener = TcpListener::bind((self.own_address(), 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for from in listener.incoming().map_while(Result::ok) {
-                if let Ok(to) = UnixStream::connect(&socket) {
-                    let (back_from, back_to) = (to.try_clone().unwrap(), from.try_clone().unwrap());
-                    pass(from, to);
-                    pass(back_from, back_to);
-                }
-            }
-        });
-        address
+        way(self.own_address(), socket, Duration::ZERO)
     }
 
     fn bridge(&self) -> String {
@@ -147,7 +137,36 @@ fn run(program: &str, words: &[&str]) {
     assert!(done.status.success(), "{program} {words:?}: {done:?}");
 }
 
+/// A way to a server of this machine that listens on a Unix socket, on which everything takes so much longer in each
+/// direction.
+pub fn way(address: IpAddr, socket: PathBuf, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for from in listener.incoming().map_while(Result::ok) {
+            if let Ok(to) = UnixStream::connect(&socket) {
+                let (back_from, back_to) = (to.try_clone().unwrap(), from.try_clone().unwrap());
+                pass(from, to, delay);
+                pass(back_from, back_to, delay);
+            }
+        }
+    });
+    address
+}
+
 /// Until one of them ends.
-fn pass(mut from: impl io::Read + Send + 'static, mut to: impl io::Write + Send + 'static) {
-    std::thread::spawn(move || io::copy(&mut from, &mut to));
+fn pass(
+    mut from: impl io::Read + Send + 'static,
+    mut to: impl io::Write + Send + 'static,
+    delay: Duration,
+) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            std::thread::sleep(delay);
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+    });
 }

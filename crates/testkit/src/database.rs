@@ -50,6 +50,15 @@ impl PostgresDatabase {
         Self { url, name, server }
     }
 
+    /// One that somebody else makes and removes.
+    pub(crate) fn elsewhere(url: String) -> Self {
+        Self {
+            url,
+            name: String::new(),
+            server: String::new(),
+        }
+    }
+
     /// The file at which its server listens.
     pub fn socket(&self) -> std::path::PathBuf {
         let config: tokio_postgres::Config = self.url.parse().unwrap();
@@ -169,6 +178,9 @@ async fn run(server: &str, sql: &str) {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
+        if self.server.is_empty() {
+            return;
+        }
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let server = self.server.clone();
         let dropped = std::thread::spawn(move || {

@@ -32,8 +32,10 @@ pub struct ServerOptions {
     pub arguments: Vec<String>,
     /// The size of the disk that its data folder has for itself, in megabytes, where it has one.
     pub disk: Option<u32>,
-    /// The host that it runs on, and where that finds the database; this machine itself without.
-    pub host: Option<(Host, SocketAddr)>,
+    /// The host that it runs on; this machine itself without.
+    pub host: Option<Host>,
+    /// Where it finds the database, if not where that listens.
+    pub way: Option<SocketAddr>,
 }
 
 impl ServerOptions {
@@ -45,14 +47,22 @@ impl ServerOptions {
             arguments: Vec::new(),
             disk: None,
             host: None,
+            way: None,
         }
+    }
+
+    /// Which reaches the database there.
+    #[must_use]
+    pub fn by_way(mut self, database: SocketAddr) -> Self {
+        self.way = Some(database);
+        self
     }
 
     /// On a host of its own, which reaches the database there.
     #[must_use]
     pub fn on_host(mut self, host: &Host, database: SocketAddr) -> Self {
-        self.host = Some((host.clone(), database));
-        self
+        self.host = Some(host.clone());
+        self.by_way(database)
     }
 
     /// With a disk of its own, of so many megabytes.
@@ -182,15 +192,15 @@ impl TestServer {
     fn launch(&mut self) {
         let binary = &self.options.binary;
         let (mut command, address) = match &self.options.host {
-            Some((host, _)) => (host.command(binary), host.address.to_string()),
+            Some(host) => (host.command(binary), host.address.to_string()),
             None => (Command::new(binary), "127.0.0.1".to_owned()),
         };
         command
             .args(["serve", "--listen", &format!("{address}:0"), "--data-dir"])
             .arg(self.data_dir.path());
         if let Some(postgres) = &self.postgres {
-            let url = match self.options.host {
-                Some((_, at)) => postgres.url_at(at),
+            let url = match self.options.way {
+                Some(at) => postgres.url_at(at),
                 None => postgres.url.clone(),
             };
             command.args(["--database-url", &url]);

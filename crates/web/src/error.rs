@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -14,6 +15,7 @@ use marquetry_wire::v2::{
 use serde_json::{Map, json};
 
 use crate::extract::fault;
+use crate::throttle::Throttle;
 use crate::{reply, sent};
 
 /// Seconds after which a platform that is not available may be asked again.
@@ -133,7 +135,12 @@ fn render_app(error: Error, style: Style) -> Response {
             retry_after_s,
         ),
         Error::Unavailable { .. } => {
-            tracing::error!(cause = chain(&error), "the platform is not available");
+            // While the database is away every request is one of these.
+            static TOLD: Throttle = Throttle::new(Duration::from_secs(1));
+            if let Some(silent) = TOLD.pass(Instant::now()) {
+                let cause = chain(&error);
+                tracing::error!(cause, silent, "the platform is not available");
+            }
             let text = error.to_string();
             later(StatusCode::SERVICE_UNAVAILABLE, text, RETRY_UNAVAILABLE)
         }

@@ -19,6 +19,7 @@ mod router;
 mod sent;
 mod serve;
 mod state;
+mod throttle;
 
 pub use openapi::openapi;
 pub use router::router;

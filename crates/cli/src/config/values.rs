@@ -57,8 +57,12 @@ pub(super) fn folder(text: &str) -> Result<PathBuf, Wrong> {
 
 /// The URL of a PostgreSQL database. It may hold a password, so no message shows it.
 pub(super) fn database_url(text: &str) -> Result<Hidden, Wrong> {
-    let url = Url::parse(text).ok();
-    if url.is_some_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
+    // Several hosts with ports are no URL for anybody but PostgreSQL, whose driver reads the rest.
+    let is_ours = |scheme: &str| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    };
+    if ["postgres://", "postgresql://"].into_iter().any(is_ours) {
         Ok(Hidden::new(text))
     } else {
         wrong(

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::outcome::{CutOff, End, cut_off, judge};
 use super::resume::end_child;
-use super::run::{StartError, memory_mb, timeout_s};
+use super::start::StartError;
+use super::terms::{memory_mb, timeout_s};
 use crate::inner::Inner;
 use crate::keeping::Keeping;
 use crate::log::LogBuffer;

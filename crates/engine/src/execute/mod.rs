@@ -6,6 +6,8 @@ mod follow;
 mod outcome;
 mod resume;
 mod run;
+mod start;
+mod terms;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::slots::Slot;
 
 pub(crate) use ends::Ends;
 pub(crate) use resume::{Back, leave_all, take_back};
-pub(crate) use run::{reach, reach_of, spec};
+pub(crate) use terms::{reach, reach_of, spec};
 
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);

@@ -12,7 +12,8 @@ use marquetry_store::runs::RunClaim;
 use tokio::time::{Instant, timeout};
 
 use super::follow::{Followed, Run};
-use super::run::{StartError, reach, release};
+use super::start::{StartError, release};
+use super::terms::reach;
 use crate::inner::Inner;
 use crate::keeping::Keeping;
 use crate::label::Label;
