@@ -49,8 +49,13 @@ impl Images {
         if self.is_empty() {
             return Ok(None);
         }
-        let fitting = self.0.iter().filter(|one| fits(&one.base, base));
-        let best = fitting.max_by_key(|one| one.base.version.as_deref().map_or(0, str::len));
+        let fitting = self.0.iter().filter(|one| fits(one, base));
+        // Of two that are alike, the one that knows the version.
+        let exactness = |one: &&Image| {
+            let version = one.base.version.as_deref().map_or(0, str::len);
+            (version, one.image.contains(VERSION))
+        };
+        let best = fitting.max_by_key(exactness);
         let best = best.ok_or_else(|| {
             format!(
                 "base {} has no image; the operator names one with --container-images '{}=IMAGE'",
@@ -58,8 +63,13 @@ impl Images {
                 base.language.as_str()
             )
         })?;
-        let version = base.version.as_deref().unwrap_or("latest");
-        Ok(Some(best.image.replace(VERSION, version)))
+        // A tag cannot have a `+`; registries take `-` in its place.
+        let version = base
+            .version
+            .as_deref()
+            .unwrap_or_default()
+            .replace('+', "-");
+        Ok(Some(best.image.replace(VERSION, &version)))
     }
 }
 
@@ -92,8 +102,17 @@ fn read(assignment: &str) -> Result<Image, String> {
 }
 
 /// Whether an assignment holds for a base: of its language, and of its version or of one that it is part of.
-fn fits(assigned: &Base, asked: &Base) -> bool {
+fn fits(
+    Image {
+        base: assigned,
+        image,
+    }: &Image,
+    asked: &Base,
+) -> bool {
     if assigned.language != asked.language {
+        return false;
+    }
+    if image.contains(VERSION) && asked.version.is_none() {
         return false;
     }
     let Some(assigned) = &assigned.version else {
@@ -123,6 +142,7 @@ mod tests {
             "node:20=n20",
             "NodeJS:20.9=n209",
             "python=p:{version}",
+            "python=p",
         ]);
         for (base, image) in [
             ("node", "n"),
@@ -134,7 +154,8 @@ mod tests {
             ("node:200", "n"),
             ("typescript:20.9.4", "n209"),
             ("python:3.11", "p:3.11"),
-            ("python", "p:latest"),
+            ("python:3+1", "p:3-1"),
+            ("python", "p"),
         ] {
             assert_eq!(of(&images, base).unwrap().unwrap(), image, "{base}");
         }

@@ -29,6 +29,9 @@ use crate::taking::{self, TakenBack};
 use crate::watched;
 use crate::wire::Setup;
 
+/// How long a start waits for former containers to be removed.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Starts children under limits. Clones share one spawner.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Inner>);
@@ -121,7 +124,7 @@ impl Sandbox {
         let slots = Slots::default();
         if config.mode == Mode::Off {
             keep::end_all(&config.scratch_dir).await;
-            sweep(engines.as_ref()).await?;
+            sweep(engines.as_ref()).await;
             return Ok(Self(Arc::new(Inner {
                 config,
                 report: Report { parts: Vec::new() },
@@ -143,7 +146,7 @@ impl Sandbox {
         let keepers = Keepers::new(locks, former.as_ref()).await;
         let taken_back = taking::take_back(former, groups.as_ref(), &slots, engines.as_ref());
         let taken_back = Box::pin(taken_back).await;
-        sweep(engines.as_ref()).await?;
+        sweep(engines.as_ref()).await;
         let leave_out = config.without_namespaces && config.mode == Mode::Degraded;
         let setup = Setup {
             namespaces: report.has_namespaces() && !leave_out,
@@ -153,7 +156,16 @@ impl Sandbox {
             hidden_paths: config.hidden_paths.clone(),
             scratch_dir: config.scratch_dir.clone(),
         };
-        let link = Link::start(&config, &setup).await?;
+        let link = match Link::start(&config, &setup).await {
+            Ok(link) => link,
+            Err(error) => {
+                // They are the next server's.
+                for one in &taken_back {
+                    one.child.let_go();
+                }
+                return Err(error);
+            }
+        };
         let confined = Confined {
             setup,
             groups,
@@ -229,6 +241,14 @@ impl Sandbox {
             image: image.to_owned(),
         })?;
         engines.prepare(image).await
+    }
+
+    /// Whether [`Self::prepare`] need not look for an image.
+    pub fn knows(&self, image: &str) -> bool {
+        self.0
+            .engines
+            .as_ref()
+            .is_some_and(|engines| engines.has(image))
     }
 
     /// Whether there is an engine for children that have an image.
@@ -410,12 +430,19 @@ impl Confined {
     }
 }
 
-/// Removes containers that nobody looks after.
-async fn sweep(engines: Option<&Arc<Engines>>) -> Result<(), Error> {
-    match engines {
-        Some(engines) => engines.sweep().await,
-        None => Ok(()),
-    }
+/// Removes containers that nobody looks after; what takes longer goes on meanwhile, and what fails is for the next start:
+/// they run no more, and others wait for this server.
+async fn sweep(engines: Option<&Arc<Engines>>) {
+    let Some(engines) = engines.cloned() else {
+        return;
+    };
+    let sweeping = tokio::spawn(async move {
+        if let Err(error) = engines.sweep().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "what former containers left cannot be removed");
+        }
+    });
+    let _ = tokio::time::timeout(SWEEP, sweeping).await;
 }
 
 /// Follows a child from now on; answers when it stands.

@@ -97,6 +97,10 @@ pub(crate) async fn run(
         clear_away(&child, &told).await;
         let reason = told
             .failed
+            .or_else(|| {
+                told.ended
+                    .map(|_| "its time was over before it began".to_owned())
+            })
             .unwrap_or_else(|| "the spawner gave no answer".to_owned());
         let _ = ready.send(Err(Error::Setup { reason }));
         return;

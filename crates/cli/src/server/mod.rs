@@ -205,6 +205,9 @@ async fn start_sandbox(
     } else {
         SandboxMode::Off
     };
+    let mut config = config.clone();
+    config.containers = config.containers.filter(|_| runs_code);
+    let config = &config;
     match parts::sandbox(config, folder, wanted).await {
         Err(error) if choices.best_sandbox && wanted == SandboxMode::Full => {
             tracing::warn!("the full sandbox is not to be had here: {error:#}");

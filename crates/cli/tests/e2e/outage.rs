@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use std::sync::Arc;
 
 use marquetry_testkit::{
-    Database, Pair, PostgresDatabase, Scenario, TestServer, eventually, manifest, skipped, way,
+    Answer, Database, Pair, PostgresDatabase, Scenario, TestServer, eventually, manifest, skipped,
+    way,
 };
 use serde_json::{Value, json};
 
@@ -90,15 +91,31 @@ async fn ends(server: &TestServer, triggers: &[Value]) -> Vec<String> {
     ends
 }
 
+/// Where the next page is, if there is one.
+fn next_page(answer: &Answer) -> Option<String> {
+    let link = answer.headers.get("link")?.to_str().unwrap();
+    let address = link.split(['<', '>']).nth(1)?;
+    link.contains("rel=\"next\"")
+        .then(|| address[address.find("/v2/").unwrap()..].to_owned())
+}
+
 /// How many triggers the runs of a tenant have, all of them together.
-async fn taken(server: &TestServer, tenant: i64) -> usize {
-    let runs = server
-        .get(&format!("/v2/tenants/{tenant}/runs"))
-        .await
-        .expect(200);
-    let runs = runs.as_array().unwrap().iter();
-    runs.map(|run| run["triggers"].as_array().unwrap().len())
-        .sum()
+pub(crate) async fn taken(server: &TestServer, tenant: i64) -> usize {
+    let mut all = 0;
+    let mut path = format!("/v2/tenants/{tenant}/runs?limit=100");
+    loop {
+        let page = server.get(&path).await;
+        let runs = page.expect(200);
+        let runs = runs.as_array().unwrap();
+        all += runs
+            .iter()
+            .map(|run| run["triggers"].as_array().unwrap().len())
+            .sum::<usize>();
+        let Some(next) = next_page(&page) else {
+            return all;
+        };
+        path = next;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,16 +55,10 @@ pub(super) async fn run(
 ) -> Result<Status, BuildError> {
     let settings = &site.inner.config.build;
     let end = site.started + settings.timeout;
-    let image = site.layout.image.as_deref();
-    let image = ready::image(site.inner, image, &site.signal, end).await;
-    let image = image.map_err(|why| match why {
-        NotReady::Failed(error) => BuildError::platform("the image could not be made ready", error),
-        NotReady::Stopped(why) => BuildError::Stopped(why),
-    })?;
-    let spec = Spec {
+    let spec = |image| Spec {
         image,
         command: ["/bin/sh", "-c", step.command].map(Into::into).to_vec(),
-        environment,
+        environment: environment.clone(),
         working_dir: site.layout.source().join(&step.folder),
         mounts: site.layout.mounts.clone(),
         limits: Limits {
@@ -73,12 +67,15 @@ pub(super) async fn run(
             open_files: 65_536,
             disk_bytes: settings.artifact_bytes,
         },
-        network,
+        network: network.clone(),
         lease: site.inner.config.lease,
     };
-    let child = site.inner.sandbox.spawn(spec).await;
-    let mut child =
-        child.map_err(|e| BuildError::platform("the sandbox could not be started", e))?;
+    let image = site.layout.image.as_deref();
+    let child = ready::spawn(site.inner, image, &site.signal, end, spec).await;
+    let mut child = child.map_err(|why| match why {
+        NotReady::Failed(error) => BuildError::platform("the sandbox could not be started", error),
+        NotReady::Stopped(why) => BuildError::Stopped(why),
+    })?;
     let relay = site.reach.relay(child.egress.take());
     let relay = relay.map_err(|e| BuildError::platform("connections could not be relayed", e))?;
     let left = settings.timeout.saturating_sub(site.started.elapsed());

@@ -21,6 +21,7 @@ use super::start::{StartError, attempt};
 use super::terms::{memory_mb, timeout_s};
 use crate::inner::Inner;
 use crate::log::LogBuffer;
+use crate::pump::Stopped;
 use crate::slots::Slot;
 
 /// A finished log above this size moves to the blob store.
@@ -122,6 +123,12 @@ fn conclude(
                 phase: Phase::FailedIntegration,
                 ..Outcome::platform(message)
             }
+        }
+        Err(StartError::Stopped(Stopped::Timeout)) => {
+            let timeout_s = timeout_s(inner, job);
+            Outcome::platform(format!(
+                "its image was not ready in the {timeout_s} s that it may take"
+            ))
         }
         Err(StartError::Stopped(why)) => {
             let (ended, stopped) = (never_began(), Some(why));

@@ -54,8 +54,8 @@ pub(super) enum StartError {
     /// Before it began.
     #[error("stopped")]
     Stopped(Stopped),
-    #[error("the sandbox could not start it")]
-    Sandbox(#[from] marquetry_sandbox::Error),
+    #[error("the sandbox could not start it: {0}")]
+    Sandbox(marquetry_sandbox::Error),
     #[error("its connections could not be relayed")]
     Relay(#[from] marquetry_outbound::relay::RelayError),
 }
@@ -133,6 +133,15 @@ async fn in_layout(
         run.log.say("a pre-started interpreter is used");
         taken
     } else {
+        if let Some(image) = layout
+            .image
+            .as_deref()
+            .filter(|image| !inner.sandbox.knows(image))
+        {
+            run.log.say(&format!(
+                "the image {image} is fetched, if this machine does not have it"
+            ));
+        }
         (
             start(inner, job, layout, &reach, given, &run.signal).await?,
             false,
@@ -170,19 +179,23 @@ async fn start(
     signal: &watch::Receiver<Signal>,
 ) -> Result<Child, StartError> {
     let end = Instant::now() + Duration::from_secs(timeout_s(inner, job));
-    let image = layout.image.as_deref();
-    let image = ready::image(inner, image, signal, end).await;
-    let image = image.map_err(|why| match why {
+    let given: Vec<_> = given
+        .into_iter()
+        .map(|(n, v)| (n.into(), v.into()))
+        .collect();
+    let spec = |image| {
+        let lease = signal.borrow().lease_end;
+        let lease = lease.map_or_else(|| lease_left(inner, job), |end| end - Instant::now());
+        let mut spec = spec(inner, job, layout, reach, lease);
+        spec.image = image;
+        spec.environment.extend(given.iter().cloned());
+        spec
+    };
+    let child = ready::spawn(inner, layout.image.as_deref(), signal, end, spec).await;
+    child.map_err(|why| match why {
         NotReady::Failed(error) => StartError::Sandbox(error),
         NotReady::Stopped(why) => StartError::Stopped(why),
-    })?;
-    let lease = signal.borrow().lease_end;
-    let lease = lease.map_or_else(|| lease_left(inner, job), |end| end - Instant::now());
-    let mut spec = spec(inner, job, layout, reach, lease);
-    spec.image = image;
-    let given = given.into_iter().map(|(n, v)| (n.into(), v.into()));
-    spec.environment.extend(given);
-    Ok(inner.sandbox.spawn(spec).await?)
+    })
 }
 
 /// The run's own variables, and what its log must not show; its files are written, and its log has begun.

@@ -16,6 +16,8 @@ pub(crate) const INSIDE: &str = "/run/.marquetry";
 
 /// What the first program reads its variables from.
 pub(crate) const ENVIRONMENT: &str = "environment";
+/// What ends when the conductor does, and all that is in the container with it.
+pub(crate) const ALIVE: &str = "alive";
 /// Where it says at the end what was used.
 pub(crate) const USAGE: &str = "usage";
 pub(crate) const STDOUT: &str = "stdout";
@@ -43,7 +45,7 @@ impl Folder {
             has_conductor: false,
         };
         set_mode(&seen, 0o711)?;
-        for name in [ENVIRONMENT, STDOUT, STDERR, USAGE] {
+        for name in [ENVIRONMENT, ALIVE, STDOUT, STDERR, USAGE] {
             let pipe = seen.join(name);
             let mode = Mode::RUSR | Mode::WUSR;
             rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0)?;

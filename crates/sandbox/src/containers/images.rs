@@ -49,7 +49,11 @@ impl Images {
 
     /// Sees to it that an image is there, as far as it may be fetched; where it is not and may not, the engine says so
     /// when it starts. Waits for a turn to do that.
-    pub(crate) async fn prepare(&self, engine: &Engine, name: &str) -> Result<Image, Error> {
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        engine: &Engine,
+        name: &str,
+    ) -> Result<Image, Error> {
         let volumes = self.ensure(engine, name).await?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| Error::NoEngine {
@@ -62,15 +66,26 @@ impl Images {
         })
     }
 
-    async fn ensure(&self, engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
+    async fn ensure(self: &Arc<Self>, engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
         if let Some(volumes) = self.found(name) {
             return Ok(volumes);
         }
         let looking = Arc::clone(lock(&self.looking).entry(name.to_owned()).or_default());
-        let _others_wait = looking.lock().await;
+        let others_wait = looking.lock_owned().await;
         if let Some(volumes) = self.found(name) {
             return Ok(volumes);
         }
+        // Who wants it first may give it up: the others, and the next one, want it still.
+        let (this, engine, name) = (Arc::clone(self), engine.clone(), name.to_owned());
+        let looked = tokio::spawn(async move {
+            let _others_wait = others_wait;
+            this.look(&engine, &name).await
+        });
+        looked.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
+    /// Looks for an image, and fetches it where that is wanted.
+    async fn look(&self, engine: &Engine, name: &str) -> Result<Vec<String>, Error> {
         let words = ["image", "inspect", "--format", VOLUMES, name];
         let mut said = engine.tell(&words).await;
         if said.is_err() && self.pull == Pull::Missing {
@@ -93,6 +108,11 @@ impl Images {
         };
         lock(&self.present).insert(name.to_owned(), volumes.clone());
         Ok(volumes)
+    }
+
+    /// Whether an image is known to be there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.found(name).is_some()
     }
 
     /// It may be gone: the next child looks.

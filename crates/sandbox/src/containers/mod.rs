@@ -43,7 +43,7 @@ const FIRST_USER: u32 = 200_000;
 /// What starts the children that have an image.
 pub(crate) struct Engines {
     engine: Engine,
-    images: Images,
+    images: Arc<Images>,
     config: Config,
     /// Whether the server is root, and each child another user of the host.
     is_root: bool,
@@ -73,7 +73,7 @@ impl Engines {
         let engine = Engine::find(containers).await?;
         Ok(Self {
             engine,
-            images: Images::new(containers.pull),
+            images: Arc::new(Images::new(containers.pull)),
             config: config.clone(),
             is_root: rustix::process::geteuid().is_root(),
             began: folder::now_ns(),
@@ -83,12 +83,22 @@ impl Engines {
 
     /// Removes what former servers of this instance left with nobody to look after it.
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        sweep::sweep(&self.engine, &self.config).await
+        sweep::sweep(&self.engine, &self.config, &self.prefix()).await
+    }
+
+    /// Whether an image is known to be there.
+    pub(crate) fn has(&self, image: &str) -> bool {
+        self.images.has(image)
     }
 
     /// Has an image ready.
     pub(crate) async fn prepare(&self, image: &str) -> Result<Image, Error> {
         self.images.prepare(&self.engine, image).await
+    }
+
+    /// What the names of all containers of this very server begin with.
+    fn prefix(&self) -> String {
+        format!("marquetry-{}-{:x}-", self.config.instance, self.began)
     }
 
     /// Starts a conductor and gives it all that it needs; the container does not stand yet.
@@ -102,7 +112,7 @@ impl Engines {
         check(spec)?;
         let config = &self.config;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = format!("marquetry-{}-{:x}-{number}", config.instance, self.began);
+        let name = format!("{}{number}", self.prefix());
         let user = self.is_root.then(|| FIRST_USER + slot);
         let folder = Folder::make(&config.scratch_dir, &name, user)
             .map_err(Error::system("make a container's folder"))?;

@@ -7,23 +7,24 @@ use super::folder;
 use crate::config::Config;
 use crate::error::Error;
 
-/// Removes those of this instance. One whose conductor lives is that one's: it ends with its lease, or a server takes
-/// it back.
-pub(super) async fn sweep(engine: &Engine, config: &Config) -> Result<(), Error> {
+/// Removes those of this instance but for this very server's, whose names begin so. One whose conductor lives is that
+/// one's: it ends with its lease, or a server takes it back.
+pub(super) async fn sweep(engine: &Engine, config: &Config, own: &str) -> Result<(), Error> {
     let filter = format!("label={LABEL}={}", config.instance);
     let words = ["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
     let listed = engine.tell(&words).await?;
     let names = listed
         .lines()
         .map(str::trim)
-        .filter(|name| !name.is_empty());
+        .filter(|name| !name.is_empty() && !name.starts_with(own));
     for name in names {
         remove_unless_held(engine, config, name).await;
     }
     // Folders whose container was never made.
     let folders = folder::below(&config.scratch_dir);
     for entry in std::fs::read_dir(&folders).into_iter().flatten().flatten() {
-        if is_free(&entry.path()) {
+        let is_own = entry.file_name().to_string_lossy().starts_with(own);
+        if !is_own && is_free(&entry.path()) {
             remove_folder(&entry.path());
         }
     }
@@ -58,7 +59,10 @@ async fn remove_unless_held(engine: &Engine, config: &Config, name: &str) {
 
 /// Whether no conductor has it; what is not there is nobody's.
 fn is_free(folder: &Path) -> bool {
-    !matches!(folder::lock(folder), Ok(None))
+    match folder::lock(folder) {
+        Ok(held) => held.is_some(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 fn remove_folder(folder: &Path) {

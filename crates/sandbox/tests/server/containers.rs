@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use marquetry_sandbox::{Cause, Sandbox};
+use marquetry_sandbox::{Cause, Sandbox, Status};
 use tokio::io::AsyncReadExt as _;
 
 use super::common::{self, Way, by, containers, script};
@@ -47,6 +47,8 @@ pub(super) async fn a_killed_server_leaves_no_container() {
     }
     server.process.kill().unwrap();
     server.process.wait().unwrap();
+    // They end without a server, too.
+    wait_until("all processes are gone", || count(&server.word) == 0);
     assert_eq!(containers_named(&name).len(), 3);
     let mut config = common::config(Way::Container, "server", scratch.clone());
     config.instance = name.clone();
@@ -159,6 +161,29 @@ pub(super) async fn an_end_that_the_engine_does_not_know_is_no_success() {
     let ended = tokio::time::timeout(Duration::from_mins(2), child.wait()).await;
     assert_eq!(ended.unwrap().cause, Cause::Lost);
     assert_eq!(containers_named(&name), [""; 0]);
+    sandbox.shutdown().await;
+}
+
+/// Of what somebody else ends, nobody says that it has failed.
+pub(super) async fn a_container_that_is_killed_from_outside_is_lost() {
+    if containers().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = start(Way::Container, folder.path(), "outside").await;
+    let spec = by(&sandbox, Way::Container, script("echo up; sleep 60")).await;
+    let mut child = sandbox.spawn(spec).await.unwrap();
+    child.stdout.read_exact(&mut [0; 3]).await.unwrap();
+    let name = format!("test-outside-{}", std::process::id());
+    ask(&["kill", &containers_named(&name)[0]]);
+    assert_eq!(child.wait().await.cause, Cause::Lost);
+    // What ends so by its own hand has failed.
+    let spec = by(&sandbox, Way::Container, script("kill -KILL $$")).await;
+    let ended = run(&sandbox, spec).await.ended;
+    assert_eq!(
+        (ended.status, ended.cause),
+        (Status::Exited(137), Cause::Own)
+    );
     sandbox.shutdown().await;
 }
 

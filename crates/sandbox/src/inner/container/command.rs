@@ -6,15 +6,15 @@ use std::path::Path;
 
 use rustix::process::Resource;
 
-use super::gate::GATE;
+use super::gate::{GATE, PROCESSES};
 use crate::containers::Kind;
 use crate::containers::engine::LABEL;
 use crate::containers::folder::{INSIDE, seen, set_mode};
 use crate::inner::Step;
 use crate::inner::network::resolver_settings;
 use crate::spec::{HOME, TMP, USER};
-use crate::wire::Net;
 use crate::wire::container::Request;
+use crate::wire::{Body, BodyMount, Net};
 
 /// Makes and starts it, with all that the process sandbox confines a child by, as far as the engine can.
 pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
@@ -37,8 +37,7 @@ pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
         ("security-opt", "label=disable".into()),
         ("memory", body.memory_bytes.to_string()),
         ("memory-swap", body.memory_bytes.to_string()),
-        // The first program is one of them.
-        ("pids-limit", (body.processes + 1).to_string()),
+        ("pids-limit", (body.processes + PROCESSES).to_string()),
         (
             "ulimit",
             ulimit("nofile", Resource::Nofile, body.open_files),
@@ -72,7 +71,11 @@ pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
         (Kind::Docker, Some(runtime)) => say(format!("--runtime={runtime}")),
         (Kind::Docker, None) | (Kind::Podman, _) => {}
     }
-    for volume in &request.volumes {
+    for volume in request
+        .volumes
+        .iter()
+        .filter(|volume| !is_covered(body, volume))
+    {
         say(format!(
             "--tmpfs={volume}:rw,nosuid,nodev,mode=1777,size={}{empty}",
             body.disk_bytes
@@ -93,7 +96,11 @@ pub(super) fn run(request: &Request) -> Step<Vec<OsString>> {
         // with those of other servers on this machine.
         let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok();
         let most = most.and_then(|most| most.trim().parse().ok());
-        let most = ulimit("nproc", Resource::Nproc, most.unwrap_or(body.processes + 1));
+        let most = ulimit(
+            "nproc",
+            Resource::Nproc,
+            most.unwrap_or(body.processes + PROCESSES),
+        );
         say(format!("--ulimit={most}"));
     }
     for text in volumes(request)? {
@@ -111,6 +118,12 @@ pub(super) fn of_container(request: &Request, words: &[&str]) -> Vec<OsString> {
     all.extend(words.iter().map(OsString::from));
     all.push(request.name.clone().into());
     all
+}
+
+/// Whether something else is mounted there anyway.
+fn is_covered(body: &Body, volume: &str) -> bool {
+    let is_there = |mount: &BodyMount| mount.target.as_os_str() == volume;
+    [HOME, TMP].contains(&volume) || body.mounts.iter().any(is_there)
 }
 
 /// A limit of each process, no higher than what this one may have itself.

@@ -16,10 +16,14 @@ use crate::inner::Step;
 use crate::spec::{IMAGE_PATH, Usage};
 use crate::wire::Body;
 
+/// How many processes it is: itself, and two that wait for the conductor's end.
+pub(super) const PROCESSES: u64 = 3;
+
 /// For `/bin/sh -c`; the child's command are its arguments. SIGTERM must not end it, and must end the child, so it
 /// is caught and not ignored, which a child would inherit.
 pub(super) const GATE: &str = r#"exec 2>/run/.marquetry/stderr
 gate_script=$(cat /run/.marquetry/environment) && [ -n "$gate_script" ] || exit 125
+(trap '' TERM; cat /run/.marquetry/alive; kill -KILL -1) >/dev/null &
 eval "$gate_script"; unset gate_script; trap : TERM
 "$@" </dev/null >/run/.marquetry/stdout 2>/run/.marquetry/stderr
 code=$?
@@ -160,12 +164,11 @@ fn widen(pipe: &OwnedFd) {
 }
 
 /// Reads what the gate says at its end: the shell's times, its children's below them, bytes of memory, and how many
-/// processes the kernel ended for the limit of it; answers also whether there were any.
-pub(super) fn usage(said: &str) -> (Usage, bool) {
+/// processes the kernel ended for the limit of it; answers also whether there were any. None where it came to no end.
+pub(super) fn usage(said: &str) -> Option<(Usage, bool)> {
     // A child can write there too, but not behind the gate.
-    let said = said
-        .rfind(USAGE_BEGINS)
-        .map_or("", |at| &said[at + USAGE_BEGINS.len()..]);
+    let at = said.rfind(USAGE_BEGINS)?;
+    let said = &said[at + USAGE_BEGINS.len()..];
     let children = said.lines().nth(1).unwrap_or_default();
     let cpu_ms = children
         .split_whitespace()
@@ -181,7 +184,7 @@ pub(super) fn usage(said: &str) -> (Usage, bool) {
         cpu_ms,
         max_rss_bytes: max_rss_bytes.unwrap_or(0),
     };
-    (usage, said.lines().any(killed))
+    Some((usage, said.lines().any(killed)))
 }
 
 /// Of a time such as `1m2.034s`.
@@ -233,8 +236,8 @@ mod tests {
 
     #[test]
     fn the_gate_uses_the_pipes_that_there_are() {
-        use crate::containers::folder::{ENVIRONMENT, INSIDE, STDERR, STDOUT, USAGE};
-        for pipe in [ENVIRONMENT, STDOUT, STDERR, USAGE] {
+        use crate::containers::folder::{ALIVE, ENVIRONMENT, INSIDE, STDERR, STDOUT, USAGE};
+        for pipe in [ENVIRONMENT, ALIVE, STDOUT, STDERR, USAGE] {
             assert!(GATE.contains(&format!("{INSIDE}/{pipe}")), "{pipe}");
         }
     }
@@ -278,17 +281,14 @@ mod tests {
     #[test]
     fn the_usage_of_three_shells_is_read() {
         let dash = "used:\n0m0.010000s 0m0.020000s\n1m2.030000s 0m0.004000s\n5210112\noom_kill 0\n";
-        let (read, out_of_memory) = usage(dash);
+        let (read, out_of_memory) = usage(dash).unwrap();
         assert_eq!((read.cpu_ms, read.max_rss_bytes), (62_034, 5_210_112));
         assert!(!out_of_memory);
         let bash = "0m9,9s 0m9,9s\nused:\n0m0,010s 0m0,020s\n0m1,5s 0m0,000s\noom_kill_disable 0\noom_kill 2\n";
-        let (read, out_of_memory) = usage(bash);
+        let (read, out_of_memory) = usage(bash).unwrap();
         assert_eq!((read.cpu_ms, out_of_memory), (1_500, true));
         let huge = usage("used:\n\n18446744073709551615m0.0s 18446744073709551615m9.9s\n");
-        assert_eq!(huge.0.cpu_ms, u64::MAX);
-        assert_eq!(
-            usage("what a child may write here"),
-            (Usage::default(), false)
-        );
+        assert_eq!(huge.unwrap().0.cpu_ms, u64::MAX);
+        assert_eq!(usage("what a child may write here"), None);
     }
 }

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::network::Sockets;
@@ -25,6 +26,9 @@ use crate::wire::container::Request;
 use crate::wire::{Net, Notice, Order};
 use call::Answer;
 use watch::{Event, Usage, Watch};
+
+/// How an engine tells of a first process that was killed.
+const KILLED: Status = Status::Exited(128 + libc::SIGKILL);
 
 /// How often an engine is asked to remove a container.
 const REMOVALS: u32 = 3;
@@ -111,6 +115,8 @@ struct Conductor<'a> {
     watch: Watch<'a>,
     /// Says that somebody looks after the container.
     _lock: OwnedFd,
+    /// What the container ends by, when this process does.
+    _alive: OwnedFd,
     /// The container's first process.
     first: Option<First>,
     /// SIGTERM is asked for, and nobody is there yet to get it.
@@ -125,12 +131,20 @@ impl<'a> Conductor<'a> {
     fn new(request: Request, control: &'a OwnedFd) -> Step<Self> {
         let lock = folder::lock(&request.folder).map_err(at("lock the container's folder"))?;
         let lock = lock.ok_or_else(|| "another process has the container's folder".to_owned())?;
-        let usage = Usage::open(&folder::seen(&request.folder).join(folder::USAGE))?;
+        let seen = folder::seen(&request.folder);
+        let usage = Usage::open(&seen.join(folder::USAGE))?;
+        let alive = rustix::fs::open(
+            seen.join(folder::ALIVE),
+            // For both directions, so that nobody has to be there yet.
+            OFlags::RDWR | OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
         let watch = Watch::new(control, request.body.lease_ms, usage)?;
         Ok(Self {
             request,
             watch,
             _lock: lock,
+            _alive: alive.map_err(at("open a pipe of the container"))?,
             first: None,
             is_to_terminate: false,
             terminators: Vec::new(),
@@ -157,7 +171,9 @@ impl<'a> Conductor<'a> {
             self.kill();
             Some((Status::Signalled(libc::SIGKILL), false))
         };
-        let (usage, some_ended_for_memory) = gate::usage(&self.watch.usage());
+        let said = gate::usage(&self.watch.usage());
+        let came_to_its_end = said.is_some();
+        let (usage, some_ended_for_memory) = said.unwrap_or_default();
         self.clear_away();
         let cause = match stop {
             Stop::Failed(reason) => return Some(Notice::Failed(reason)),
@@ -166,6 +182,10 @@ impl<'a> Conductor<'a> {
         };
         // The engine does not know how it ended, and it is not for us to guess.
         let (status, was_out_of_memory) = end?;
+        if status == KILLED && cause == Cause::Own && !came_to_its_end && !was_out_of_memory {
+            // By somebody else, from outside: the first process does not end so by itself.
+            return None;
+        }
         let was_for_memory = was_out_of_memory || some_ended_for_memory;
         Some(Notice::Ended(Ended {
             status,

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// Whether a process is the first of the container whose folder this is, and has a network of its own if it shall: a
-/// number that the engine gives may be another's by now, or mean something on another machine.
+/// Whether a process is the first of the container whose folder this is: a number that the engine gives may be another's
+/// by now. One that we may not look at is believed to be, because we may do nothing to it either.
 pub(super) fn is_first(pid: Pid, seen_outside: &Path, seen_inside: &Path) -> bool {
     let root = Path::new("/proc")
         .join(pid.as_raw_nonzero().to_string())
@@ -15,7 +15,6 @@ pub(super) fn is_first(pid: Pid, seen_outside: &Path, seen_inside: &Path) -> boo
     let ours = seen_outside.metadata();
     match (ours, inside.metadata()) {
         (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
-        // Whoever may not look may not do anything to it either.
         (_, Err(error)) => error.kind() == std::io::ErrorKind::PermissionDenied,
         (Err(_), _) => false,
     }
