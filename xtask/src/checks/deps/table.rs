@@ -29,6 +29,7 @@ pub(super) const ROWS: &[Row] = &[
     row("marquetry-manifest", &["marquetry-model"]),
     row("marquetry-blobs", &["marquetry-model"]),
     row("marquetry-outbound", &["marquetry-model"]),
+    row("marquetry-connector", &[]),
     row("marquetry-sandbox", &["marquetry-model"]),
     row("marquetry-wire", &["marquetry-model"]),
     row(

@@ -1,0 +1,93 @@
+//! The names under which code finds what a connection gives (`spec/hub.md` 9.3).
+
+use std::collections::BTreeSet;
+
+use crate::definition::Definition;
+use crate::template::Values;
+
+/// Values that stay with the platform, whatever a definition says.
+const NEVER: [&str; 2] = ["refresh_token", "id_token"];
+/// What an answer with a token usually has.
+const USUAL: [&str; 5] = [
+    "access_token",
+    "token_type",
+    "expires_in",
+    "expires_at",
+    "scope",
+];
+
+/// The variable of a value: `PAN_SEC_` and both names in upper case, with `_` for whatever else stands there.
+fn name(connector: &str, value: &str) -> String {
+    format!("PAN_SEC_{}_{}", shout(connector), shout(value))
+}
+
+/// The older form, which keeps the hyphens of a connector's name; none where it has none.
+fn hyphen_name(connector: &str, value: &str) -> Option<String> {
+    let kept = connector.to_uppercase();
+    let good = kept
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    (good && kept.contains('-')).then(|| format!("PAN_SEC_{kept}_{}", shout(value)))
+}
+
+/// Upper case, each run of other characters as one `_`.
+fn shout(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join("_").to_uppercase()
+}
+
+fn is_given(definition: &Definition, name: &str) -> bool {
+    !NEVER.contains(&name) && !definition.hidden.iter().any(|it| it == name)
+}
+
+/// The variables of a connection, with their values, in a stable order.
+#[must_use]
+pub fn secret_variables(definition: &Definition, values: &Values) -> Vec<(String, String)> {
+    let mut given: Values = values
+        .iter()
+        .filter(|(name, value)| is_given(definition, name) && !value.is_empty())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, template) in &definition.secrets {
+        if let Ok(value) = template.fill(values) {
+            given.insert(name.clone(), value);
+        }
+    }
+    let mut all = Vec::new();
+    for (value_name, value) in given {
+        // A NUL ends a variable; nothing after it would arrive.
+        let value = value.replace('\0', "");
+        if let Some(hyphen) = hyphen_name(&definition.name, &value_name) {
+            all.push((hyphen, value.clone()));
+        }
+        all.push((name(&definition.name, &value_name), value));
+    }
+    all.sort();
+    all
+}
+
+/// The names of the variables that a connection can be expected to give.
+#[must_use]
+pub fn variable_names(definition: &Definition) -> Vec<String> {
+    let mut values: BTreeSet<&str> = BTreeSet::new();
+    let fields = definition.provisioning.iter().chain(&definition.fields);
+    values.extend(fields.map(|field| field.name.as_str()));
+    values.extend(definition.secrets.keys().map(String::as_str));
+    if definition.auth.has_tokens() {
+        values.extend(USUAL);
+    }
+    if let Some(oauth2) = definition.auth.oauth2() {
+        values.extend(oauth2.token.values.keys().map(String::as_str));
+        values.extend(oauth2.callback.keys().map(String::as_str));
+        let discovered = oauth2.discover.iter().flat_map(|it| it.values.keys());
+        values.extend(discovered.map(String::as_str));
+        let chosen = oauth2.choice.iter().flat_map(|it| it.values.keys());
+        values.extend(chosen.map(String::as_str));
+    }
+    let values = values.into_iter();
+    values
+        .filter(|value| is_given(definition, value))
+        .map(|value| name(&definition.name, value))
+        .collect()
+}
