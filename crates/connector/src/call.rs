@@ -71,6 +71,9 @@ fn host_of(text: &str) -> Option<String> {
         return Some(text.to_lowercase());
     }
     let url = Url::parse(text).ok()?;
-    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
-    Some(host)
+    let host = url.host_str()?;
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
 }

@@ -14,6 +14,7 @@ mod call;
 mod check;
 mod definition;
 mod field;
+mod hosts;
 mod read;
 mod template;
 mod token;
@@ -29,10 +30,11 @@ pub use built_in::{built_in, built_in_names};
 pub use call::{CallUrlError, call_url, host_entries};
 pub use definition::{Check, Definition, Expect, Request};
 pub use field::{Field, FieldFault, FieldKind, FieldOption, check_values, defaults};
+pub use hosts::may_go;
 pub use read::{DefinitionFault, read};
 pub use template::{Template, TemplateError, Values};
 pub use token::{TokenError, TokenFault, Tokens, read_answer, read_refusal};
-pub use variables::{secret_variables, variable_names};
+pub use variables::{is_secret, secret_variables, variable_names};
 pub use webhook::{
     EventId, Handshake, HandshakeKind, Route, Signing, SigningKind, Subscription, Webhook,
     WebhookLevel,

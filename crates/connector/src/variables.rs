@@ -41,6 +41,21 @@ fn is_given(definition: &Definition, name: &str) -> bool {
     !NEVER.contains(&name) && !definition.hidden.iter().any(|it| it == name)
 }
 
+/// Whether nobody may see a value, by the word of its field, or by its name where it is none of a field.
+#[must_use]
+pub fn is_secret(definition: &Definition, name: &str) -> bool {
+    let mut fields = definition.provisioning.iter().chain(&definition.fields);
+    if let Some(field) = fields.find(|field| field.name == name) {
+        return field.secret;
+    }
+    if let Some(template) = definition.secrets.get(name) {
+        let names = template.names().unwrap_or_default();
+        return names.iter().any(|it| it != name && is_secret(definition, it));
+    }
+    let telling = ["token", "secret", "password", "key", "assertion"];
+    name != "token_type" && telling.iter().any(|word| name.contains(word))
+}
+
 /// The variables of a connection, with their values, in a stable order.
 #[must_use]
 pub fn secret_variables(definition: &Definition, values: &Values) -> Vec<(String, String)> {

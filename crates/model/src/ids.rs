@@ -90,6 +90,11 @@ id!(
     "output"
 );
 id!(
+    /// What a tenant, or an integration, is connected to a system by.
+    ConnectionId,
+    "connection"
+);
+id!(
     /// A key of the API.
     ApiKeyId,
     "key"

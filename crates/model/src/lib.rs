@@ -10,6 +10,7 @@ mod build;
 mod bundle;
 mod chance;
 mod clock;
+mod connection;
 mod decision;
 mod error;
 mod fair;
@@ -36,11 +37,14 @@ pub use build::{Build, BuildStatus, NewBuild};
 pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
 pub use chance::Chance;
 pub use clock::{Clock, SharedClock, SimClock, SystemClock};
+pub use connection::{
+    ConnectAttempt, ConnectLink, Connection, ConnectionOf, ConnectionStatus,
+};
 pub use decision::{DecisionKind, DecisionNote};
 pub use error::{Error, FieldError, Loc, Result};
 pub use fair::{Turn, share};
 pub use ids::{
-    ApiKeyId, BuildId, IntegrationId, NodeId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId,
+    ApiKeyId, BuildId, ConnectionId, IntegrationId, NodeId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId,
     TriggerId,
 };
 pub use integration::{

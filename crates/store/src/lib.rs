@@ -17,6 +17,10 @@ mod value;
 
 pub mod api_keys;
 pub mod builds;
+pub mod connect_attempts;
+pub mod connect_links;
+pub mod connections;
+pub mod connectors;
 pub mod data_keys;
 pub mod decisions;
 pub mod idempotency;
@@ -27,6 +31,7 @@ pub mod nodes;
 pub mod notices;
 pub mod outputs;
 pub mod polls;
+pub mod provisions;
 pub mod releases;
 pub mod reruns;
 pub mod retention;

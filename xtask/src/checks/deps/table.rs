@@ -41,6 +41,7 @@ pub(super) const ROWS: &[Row] = &[
             "marquetry-blobs",
             "marquetry-vault",
             "marquetry-outbound",
+            "marquetry-connector",
         ],
     ),
     row(

@@ -1,0 +1,80 @@
+//! Values that nobody may see by accident.
+
+use std::fmt;
+
+use marquetry_connector::Values;
+use marquetry_model::{Error, Result};
+use marquetry_vault::{DataKey, Place, Zeroizing};
+use zeroize::Zeroize as _;
+
+use crate::vault::vault_error;
+
+/// Secrets by name. They are neither printed nor serialized but by [`SecretValues::seal`], and wiped from
+/// memory with it.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct SecretValues(Values);
+
+impl SecretValues {
+    pub(crate) fn new(values: Values) -> Self {
+        Self(values)
+    }
+
+    /// For templates.
+    pub(crate) fn as_values(&self) -> &Values {
+        &self.0
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, value: String) {
+        if let Some(mut former) = self.0.insert(name.to_owned(), value) {
+            former.zeroize();
+        }
+    }
+
+    /// These, and the others over them.
+    pub(crate) fn with(mut self, others: &Self) -> Self {
+        for (name, value) in &others.0 {
+            self.insert(name, value.clone());
+        }
+        self
+    }
+
+    /// Those of some names alone.
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| wanted(name));
+        Self(kept.map(|(n, v)| (n.clone(), v.clone())).collect())
+    }
+
+    pub(crate) fn open(key: &DataKey, place: Place<'_>, sealed: &str) -> Result<Self> {
+        let plain = key.open(place, sealed).map_err(vault_error)?;
+        // The parser's own words could quote it.
+        let read = serde_json::from_slice(&plain);
+        read.map(Self).map_err(|_| {
+            Error::internal(format!("the secrets of {} {} are damaged", place.table, place.row))
+        })
+    }
+
+    pub(crate) fn seal(&self, key: &DataKey, place: Place<'_>) -> Result<String> {
+        let plain = Zeroizing::new(serde_json::to_vec(&self.0).map_err(Error::internal)?);
+        key.seal(place, &plain).map_err(vault_error)
+    }
+}
+
+impl Drop for SecretValues {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(zeroize::Zeroize::zeroize);
+    }
+}
+
+impl fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}

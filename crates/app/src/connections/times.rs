@@ -1,0 +1,101 @@
+//! When a token is renewed.
+
+use std::time::Duration;
+
+use marquetry_connector::{Auth, Definition, Grant, Refresh, Tokens};
+use marquetry_model::{Connection, Timestamp};
+
+use super::secret_values::SecretValues;
+
+/// What a connection is looked at whether it works, where nothing else shows it.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// The same when the system could not be asked.
+pub(super) const CHECK_AGAIN: Duration = Duration::from_secs(3600);
+/// A token without an end is renewed as seldom, so that its refresh token lives on.
+const KEEP_ALIVE: Duration = Duration::from_secs(24 * 3600);
+/// How old one may be that is renewed before each run: what begins together shares it.
+const SHARED: Duration = Duration::from_secs(300);
+/// What a run needs beyond its own time limit (`spec/hub.md` 9.5).
+pub(crate) const MARGIN: Duration = Duration::from_secs(300);
+/// After a failure that may pass.
+pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(300);
+
+/// A token as it was got, and what becomes of it.
+pub(super) struct Got {
+    pub(super) own: SecretValues,
+    pub(super) issued_at: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) refresh_at: Option<Timestamp>,
+}
+
+/// Puts the values of an answer over those that are there. A refresh token that is not renewed stays.
+pub(super) fn take_over(
+    definition: &Definition,
+    mut own: SecretValues,
+    tokens: Tokens,
+    now: Timestamp,
+) -> Got {
+    let (rule, assumed) = match &definition.auth {
+        Auth::Oauth2(rules) => (rules.refresh, rules.lifetime_s),
+        Auth::JwtBearer(_) | Auth::Oauth1(_) | Auth::ApiKey(_) | Auth::Basic(_) | Auth::AwsSigv4(_)
+        | Auth::MutualTls(_) | Auth::Custom(_) | Auth::Fields(_) => (Refresh::Expiry, None),
+    };
+    let lifetime = tokens.lifetime_s.or(assumed.map(i64::from)).filter(|it| *it > 0);
+    let values = SecretValues::new(tokens.values);
+    own = own.with(&values);
+    let expires_at = lifetime.map(|seconds| now.plus(secs(seconds)));
+    if let Some(end) = expires_at {
+        own.insert("expires_at", (end.as_millis() / 1000).to_string());
+    }
+    let refresh_at = match rule {
+        Refresh::Never => None,
+        Refresh::Always => Some(now.plus(KEEP_ALIVE)),
+        Refresh::Expiry if can_renew(definition, &own) => {
+            lifetime.map(|seconds| now.plus(secs(seconds - ahead(seconds))))
+        }
+        // Nothing can be done before, and then somebody has to be told.
+        Refresh::Expiry => expires_at,
+    };
+    Got { own, issued_at: now, expires_at, refresh_at }
+}
+
+/// Whether a token can be got without a person.
+fn can_renew(definition: &Definition, own: &SecretValues) -> bool {
+    match definition.auth.oauth2().map(|it| it.grant) {
+        Some(Grant::AuthorizationCode | Grant::DeviceCode) => own.get("refresh_token").is_some(),
+        Some(Grant::ClientCredentials | Grant::Password) | None => definition.auth.has_tokens(),
+    }
+}
+
+/// How long before its end a token of such a lifetime is renewed ahead of time, in seconds: a quarter, at most an
+/// hour.
+fn ahead(lifetime: i64) -> i64 {
+    (lifetime / 4).clamp(1, 3600)
+}
+
+fn secs(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// Whether the token is to be renewed for something that takes as long as `wanted`.
+pub(super) fn is_due(definition: &Definition, connection: &Connection, wanted: Duration, now: Timestamp) -> bool {
+    if !definition.auth.has_tokens() {
+        return false;
+    }
+    let Some(issued) = connection.issued_at else {
+        return true;
+    };
+    let age = now.since(issued);
+    let rule = definition.auth.oauth2().map_or(Refresh::Expiry, |it| it.refresh);
+    match (rule, connection.expires_at) {
+        (Refresh::Never, _) | (Refresh::Expiry, None) => false,
+        (Refresh::Always, _) => age >= SHARED,
+        (Refresh::Expiry, Some(end)) => {
+            let lifetime = end.since(issued);
+            // One that lives shorter than it is wanted for is as fresh as can be while it is young.
+            let young = age < SHARED.min(lifetime / 4);
+            let wanted = wanted.max(Duration::from_secs(60).min(lifetime / 2));
+            !young && end.since(now) < wanted
+        }
+    }
+}
