@@ -3,12 +3,17 @@
 //! Every way out goes through one [`AddressPolicy`]: public addresses by default, the operator's
 //! own networks when he names them. The policy judges *addresses*, at the moment of connecting,
 //! and the address that was judged is the one that is dialled: names are never looked up twice.
+//!
+//! [`sign`] makes the signatures that third parties ask for; it opens no connection.
 
 pub mod hosts;
+mod pem;
 pub mod policy;
 pub mod relay;
 pub mod resolver;
+pub mod sign;
 
 pub use hosts::{HostError, HostList};
+pub use pem::PemError;
 pub use policy::{AddressKind, AddressPolicy, Refused};
 pub use resolver::{ResolveError, Resolver};
