@@ -4,9 +4,11 @@
 //! own networks when he names them. The policy judges *addresses*, at the moment of connecting,
 //! and the address that was judged is the one that is dialled: names are never looked up twice.
 //!
+//! [`http`] sends the platform's own requests by that policy, token endpoints above all;
 //! [`sign`] makes the signatures that third parties ask for; it opens no connection.
 
 pub mod hosts;
+pub mod http;
 mod pem;
 pub mod policy;
 pub mod relay;
@@ -14,6 +16,7 @@ pub mod resolver;
 pub mod sign;
 
 pub use hosts::{HostError, HostList};
+pub use http::{HttpAnswer, HttpClient, HttpError, HttpRequest, Identity};
 pub use pem::PemError;
 pub use policy::{AddressKind, AddressPolicy, Refused};
 pub use resolver::{ResolveError, Resolver};

@@ -1,7 +1,7 @@
-//! Keys as people store them.
+//! Keys and certificates as people store them.
 
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{Error as Malformed, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 /// What is wrong with a text in PEM.
@@ -13,6 +13,9 @@ pub enum PemError {
     /// There is no section with a private key.
     #[error("there is no private key; it starts with a line like `-----BEGIN PRIVATE KEY-----`")]
     NoKey,
+    /// There is no section with a certificate.
+    #[error("there is no certificate; it starts with the line `-----BEGIN CERTIFICATE-----`")]
+    NoCertificate,
     /// There are sections, and one of them is broken.
     #[error("the text is not PEM; it may be cut off or its line ends may be lost")]
     Malformed,
@@ -30,6 +33,17 @@ pub(crate) fn private_key(text: &str) -> Result<Zeroizing<PrivateKeyDer<'static>
         Err(Malformed::NoItemsFound) => Err(PemError::NoKey),
         Err(_) => Err(PemError::Malformed),
     }
+}
+
+/// All certificates of the text, in their order.
+pub(crate) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(lines(text).as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|_| PemError::Malformed)?;
+    if chain.is_empty() {
+        return Err(PemError::NoCertificate);
+    }
+    Ok(chain)
 }
 
 /// The text with real line ends: whoever copies a key out of JSON brings `\n` in two characters.
@@ -62,6 +76,7 @@ mod tests {
         ] {
             assert_eq!(private_key(text).unwrap_err(), wrong, "{text}");
         }
+        assert_eq!(certificates("").unwrap_err(), PemError::NoCertificate);
     }
 
     #[test]
