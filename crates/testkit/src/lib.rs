@@ -1,4 +1,4 @@
-//! A real server in its own process, real repositories and real databases, for tests.
+//! A real server in its own process, real repositories, real databases and a third party, for tests.
 //!
 //! Tests speak to the product as its users do: over HTTP and by its command line. What is here
 //! only starts things, waits for conditions and cleans up.
@@ -20,6 +20,7 @@ mod inside;
 mod left_over;
 mod older_nodes;
 mod pair;
+mod provider;
 mod random;
 mod removal;
 mod repository;
@@ -39,6 +40,10 @@ pub use growth::Files;
 pub use http::Http;
 pub use inside::{BuildClaim, Inside, RunClaim};
 pub use pair::Pair;
+pub use provider::{
+    ApiKeyIn, Behaviour, ClientAuthentication, Consent, Counters, Credentials, ExpiresIn, Pkce,
+    Provider, Received, RefreshTokens, RequestBody, ServiceAccount, TokenFormat, Trouble,
+};
 pub use random::{Random, seed_to_repeat};
 pub use repository::Repository;
 pub use scenario::{Scenario, manifest, node_manifest};
