@@ -42,6 +42,9 @@ pub struct Behaviour {
     pub extra: Map<String, Value>,
     /// Where the API takes its key.
     pub api_key_in: ApiKeyIn,
+    /// The region and the service that a signature of AWS must be for. The service `s3` encodes paths
+    /// once, all others twice.
+    pub aws_scope: (String, String),
 }
 
 impl Default for Behaviour {
@@ -64,6 +67,7 @@ impl Default for Behaviour {
             nested_in: None,
             extra: Map::new(),
             api_key_in: ApiKeyIn::Either,
+            aws_scope: ("eu-central-1".to_owned(), "execute-api".to_owned()),
         }
     }
 }

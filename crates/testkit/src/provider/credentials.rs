@@ -17,6 +17,18 @@ pub struct Credentials {
     pub password: String,
     /// For `/api/key`.
     pub api_key: String,
+    /// Of the OAuth 1.0a client.
+    pub consumer_key: String,
+    /// Of the OAuth 1.0a client.
+    pub consumer_secret: String,
+    /// For OAuth 1.0a.
+    pub oauth1_token: String,
+    /// For OAuth 1.0a.
+    pub oauth1_token_secret: String,
+    /// For signatures of AWS.
+    pub access_key_id: String,
+    /// For signatures of AWS.
+    pub secret_access_key: String,
 }
 
 impl Credentials {
@@ -28,12 +40,26 @@ impl Credentials {
             username: "ada@example.com".to_owned(),
             password: secret("password"),
             api_key: secret("key"),
+            consumer_key: format!("consumer-{}", random(6)),
+            consumer_secret: secret("consumer"),
+            oauth1_token: secret("oauth1"),
+            oauth1_token_secret: secret("oauth1-secret"),
+            access_key_id: "AKIDPROVIDER".to_owned(),
+            secret_access_key: secret("aws"),
         }
     }
 
     /// All that must not be seen anywhere.
     pub(super) fn secrets(&self) -> Vec<String> {
-        let all = [&self.client_secret, &self.password, &self.api_key];
+        let all = [
+            &self.client_secret,
+            &self.password,
+            &self.api_key,
+            &self.consumer_secret,
+            &self.oauth1_token,
+            &self.oauth1_token_secret,
+            &self.secret_access_key,
+        ];
         all.map(Clone::clone).to_vec()
     }
 }

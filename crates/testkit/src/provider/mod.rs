@@ -9,8 +9,10 @@ mod client;
 mod credentials;
 mod device;
 mod jwt;
+mod oauth1;
 mod records;
 mod server;
+mod sigv4;
 mod state;
 mod token;
 mod tokens;
@@ -36,8 +38,8 @@ use state::{State, machine_time};
 /// A provider of OAuth 2.0 and what else a client may prove itself with, with one client of its own.
 ///
 /// It has `/authorize`, `/token`, `/device`, `/activate`, `/revoke`, `/userinfo`, and the API:
-/// `/api/me` and `/api/connections` (bearer), `/api/key`, `/api/basic`,
-/// `/api/redirect?to=…&status=…` and `/api/echo` (no credential), the echo also below.
+/// `/api/me` and `/api/connections` (bearer), `/api/key`, `/api/basic`, `/api/oauth1`, `/api/aws`,
+/// `/api/redirect?to=…&status=…` and `/api/echo` (no credential), the echo and AWS also below.
 ///
 /// It is strict: what the standards forbid is refused as they say.
 pub struct Provider {

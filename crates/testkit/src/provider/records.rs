@@ -77,6 +77,26 @@ impl Received {
     }
 }
 
+#[cfg(test)]
+impl Received {
+    /// One that a test makes up, to a path and a query.
+    pub(super) fn sample(
+        method: &str,
+        (path, query): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: headers.iter().map(owned).collect(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+}
+
 fn pairs(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).into_owned().collect()
 }

@@ -21,7 +21,7 @@ use super::answer::{Answer, Refusal};
 use super::behaviour::{Trouble, take};
 use super::records::Received;
 use super::state::State;
-use super::{api, authorize, device, token};
+use super::{api, authorize, device, oauth1, sigv4, token};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -121,6 +121,8 @@ fn route(state: &mut State, request: &Received) -> Answer {
         (_, "/api/key") => api::key(state, request),
         (_, "/api/basic") => api::basic(state, request),
         (_, "/api/redirect") => api::redirect(request),
+        (_, "/api/oauth1") => oauth1::oauth1(state, request),
+        (_, path) if is_below(path, "/api/aws") => sigv4::aws(state, request),
         _ if is_echo => api::echo(request),
         (_, "/authorize" | "/activate" | "/token" | "/revoke" | "/device" | "/userinfo") => {
             Answer::json(405, &json!({"error": "the method is not taken here"}))

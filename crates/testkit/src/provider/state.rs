@@ -1,6 +1,6 @@
 //! All that a provider remembers, behind one lock: of two requests one is first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::authorize::Code;
@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) trusted: Vec<Trust>,
     /// Where codes may go; anywhere when there are none.
     pub(super) callbacks: Vec<String>,
+    /// What was used up of OAuth 1.0a.
+    pub(super) nonces: HashSet<String>,
     /// How far its clock is ahead of the machine's, in milliseconds.
     pub(super) ahead: i64,
 }
@@ -42,6 +44,7 @@ impl State {
             devices: HashMap::new(),
             trusted: Vec::new(),
             callbacks: Vec::new(),
+            nonces: HashSet::new(),
             ahead: 0,
         }
     }

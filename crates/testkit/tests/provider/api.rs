@@ -10,11 +10,18 @@ use crate::client::{answer, call, request, tokens};
 async fn each_credential_is_taken_where_it_belongs() {
     let provider = Provider::start().await;
     let get = |path: &str| request(&provider, Method::GET, path);
-    for path in ["/api/me", "/api/connections", "/userinfo", "/api/basic"] {
+    for path in [
+        "/api/me",
+        "/api/connections",
+        "/userinfo",
+        "/api/basic",
+        "/api/oauth1",
+    ] {
         let refused = answer(get(path)).await;
         assert_eq!(refused.status, 401, "{path}");
         assert!(refused.headers.contains_key("www-authenticate"), "{path}");
     }
+    assert_eq!(answer(get("/api/aws/some/path")).await.status, 403);
     let (access, _) = tokens(&provider).await;
     let connections = call(&provider, "/api/connections", &access).await;
     assert_eq!(connections.json()[1]["tenantId"], "org-2");
@@ -63,7 +70,7 @@ async fn requests_are_echoed_and_kept() {
     );
     tokens(&provider).await;
     let secrets = provider.secrets();
-    assert_eq!(secrets.len(), 3 + 3);
+    assert_eq!(secrets.len(), 7 + 3);
     assert!(secrets.iter().all(|secret| secret.starts_with("marked-")));
     let paths: Vec<_> = provider.requests().into_iter().map(|r| r.path).collect();
     assert_eq!(paths, ["/api/redirect", "/authorize", "/token"]);
