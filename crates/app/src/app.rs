@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use aws_lc_rs::hmac;
 use marquetry_blobs::{Blobs, LogLinkSigner};
 use marquetry_model::{Error, MAX_BUNDLE, Result, SharedClock, Timestamp};
+use marquetry_outbound::HttpClient;
 use marquetry_store::{Store, settings};
 use marquetry_vault::MasterKey;
 
 use crate::auth::KeyCache;
+use crate::connectors;
 use crate::errors::store_error;
 use crate::hints::Hints;
 use crate::idempotency::Running;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub uploads_dir: PathBuf,
     /// What secrets are sealed with.
     pub master_key: Arc<MasterKey>,
+    /// Definitions of connectors from the operator's files.
+    pub connectors: connectors::Files,
     /// The limits.
     pub limits: Limits,
     /// How long what is kept.
@@ -89,6 +93,8 @@ pub struct App {
     pub store: Store,
     /// Artifacts, logs and payloads.
     pub blobs: Blobs,
+    /// The platform's own way to third parties.
+    pub http: HttpClient,
     /// The time.
     pub clock: SharedClock,
     /// What the operator chose.
@@ -111,6 +117,7 @@ impl App {
     pub async fn new(
         store: Store,
         blobs: Blobs,
+        http: HttpClient,
         clock: SharedClock,
         settings: Settings,
     ) -> Result<Arc<Self>> {
@@ -120,6 +127,7 @@ impl App {
         Ok(Arc::new(Self {
             store,
             blobs,
+            http,
             clock,
             settings,
             hints: Hints::default(),

@@ -25,6 +25,8 @@ pub enum Topic {
     Polls,
     /// Settings of tenants may have become secrets.
     Secrets,
+    /// A connection was made or changed: it may be due at another time.
+    Connections,
     /// A build was asked for or ended.
     Builds,
     /// Somebody asked to stop a run.
@@ -108,6 +110,7 @@ fn rouse(topic: Topic, notify: &Notify) {
             | Topic::Schedules
             | Topic::Polls
             | Topic::Secrets
+            | Topic::Connections
             | Topic::Builds
             | Topic::Cancel
     ) {

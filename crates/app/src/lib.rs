@@ -20,6 +20,9 @@ mod vault;
 
 pub mod builds;
 pub mod bulk;
+pub mod connect;
+pub mod connections;
+pub mod connectors;
 pub mod dispatch;
 pub mod environment;
 pub mod explain;

@@ -92,6 +92,7 @@ fn word(topic: Topic) -> String {
         Topic::Schedules => "schedules".to_owned(),
         Topic::Polls => "polls".to_owned(),
         Topic::Secrets => "secrets".to_owned(),
+        Topic::Connections => "connections".to_owned(),
         Topic::Builds => "builds".to_owned(),
         Topic::Cancel => "cancel".to_owned(),
         Topic::BuildCancel(id) => format!("x{id}"),
@@ -106,6 +107,7 @@ fn topic(word: &str) -> Option<Topic> {
         "schedules" => Topic::Schedules,
         "polls" => Topic::Polls,
         "secrets" => Topic::Secrets,
+        "connections" => Topic::Connections,
         "builds" => Topic::Builds,
         "cancel" => Topic::Cancel,
         _ => {
@@ -134,6 +136,7 @@ mod tests {
             Topic::Schedules,
             Topic::Polls,
             Topic::Secrets,
+            Topic::Connections,
             Topic::Builds,
             Topic::Cancel,
             Topic::BuildCancel(BuildId::new(i64::MAX)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobRef, Kind, ListedBlob};
 use marquetry_model::{ReleaseId, Result, RunId, TenantId, Timestamp};
-use marquetry_store::{decisions, nodes, retention, settings};
+use marquetry_store::{connect_attempts, connect_links, decisions, nodes, retention, settings};
 use tokio::time::Instant;
 
 use crate::ctx::Ctx;
@@ -118,6 +118,8 @@ enum Rows {
     Outputs,
     Artifacts,
     Nodes,
+    ConnectLinks,
+    ConnectAttempts,
 }
 
 async fn rows(ctx: &Ctx, now: Timestamp, removed: &mut Removed, pace: &mut Pace) -> Result<()> {
@@ -156,6 +158,8 @@ async fn rows(ctx: &Ctx, now: Timestamp, removed: &mut Removed, pace: &mut Pace)
         (Rows::Outputs, kept.runs),
         (Rows::Artifacts, kept.artifacts),
         (Rows::Nodes, LOST_NODES),
+        (Rows::ConnectLinks, Duration::ZERO),
+        (Rows::ConnectAttempts, Duration::ZERO),
     ] {
         loop {
             let count = forget(ctx, what, now, age).await?;
@@ -180,6 +184,8 @@ async fn forget(ctx: &Ctx, what: Rows, now: Timestamp, age: Duration) -> Result<
         Rows::Outputs => retention::delete_outputs(&mut tx, before, ROWS).await,
         Rows::Artifacts => retention::delete_artifacts(&mut tx, before, now, ROWS).await,
         Rows::Nodes => nodes::delete_lost(&mut tx, before, ROWS).await,
+        Rows::ConnectLinks => connect_links::delete_ended(&mut tx, now, ROWS).await,
+        Rows::ConnectAttempts => connect_attempts::delete_ended(&mut tx, now, ROWS).await,
     };
     let count = count.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;

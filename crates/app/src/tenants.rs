@@ -11,10 +11,13 @@ use marquetry_model::{
 use marquetry_store::tenant_views::{self, ShownTenant};
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{
-    Tx, WriteTx, decisions, integrations, run_views, tenant_configs, tenant_states, tenants, turns,
+    Tx, WriteTx, connections, decisions, integrations, run_views, tenant_configs, tenant_states,
+    tenants, turns,
 };
 use serde_json::{Map, Value};
 
+use crate::connections::States;
+use crate::connections::status::ConnectorState;
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
 use crate::explain::noted;
@@ -45,10 +48,8 @@ pub struct TenantView {
     pub last_run: Option<RunView>,
     /// The run that succeeded last.
     pub last_successful_run: Option<RunView>,
-    /// Whether the integration has nothing that the tenant would have to be connected to.
-    pub needs_no_connection: bool,
-    /// The names of the integration's connectors.
-    pub connectors: Vec<String>,
+    /// The integration's connectors, and how each stands for the tenant.
+    pub connectors: Vec<ConnectorState>,
 }
 
 /// What a new tenant shall be.
@@ -410,6 +411,10 @@ pub(crate) async fn archive(ctx: &Ctx, tx: &mut WriteTx, id: TenantId) -> Result
     let now = ctx.now();
     let mut tenant = lock_live(tx, id).await?;
     cancel_waiting(tx, id, now).await?;
+    // Nobody can use its credentials any more, so nobody shall be able to steal them.
+    connections::disconnect_tenant(tx, id, now)
+        .await
+        .map_err(store_error)?;
     tenant.archived_at = Some(now);
     tenant.modified_at = now;
     tenants::update(tx, &tenant).await.map_err(store_error)?;
@@ -536,14 +541,22 @@ async fn views(
         .map_err(store_error)?;
     let runs: HashMap<RunId, RunView> = runs.into_iter().map(|view| (view.run.id, view)).collect();
     let run = |id: Option<RunId>| id.and_then(|id| runs.get(&id).cloned());
+    let connected = found.iter().filter(|it| !it.connectors.is_empty());
+    let connected: Vec<_> = connected
+        .map(|it| (it.tenant.id, it.tenant.integration_id))
+        .collect();
+    let states = States::read(tx, &connected).await?;
     let views = found.into_iter().zip(problems);
     let views = views.map(|(found, configs_problems)| TenantView {
         configs_problems,
         current_run: run(found.current_run_id),
         last_run: run(found.last_run_id),
         last_successful_run: run(found.last_successful_run_id),
-        needs_no_connection: found.connectors.is_empty(),
-        connectors: found.connectors,
+        connectors: states.of(
+            found.tenant.id,
+            found.tenant.integration_id,
+            &found.connectors,
+        ),
         tenant: found.tenant,
     });
     Ok(views.collect())

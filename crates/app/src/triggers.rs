@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobError, BlobRef, Kind};
 use marquetry_model::{
-    DecisionKind, Error, FieldError, Integration, IntegrationId, Loc, Mode, Phase, Release, Result,
-    Scope, Source, Tenant, TenantId, Trigger, TriggerId,
+    ConnectionStatus, DecisionKind, Error, FieldError, Integration, IntegrationId, Loc, Mode,
+    Phase, Release, Result, Scope, Source, Tenant, TenantId, Trigger, TriggerId,
 };
 use marquetry_store::triggers::TriggerHead;
 use marquetry_store::{
     Tx, WriteTx, decisions, integrations, runs, tenant_states, tenants, triggers,
 };
 
+use crate::connections::States;
 use crate::ctx::Ctx;
 use crate::dispatch::run_take_now;
 use crate::errors::{blob_error, store_error};
@@ -204,7 +205,8 @@ async fn finish(work: impl Future<Output = Result<()>> + Send + 'static) -> Resu
     }
 }
 
-/// The tenant that a user of the host product has of an integration: the newest unarchived one.
+/// The tenant that a user of the host product has of an integration: the newest unarchived one that is connected,
+/// else the newest.
 pub async fn tenant_of_user(
     ctx: &Ctx,
     integration: IntegrationId,
@@ -212,15 +214,39 @@ pub async fn tenant_of_user(
 ) -> Result<TenantId> {
     ctx.require(Scope::Sync)?;
     let mut tx = ctx.read().await?;
-    integrations::get(&mut tx, integration)
+    let of = integrations::get(&mut tx, integration)
         .await
         .map_err(store_error)?;
-    let found = tenants::find_by_user_name(&mut tx, integration, user_name).await;
-    let found = found.map_err(store_error)?;
-    found.map(|tenant| tenant.id).ok_or_else(|| {
+    let found = tenants::list_by_user_name(&mut tx, integration, user_name).await;
+    let found: Vec<TenantId> = found.map_err(store_error)?.iter().map(|it| it.id).collect();
+    let best = newest_connected(&mut tx, &of, &found).await?;
+    best.ok_or_else(|| {
         let shown: String = user_name.chars().take(100).collect();
         Error::not_found(TenantId::KIND, format!("of user {shown}"))
     })
+}
+
+/// The first that is connected, else the first.
+async fn newest_connected(
+    tx: &mut Tx,
+    integration: &Integration,
+    newest_first: &[TenantId],
+) -> Result<Option<TenantId>> {
+    if let [] | [_] = newest_first {
+        return Ok(newest_first.first().copied());
+    }
+    let of: Vec<_> = newest_first
+        .iter()
+        .map(|id| (*id, integration.id))
+        .collect();
+    let states = States::read(tx, &of).await?;
+    let is_connected = |id: &&TenantId| {
+        let all = states.of(**id, integration.id, &integration.connectors);
+        all.iter()
+            .all(|it| it.status == ConnectionStatus::Connected)
+    };
+    let connected = newest_first.iter().find(is_connected);
+    Ok(connected.or(newest_first.first()).copied())
 }
 
 /// What a run of a tenant would be made of now.

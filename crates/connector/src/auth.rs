@@ -173,6 +173,9 @@ pub struct OAuth2 {
     /// Where the token's answer has what.
     #[serde(default)]
     pub token: TokenAnswer,
+    /// The callback's parameter with the code, where it is not `code`.
+    #[serde(default = "code")]
+    pub code_parameter: String,
     /// Values that the provider adds to the callback, by name: its parameter there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub callback: BTreeMap<String, String>,
@@ -185,6 +188,9 @@ pub struct OAuth2 {
     /// When a token is renewed.
     #[serde(default)]
     pub refresh: Refresh,
+    /// The provider renews a token no earlier than so many seconds before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_within_s: Option<u32>,
     /// How long a token lives, in seconds, where the answer does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime_s: Option<u32>,
@@ -475,6 +481,10 @@ fn space() -> String {
 
 fn scope() -> String {
     "scope".to_owned()
+}
+
+fn code() -> String {
+    "code".to_owned()
 }
 
 fn post() -> String {

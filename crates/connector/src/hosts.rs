@@ -37,7 +37,10 @@ pub fn may_go(entries: &[String], url: &Url) -> bool {
 fn split(entry: &str) -> (&str, Option<u16>) {
     if let Some(rest) = entry.strip_prefix('[') {
         let (host, after) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host, after.strip_prefix(':').and_then(|port| port.parse().ok()));
+        return (
+            host,
+            after.strip_prefix(':').and_then(|port| port.parse().ok()),
+        );
     }
     match entry.split_once(':') {
         // Several colons are an IPv6 address.
@@ -58,7 +61,11 @@ mod tests {
     #[test]
     fn only_the_named_hosts_are_sent_a_credential() {
         let slack = ["slack.com", "*.slack-files.test"];
-        for url in ["https://slack.com/api/x", "https://SLACK.com./x", "https://a.b.slack-files.test/"] {
+        for url in [
+            "https://slack.com/api/x",
+            "https://SLACK.com./x",
+            "https://a.b.slack-files.test/",
+        ] {
             assert!(goes(&slack, url), "{url}");
         }
         for url in [

@@ -50,7 +50,9 @@ pub fn is_secret(definition: &Definition, name: &str) -> bool {
     }
     if let Some(template) = definition.secrets.get(name) {
         let names = template.names().unwrap_or_default();
-        return names.iter().any(|it| it != name && is_secret(definition, it));
+        return names
+            .iter()
+            .any(|it| it != name && is_secret(definition, it));
     }
     let telling = ["token", "secret", "password", "key", "assertion"];
     name != "token_type" && telling.iter().any(|word| name.contains(word))

@@ -31,6 +31,7 @@ mod signals;
 mod slots;
 mod step;
 mod sweep;
+mod tend;
 pub mod toolchain;
 
 use std::sync::Arc;
@@ -118,6 +119,7 @@ impl Engine {
         if roles.scheduler {
             tracker.spawn(schedule::run_loop(Arc::clone(&inner)));
             tracker.spawn(reap::run_loop(Arc::clone(&inner)));
+            tracker.spawn(tend::run_loop(Arc::clone(&inner)));
         }
         if roles.scheduler || roles.runner || roles.builder {
             tracker.spawn(retain::run_loop(Arc::clone(&inner)));

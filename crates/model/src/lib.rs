@@ -37,15 +37,13 @@ pub use build::{Build, BuildStatus, NewBuild};
 pub use bundle::{Bundle, Decision, MAX_BUNDLE, Stop, bundle};
 pub use chance::Chance;
 pub use clock::{Clock, SharedClock, SimClock, SystemClock};
-pub use connection::{
-    ConnectAttempt, ConnectLink, Connection, ConnectionOf, ConnectionStatus,
-};
+pub use connection::{ConnectAttempt, ConnectLink, Connection, ConnectionOf, ConnectionStatus};
 pub use decision::{DecisionKind, DecisionNote};
 pub use error::{Error, FieldError, Loc, Result};
 pub use fair::{Turn, share};
 pub use ids::{
-    ApiKeyId, BuildId, ConnectionId, IntegrationId, NodeId, OutputId, RELEASE_KIND, ReleaseId, RunId, TenantId,
-    TriggerId,
+    ApiKeyId, BuildId, ConnectionId, IntegrationId, NodeId, OutputId, RELEASE_KIND, ReleaseId,
+    RunId, TenantId, TriggerId,
 };
 pub use integration::{
     Connector, Egress, Integration, IntegrationType, LocalRun, Missed, Randomization, Retry,

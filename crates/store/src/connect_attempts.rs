@@ -14,7 +14,8 @@ pub async fn insert(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<i64> {
-    const SQL: &str = "INSERT INTO connect_attempts (state_hash, browser_hash, integration_id, tenant_id,
+    const SQL: &str =
+        "INSERT INTO connect_attempts (state_hash, browser_hash, integration_id, tenant_id,
             connector, sealed, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, '', $6, $7) RETURNING id";
     let row = values![
@@ -48,27 +49,32 @@ pub async fn update_sealed(tx: &mut Tx, id: i64, sealed: &str) -> Result<()> {
 }
 
 /// Consumes the one of a state, whichever browser it comes from: a second use finds nothing.
-pub async fn take(
-    tx: &mut Tx,
-    state_hash: &str,
-    now: Timestamp,
-) -> Result<Option<ConnectAttempt>> {
+pub async fn take(tx: &mut Tx, state_hash: &str, now: Timestamp) -> Result<Option<ConnectAttempt>> {
     const SQL: &str = "DELETE FROM connect_attempts WHERE state_hash = $1 AND expires_at > $2
         RETURNING id, integration_id, tenant_id, connector, browser_hash, sealed, expires_at";
-    let read = |row: &mut Reader| {
-        Ok(ConnectAttempt {
-            id: row.i64()?,
-            of: ConnectionOf {
-                integration_id: IntegrationId::new(row.i64()?),
-                tenant_id: row.opt_i64()?.map(TenantId::new),
-                connector: row.text()?,
-            },
-            browser_hash: row.text()?,
-            sealed: row.text()?,
-            expires_at: row.time()?,
-        })
-    };
     read_one(tx.row(SQL, &values![state_hash, now]).await?, read)
+}
+
+/// The one of a state, which stays: it is asked for again.
+pub async fn find(tx: &mut Tx, state_hash: &str, now: Timestamp) -> Result<Option<ConnectAttempt>> {
+    const SQL: &str =
+        "SELECT id, integration_id, tenant_id, connector, browser_hash, sealed, expires_at
+        FROM connect_attempts WHERE state_hash = $1 AND expires_at > $2";
+    read_one(tx.row(SQL, &values![state_hash, now]).await?, read)
+}
+
+fn read(row: &mut Reader<'_>) -> Result<ConnectAttempt> {
+    Ok(ConnectAttempt {
+        id: row.i64()?,
+        of: ConnectionOf {
+            integration_id: IntegrationId::new(row.i64()?),
+            tenant_id: row.opt_i64()?.map(TenantId::new),
+            connector: row.text()?,
+        },
+        browser_hash: row.text()?,
+        sealed: row.text()?,
+        expires_at: row.time()?,
+    })
 }
 
 /// Forgets attempts that have ended, at most `most`; answers how many.

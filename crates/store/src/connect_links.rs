@@ -6,10 +6,11 @@ use crate::query::read_one;
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
-/// Adds one, known by the hash of its token.
-pub async fn insert(tx: &mut Tx, token_hash: &str, link: &ConnectLink) -> Result<()> {
-    const SQL: &str = "INSERT INTO connect_links (token_hash, integration_id, tenant_id, connector, once,
-            created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Adds one, known by the hash of its token; answers its id.
+pub async fn insert(tx: &mut Tx, token_hash: &str, link: &ConnectLink) -> Result<i64> {
+    const SQL: &str =
+        "INSERT INTO connect_links (token_hash, integration_id, tenant_id, connector, once,
+            created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     let row = values![
         token_hash,
         link.of.integration_id,
@@ -19,8 +20,9 @@ pub async fn insert(tx: &mut Tx, token_hash: &str, link: &ConnectLink) -> Result
         link.created_at,
         link.expires_at
     ];
-    tx.execute(SQL, &row).await?;
-    Ok(())
+    let id = tx.row(SQL, &row).await?;
+    let id = id.map(|row| row.reader().i64()).transpose()?;
+    Tx::found(id, "link", "new")
 }
 
 /// The one of a token, unless it has ended.
@@ -53,8 +55,11 @@ pub async fn delete_of(tx: &mut Tx, of: &ConnectionOf) -> Result<u64> {
     const SQL: &str = "DELETE FROM connect_links WHERE integration_id = $1
         AND COALESCE(tenant_id, 0) = $2 AND connector = $3";
     let tenant = of.tenant_id.map_or(0, TenantId::get);
-    tx.execute(SQL, &values![of.integration_id, tenant, of.connector.as_str()])
-        .await
+    tx.execute(
+        SQL,
+        &values![of.integration_id, tenant, of.connector.as_str()],
+    )
+    .await
 }
 
 /// Forgets links that have ended, at most `most`; answers how many.

@@ -53,7 +53,10 @@ pub async fn find(tx: &mut Tx, of: &ConnectionOf) -> Result<Option<Connection>> 
     let connector = of.connector.as_str();
     let row = match of.tenant_id {
         Some(tenant) => tx.row(OF_TENANT, &values![tenant, connector]).await?,
-        None => tx.row(GLOBAL, &values![of.integration_id, connector]).await?,
+        None => {
+            tx.row(GLOBAL, &values![of.integration_id, connector])
+                .await?
+        }
     };
     read_one(row, read)
 }
@@ -93,7 +96,8 @@ pub async fn ensure(tx: &mut Tx, of: &ConnectionOf, now: Timestamp) -> Result<Co
     if let Some(found) = find(tx, of).await? {
         return Ok(found);
     }
-    const SQL: &str = "INSERT INTO connections (integration_id, tenant_id, connector, status, version,
+    const SQL: &str =
+        "INSERT INTO connections (integration_id, tenant_id, connector, status, version,
             changed_at) VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT DO NOTHING";
     let row = values![
         of.integration_id,
@@ -116,7 +120,8 @@ pub async fn update(
     now: Timestamp,
 ) -> Result<bool> {
     // Its own time of change where the status stays, unless it is connected anew by hand.
-    const SQL: &str = "UPDATE connections SET status = $3, reason = $4, sealed = $5, issued_at = $6,
+    const SQL: &str =
+        "UPDATE connections SET status = $3, reason = $4, sealed = $5, issued_at = $6,
             expires_at = $7, refresh_at = $8, check_at = $9, checked_at = COALESCE($10, checked_at),
             changed_at = CASE WHEN status = $3 AND $11 = 0 THEN changed_at ELSE $12 END,
             version = version + 1, lease_until = NULL, lease_holder = NULL
@@ -160,7 +165,8 @@ pub async fn release(
     found: &Found<'_>,
     now: Timestamp,
 ) -> Result<bool> {
-    const SQL: &str = "UPDATE connections SET status = $4, reason = $5, refresh_at = $6, check_at = $7,
+    const SQL: &str =
+        "UPDATE connections SET status = $4, reason = $5, refresh_at = $6, check_at = $7,
             checked_at = COALESCE($8, checked_at),
             changed_at = CASE WHEN status = $4 THEN changed_at ELSE $9 END,
             lease_until = NULL, lease_holder = NULL
@@ -213,19 +219,26 @@ pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
         SELECT MIN(refresh_at) AS at FROM connections WHERE refresh_at IS NOT NULL
         UNION ALL SELECT MIN(check_at) AS at FROM connections WHERE check_at IS NOT NULL) AS both_times";
     let row = tx.row(SQL, &[]).await?;
-    Ok(row.map(|row| row.reader().opt_time()).transpose()?.flatten())
+    Ok(row
+        .map(|row| row.reader().opt_time())
+        .transpose()?
+        .flatten())
 }
 
 /// Forgets the credentials of all connections of a tenant that is archived, and its links.
 pub async fn disconnect_tenant(tx: &mut Tx, tenant: TenantId, now: Timestamp) -> Result<()> {
-    const SQL: &str = "UPDATE connections SET status = $2, reason = NULL, sealed = NULL, issued_at = NULL,
+    const SQL: &str =
+        "UPDATE connections SET status = $2, reason = NULL, sealed = NULL, issued_at = NULL,
             expires_at = NULL, refresh_at = NULL, check_at = NULL, changed_at = $3,
             version = version + 1, lease_until = NULL, lease_holder = NULL
         WHERE tenant_id = $1 AND sealed IS NOT NULL";
     let row = values![tenant, ConnectionStatus::Disconnected.as_str(), now];
     tx.execute(SQL, &row).await?;
-    tx.execute("DELETE FROM connect_links WHERE tenant_id = $1", &values![tenant])
-        .await?;
+    tx.execute(
+        "DELETE FROM connect_links WHERE tenant_id = $1",
+        &values![tenant],
+    )
+    .await?;
     Ok(())
 }
 

@@ -44,5 +44,8 @@ pub async fn list_users(tx: &mut Tx, name: &str, most: i64) -> Result<Vec<String
     // it matches besides is left out by who parses.
     const SQL: &str = "SELECT name FROM integrations WHERE archived_at IS NULL
         AND connectors LIKE '%\"name\":\"' || $1 || '\"%' ORDER BY id LIMIT $2";
-    read_all(tx.rows(SQL, &values![name, most]).await?, |row: &mut Reader| row.text())
+    read_all(
+        tx.rows(SQL, &values![name, most]).await?,
+        |row: &mut Reader| row.text(),
+    )
 }

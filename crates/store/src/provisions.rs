@@ -47,7 +47,8 @@ pub async fn ensure(
     now: Timestamp,
 ) -> Result<i64> {
     // Writes nothing new where it is there, but answers its id.
-    const SQL: &str = "INSERT INTO provisions (integration_id, connector, names, sealed, modified_at)
+    const SQL: &str =
+        "INSERT INTO provisions (integration_id, connector, names, sealed, modified_at)
         VALUES ($1, $2, '[]', '', $3) ON CONFLICT (integration_id, connector)
         DO UPDATE SET connector = excluded.connector RETURNING id";
     let row = tx.row(SQL, &values![integration, connector, now]).await?;
@@ -63,7 +64,9 @@ pub async fn update(
     sealed: &str,
     now: Timestamp,
 ) -> Result<()> {
-    const SQL: &str = "UPDATE provisions SET names = $2, sealed = $3, modified_at = $4 WHERE id = $1";
-    tx.execute(SQL, &values![id, json(&names), sealed, now]).await?;
+    const SQL: &str =
+        "UPDATE provisions SET names = $2, sealed = $3, modified_at = $4 WHERE id = $1";
+    tx.execute(SQL, &values![id, json(&names), sealed, now])
+        .await?;
     Ok(())
 }

@@ -24,8 +24,8 @@ pub struct TenantView {
     pub last_run_id: Option<RunId>,
     /// The run that succeeded last.
     pub last_successful_run_id: Option<RunId>,
-    /// The names of the integration's connectors.
-    pub connectors: Vec<String>,
+    /// The integration's connectors.
+    pub connectors: Vec<Connector>,
     /// The release that the integration calls its default, when it is a fixed one.
     pub default_release_id: Option<ReleaseId>,
     /// The release that `Latest` means now.
@@ -73,12 +73,8 @@ fn read_view(row: &mut Reader<'_>) -> Result<TenantView> {
         current_run_id: row.opt_i64()?.map(RunId::new),
         last_run_id: row.opt_i64()?.map(RunId::new),
         last_successful_run_id: row.opt_i64()?.map(RunId::new),
-        connectors: names(row.json()?),
+        connectors: row.json()?,
         default_release_id: row.opt_i64()?.map(ReleaseId::new),
         latest_release_id: row.opt_i64()?.map(ReleaseId::new),
     })
-}
-
-fn names(connectors: Vec<Connector>) -> Vec<String> {
-    connectors.into_iter().map(|one| one.name).collect()
 }

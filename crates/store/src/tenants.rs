@@ -152,19 +152,19 @@ pub async fn find_name_taken(
         .is_some())
 }
 
-/// The newest unarchived one of the integration whose customer's user has this id.
-pub async fn find_by_user_name(
+/// The unarchived ones of the integration whose customer's user has this id, newest first, at most a hundred.
+pub async fn list_by_user_name(
     tx: &mut Tx,
     integration: IntegrationId,
     user_name: &str,
-) -> Result<Option<Tenant>> {
+) -> Result<Vec<Tenant>> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
         " FROM tenants WHERE integration_id = $1 AND user_name = $2 AND archived_at IS NULL
-        ORDER BY id DESC LIMIT 1"
+        ORDER BY id DESC LIMIT 100"
     );
-    read_one(tx.row(SQL, &values![integration, user_name]).await?, read)
+    read_all(tx.rows(SQL, &values![integration, user_name]).await?, read)
 }
 
 /// Tenants of an integration, archived or not, that come after one of them, by id; at most `limit`.

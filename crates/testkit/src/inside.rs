@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::connectors::Files;
 use marquetry_app::jobs::RunJob;
 use marquetry_app::nodes::{NodeSign, node_tell};
 use marquetry_app::retention::{Removed, Retention, retain};
@@ -17,6 +18,7 @@ use marquetry_model::{
     ApiKeyId, Build, BuildId, BuildStatus, Given, Integration, IntegrationId, Mode, NewBuild, Node,
     NodeId, Release, ReleaseId, Run, SimClock, Tenant, TenantId, Timestamp,
 };
+use marquetry_outbound::{AddressPolicy, HttpClient, Resolver};
 pub use marquetry_store::builds::BuildClaim;
 use marquetry_store::builds::BuildEnd;
 use marquetry_store::idempotency::{self, KeyOf};
@@ -107,10 +109,14 @@ impl Inside {
             public_url: None,
             host_network_allowed: false,
             uploads_dir: uploads,
+            connectors: Files::new(),
             limits,
             retention,
         };
-        let app = App::new(store, blobs, clock.clone(), settings)
+        let loopback = "127.0.0.0/8".parse().unwrap();
+        let policy = AddressPolicy::opening(vec![loopback]);
+        let http = HttpClient::new(policy, Arc::new(Resolver::system())).unwrap();
+        let app = App::new(store, blobs, http, clock.clone(), settings)
             .await
             .unwrap();
         let key = bootstrap_key(&app, None).await.unwrap().unwrap();

@@ -50,6 +50,16 @@ pub(crate) async fn manifest_schema() -> Response {
     reply::answer(StatusCode::OK, "application/schema+json", SCHEMA.clone())
 }
 
+/// What an editor knows a connector's definition by, without a key.
+#[utoipa::path(get, path = "/schemas/connector.json", operation_id = "getConnectorSchema",
+    tag = "extension", security(()),
+    responses((status = 200, description = "A JSON Schema",
+        body = inline(crate::openapi::AnyObject), content_type = "application/schema+json")))]
+pub(crate) async fn connector_schema() -> Response {
+    let schema = marquetry_app::connectors::SCHEMA.as_bytes();
+    reply::answer(StatusCode::OK, "application/schema+json", schema)
+}
+
 /// The page.
 pub(crate) async fn page(State(web): State<Web>, headers: HeaderMap) -> Result<Response, ApiError> {
     browser_caller(&web, &headers).await?;

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, bulk, environment, explanations, integrations, keys, logs, metadata, nodes, releases,
-    reruns, runs, schedules, tenants, triggers, uploads,
+    builds, bulk, connections, connectors, environment, explanations, integrations, keys, logs,
+    metadata, nodes, provisioning, releases, reruns, runs, schedules, tenants, triggers, uploads,
 };
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
@@ -81,6 +81,29 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))
         .routes(routes!(docs::manifest_schema))
+        .routes(routes!(docs::connector_schema))
+        .routes(routes!(connectors::list))
+        .routes(routes!(
+            connectors::get,
+            connectors::put,
+            connectors::delete
+        ))
+        .routes(routes!(provisioning::get, provisioning::put))
+        .routes(routes!(provisioning::secret_keys))
+        .routes(routes!(connections::list_of_tenant))
+        .routes(routes!(connections::list_of_integration))
+        .routes(routes!(connections::put_of_tenant))
+        .routes(routes!(connections::put_of_integration))
+        .routes(routes!(
+            connections::connect_of_tenant,
+            connections::revoke_of_tenant
+        ))
+        .routes(routes!(
+            connections::connect_of_integration,
+            connections::revoke_of_integration
+        ))
+        .routes(routes!(connections::disconnect_of_tenant))
+        .routes(routes!(connections::disconnect_of_integration))
 }
 
 /// The whole door.

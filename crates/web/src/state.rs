@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::HOST;
 use marquetry_app::App;
 
 /// What the operator chose for this door.
@@ -55,6 +57,16 @@ impl Web {
     /// Prefix of links to ourselves; empty when it is not known.
     pub(crate) fn public_url(&self) -> &str {
         &self.0.public_url
+    }
+
+    /// Where a browser reaches us: what the operator said, else what this client calls us. Who calls us by another
+    /// name gets addresses of that name, and nobody else does.
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> String {
+        if !self.0.public_url.is_empty() {
+            return self.0.public_url.clone();
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        host.map_or_else(String::new, |host| format!("http://{host}"))
     }
 
     /// The largest body of a request, in bytes.

@@ -31,7 +31,9 @@ pub(crate) async fn check(
     let request = match authorized(definition, values, &check.request(), now) {
         Ok(request) => request,
         // A field of an address that is not required, and so cannot be asked at.
-        Err(why @ super::authorize::AuthorizeError::Url(_)) => return Verdict::Unknown(why.to_string()),
+        Err(why @ super::authorize::AuthorizeError::Url(_)) => {
+            return Verdict::Unknown(why.to_string());
+        }
         Err(why) => return Verdict::Refused(why.to_string()),
     };
     let answer = match http.send(request).await {
@@ -42,7 +44,10 @@ pub(crate) async fn check(
     if check.expect.is_met(status, &answer.body) {
         return Verdict::Works;
     }
-    let kind = answer.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let kind = answer
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
     let words = words(kind, &answer.body);
     if status == 429 || status >= 500 {
         return Verdict::Unknown(format!("{} answered {status}{words}", definition.title));
@@ -56,10 +61,22 @@ fn words(kind: Option<&str>, body: &[u8]) -> String {
         return String::new();
     }
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let places = ["/error/message", "/message", "/error_description", "/error", "/detail", "/errors/0/message"];
+    let places = [
+        "/error/message",
+        "/message",
+        "/error_description",
+        "/error",
+        "/detail",
+        "/errors/0/message",
+    ];
     let found = places.iter().find_map(|at| json.pointer(at)?.as_str());
     let plain = |text: &str| -> String {
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+        text.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(200)
+            .collect()
     };
-    found.map(|text| format!(": {}", plain(text))).unwrap_or_default()
+    found
+        .map(|text| format!(": {}", plain(text)))
+        .unwrap_or_default()
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use marquetry_connector::{Definition, Grant, TokenError, TokenFault, Tokens};
-use marquetry_model::{Connection, ConnectionId, ConnectionOf, ConnectionStatus, Error, Result, Timestamp};
+use marquetry_model::{
+    Connection, ConnectionId, ConnectionOf, ConnectionStatus, Error, Result, Timestamp,
+};
 use marquetry_store::connections::{self, Found, Written};
 use tokio::time::{Instant, sleep};
 
@@ -50,12 +52,18 @@ pub(crate) enum Unfit {
 pub(crate) async fn fresh(ctx: &Ctx, of: &ConnectionOf, wanted: Duration) -> Result<Opened, Unfit> {
     let found = match open(ctx, of).await {
         Ok(found) => found,
-        Err(Error::NotFound { kind: ConnectionId::KIND, .. }) => {
+        Err(Error::NotFound {
+            kind: ConnectionId::KIND,
+            ..
+        }) => {
             return Err(Unfit::NotConnected(of.connector.clone()));
         }
         Err(error) => return Err(error.into()),
     };
-    freshen(ctx, found, |it, now| is_due(&it.definition, &it.connection, wanted, now)).await
+    freshen(ctx, found, |it, now| {
+        is_due(&it.definition, &it.connection, wanted, now)
+    })
+    .await
 }
 
 /// The same with new credentials, whatever the old ones say of themselves: the system did not take them.
@@ -95,7 +103,9 @@ fn standing(connection: &Connection) -> Result<(), Unfit> {
     let connector = connection.of.connector.clone();
     match connection.status {
         ConnectionStatus::Connected if connection.sealed.is_some() => Ok(()),
-        ConnectionStatus::Connected | ConnectionStatus::Disconnected => Err(Unfit::NotConnected(connector)),
+        ConnectionStatus::Connected | ConnectionStatus::Disconnected => {
+            Err(Unfit::NotConnected(connector))
+        }
         ConnectionStatus::NeedsReconnect => Err(Unfit::NeedsReconnect {
             connector,
             reason: connection.reason.clone().unwrap_or_default(),
@@ -137,7 +147,14 @@ async fn ask_often(ctx: &Ctx, found: &Opened) -> Result<Tokens, TokenFault> {
     let mut tries = 1;
     loop {
         let http = &ctx.app.http;
-        let asked = ask(http, &found.definition, values.as_values(), Asked::Kept, ctx.now()).await;
+        let asked = ask(
+            http,
+            &found.definition,
+            values.as_values(),
+            Asked::Kept,
+            ctx.now(),
+        )
+        .await;
         match asked {
             Err(fault) if fault.error == TokenError::Later && tries < TRIES => {
                 tracing::debug!(connector = found.definition.name, %fault, "a provider is asked again");
@@ -146,7 +163,9 @@ async fn ask_often(ctx: &Ctx, found: &Opened) -> Result<Tokens, TokenFault> {
                 tries += 1;
             }
             // The login is kept, too, and may get what the refresh token no longer does.
-            Err(fault) if fault.error == TokenError::Grant && has_login(&found.definition, &values) => {
+            Err(fault)
+                if fault.error == TokenError::Grant && has_login(&found.definition, &values) =>
+            {
                 values = values.only(|name| name != "refresh_token");
             }
             done => return done,
@@ -201,12 +220,21 @@ async fn write(ctx: &Ctx, read: &Connection, got: &Got) -> Result<()> {
 }
 
 /// Notes a failure. A token that is still good goes on being used.
-async fn give_up(ctx: &Ctx, found: Opened, holder: &str, fault: TokenFault) -> Result<Opened, Unfit> {
+async fn give_up(
+    ctx: &Ctx,
+    found: Opened,
+    holder: &str,
+    fault: TokenFault,
+) -> Result<Opened, Unfit> {
     let now = ctx.now();
     let connection = &found.connection;
     let dead = fault.error == TokenError::Grant;
     let noted = Found {
-        status: if dead { ConnectionStatus::NeedsReconnect } else { ConnectionStatus::Connected },
+        status: if dead {
+            ConnectionStatus::NeedsReconnect
+        } else {
+            ConnectionStatus::Connected
+        },
         reason: Some(&fault.message),
         refresh_at: (!dead).then(|| now.plus(AFTER_FAILURE)),
         check_at: connection.check_at.filter(|_| !dead),

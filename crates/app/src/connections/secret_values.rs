@@ -57,7 +57,10 @@ impl SecretValues {
         // The parser's own words could quote it.
         let read = serde_json::from_slice(&plain);
         read.map(Self).map_err(|_| {
-            Error::internal(format!("the secrets of {} {} are damaged", place.table, place.row))
+            Error::internal(format!(
+                "the secrets of {} {} are damaged",
+                place.table, place.row
+            ))
         })
     }
 
@@ -76,5 +79,25 @@ impl Drop for SecretValues {
 impl fmt::Debug for SecretValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// The one way in which they are written: into a text that is sealed whole.
+pub(crate) mod sealing {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{SecretValues, Values};
+
+    pub(crate) fn serialize<S: Serializer>(
+        values: &SecretValues,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        values.as_values().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<SecretValues, D::Error> {
+        Values::deserialize(from).map(SecretValues::new)
     }
 }

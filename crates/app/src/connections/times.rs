@@ -21,15 +21,15 @@ pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(300);
 
 /// A token as it was got, and what becomes of it.
-pub(super) struct Got {
-    pub(super) own: SecretValues,
-    pub(super) issued_at: Timestamp,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) refresh_at: Option<Timestamp>,
+pub(crate) struct Got {
+    pub(crate) own: SecretValues,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) refresh_at: Option<Timestamp>,
 }
 
 /// Puts the values of an answer over those that are there. A refresh token that is not renewed stays.
-pub(super) fn take_over(
+pub(crate) fn take_over(
     definition: &Definition,
     mut own: SecretValues,
     tokens: Tokens,
@@ -37,10 +37,19 @@ pub(super) fn take_over(
 ) -> Got {
     let (rule, assumed) = match &definition.auth {
         Auth::Oauth2(rules) => (rules.refresh, rules.lifetime_s),
-        Auth::JwtBearer(_) | Auth::Oauth1(_) | Auth::ApiKey(_) | Auth::Basic(_) | Auth::AwsSigv4(_)
-        | Auth::MutualTls(_) | Auth::Custom(_) | Auth::Fields(_) => (Refresh::Expiry, None),
+        Auth::JwtBearer(_)
+        | Auth::Oauth1(_)
+        | Auth::ApiKey(_)
+        | Auth::Basic(_)
+        | Auth::AwsSigv4(_)
+        | Auth::MutualTls(_)
+        | Auth::Custom(_)
+        | Auth::Fields(_) => (Refresh::Expiry, None),
     };
-    let lifetime = tokens.lifetime_s.or(assumed.map(i64::from)).filter(|it| *it > 0);
+    let lifetime = tokens
+        .lifetime_s
+        .or(assumed.map(i64::from))
+        .filter(|it| *it > 0);
     let values = SecretValues::new(tokens.values);
     own = own.with(&values);
     let expires_at = lifetime.map(|seconds| now.plus(secs(seconds)));
@@ -51,16 +60,21 @@ pub(super) fn take_over(
         Refresh::Never => None,
         Refresh::Always => Some(now.plus(KEEP_ALIVE)),
         Refresh::Expiry if can_renew(definition, &own) => {
-            lifetime.map(|seconds| now.plus(secs(seconds - ahead(seconds))))
+            lifetime.map(|seconds| now.plus(secs(seconds - ahead(definition, seconds))))
         }
         // Nothing can be done before, and then somebody has to be told.
         Refresh::Expiry => expires_at,
     };
-    Got { own, issued_at: now, expires_at, refresh_at }
+    Got {
+        own,
+        issued_at: now,
+        expires_at,
+        refresh_at,
+    }
 }
 
 /// Whether a token can be got without a person.
-fn can_renew(definition: &Definition, own: &SecretValues) -> bool {
+pub(super) fn can_renew(definition: &Definition, own: &SecretValues) -> bool {
     match definition.auth.oauth2().map(|it| it.grant) {
         Some(Grant::AuthorizationCode | Grant::DeviceCode) => own.get("refresh_token").is_some(),
         Some(Grant::ClientCredentials | Grant::Password) | None => definition.auth.has_tokens(),
@@ -69,8 +83,14 @@ fn can_renew(definition: &Definition, own: &SecretValues) -> bool {
 
 /// How long before its end a token of such a lifetime is renewed ahead of time, in seconds: a quarter, at most an
 /// hour.
-fn ahead(lifetime: i64) -> i64 {
-    (lifetime / 4).clamp(1, 3600)
+fn ahead(definition: &Definition, lifetime: i64) -> i64 {
+    let ahead = (lifetime / 4).clamp(1, 3600);
+    window(definition).map_or(ahead, |window| ahead.min(i64::from(window)))
+}
+
+/// How long before the end of a token its provider renews it at the earliest, in seconds.
+fn window(definition: &Definition) -> Option<u32> {
+    definition.auth.oauth2()?.renew_within_s
 }
 
 fn secs(seconds: i64) -> Duration {
@@ -78,7 +98,12 @@ fn secs(seconds: i64) -> Duration {
 }
 
 /// Whether the token is to be renewed for something that takes as long as `wanted`.
-pub(super) fn is_due(definition: &Definition, connection: &Connection, wanted: Duration, now: Timestamp) -> bool {
+pub(super) fn is_due(
+    definition: &Definition,
+    connection: &Connection,
+    wanted: Duration,
+    now: Timestamp,
+) -> bool {
     if !definition.auth.has_tokens() {
         return false;
     }
@@ -86,7 +111,10 @@ pub(super) fn is_due(definition: &Definition, connection: &Connection, wanted: D
         return true;
     };
     let age = now.since(issued);
-    let rule = definition.auth.oauth2().map_or(Refresh::Expiry, |it| it.refresh);
+    let rule = definition
+        .auth
+        .oauth2()
+        .map_or(Refresh::Expiry, |it| it.refresh);
     match (rule, connection.expires_at) {
         (Refresh::Never, _) | (Refresh::Expiry, None) => false,
         (Refresh::Always, _) => age >= SHARED,
@@ -95,6 +123,8 @@ pub(super) fn is_due(definition: &Definition, connection: &Connection, wanted: D
             // One that lives shorter than it is wanted for is as fresh as can be while it is young.
             let young = age < SHARED.min(lifetime / 4);
             let wanted = wanted.max(Duration::from_secs(60).min(lifetime / 2));
+            let window = window(definition).map(|it| Duration::from_secs(it.into()));
+            let wanted = window.map_or(wanted, |window| wanted.min(window));
             !young && end.since(now) < wanted
         }
     }

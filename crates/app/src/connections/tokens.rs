@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use marquetry_connector::{
-    Algorithm, Auth, BodyForm, ClientAuth, Definition, Grant, JwtBearer, OAuth2, Revocation, Template,
-    TokenAnswer, TokenError, TokenFault, Tokens, Values, read_answer, read_refusal,
+    Algorithm, Auth, BodyForm, ClientAuth, Definition, Grant, JwtBearer, OAuth2, Revocation,
+    Template, TokenAnswer, TokenError, TokenFault, Tokens, Values, read_answer, read_refusal,
 };
 use marquetry_model::Timestamp;
 use marquetry_outbound::sign::jwt;
@@ -15,7 +15,7 @@ use marquetry_outbound::{HttpClient, HttpError, HttpRequest};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::authorize::{basic, headers, method};
+use super::authorize::{basic, filled, headers, method};
 use crate::random;
 
 /// How long a token endpoint may take.
@@ -47,15 +47,21 @@ pub(crate) async fn ask(
     now: Timestamp,
 ) -> Result<Tokens, TokenFault> {
     match &definition.auth {
-        Auth::Oauth2(rules) => oauth2(http, rules, values, asked).await,
-        Auth::JwtBearer(rules) => assertion(http, rules, values, now).await,
-        Auth::Oauth1(_) | Auth::ApiKey(_) | Auth::Basic(_) | Auth::AwsSigv4(_) | Auth::MutualTls(_)
-        | Auth::Custom(_) | Auth::Fields(_) => Err(other("the connector has no tokens".to_owned())),
+        Auth::Oauth2(rules) => oauth2(http, definition, rules, values, asked).await,
+        Auth::JwtBearer(rules) => assertion(http, definition, rules, values, now).await,
+        Auth::Oauth1(_)
+        | Auth::ApiKey(_)
+        | Auth::Basic(_)
+        | Auth::AwsSigv4(_)
+        | Auth::MutualTls(_)
+        | Auth::Custom(_)
+        | Auth::Fields(_) => Err(other("the connector has no tokens".to_owned())),
     }
 }
 
 async fn oauth2(
     http: &HttpClient,
+    definition: &Definition,
     rules: &OAuth2,
     values: &Values,
     asked: Asked<'_>,
@@ -66,7 +72,11 @@ async fn oauth2(
     let mut url = &rules.token_url;
     let mut further = &rules.token_params;
     match asked {
-        Asked::Code { code, verifier, redirect_uri } => {
+        Asked::Code {
+            code,
+            verifier,
+            redirect_uri,
+        } => {
             put("grant_type", "authorization_code");
             put("code", code);
             put("redirect_uri", redirect_uri);
@@ -98,15 +108,15 @@ async fn oauth2(
             (Grant::AuthorizationCode | Grant::DeviceCode, None) => {
                 return Err(TokenFault {
                     error: TokenError::Grant,
-                    message: "the provider gave no refresh token, and the access token has ended".to_owned(),
+                    message: "the provider gave no refresh token, and the access token has ended"
+                        .to_owned(),
                 });
             }
         },
     }
-    for (name, template) in further {
-        form.insert(name.clone(), template.fill(values).map_err(faulty)?);
-    }
-    let mut headers = headers(rules.token_headers.iter(), values).map_err(|why| other(why.to_string()))?;
+    form.extend(filled(definition, further, values).map_err(faulty)?);
+    let mut headers =
+        headers(definition, &rules.token_headers, values).map_err(|why| other(why.to_string()))?;
     identify(rules, values, &mut headers, &mut form)?;
     let url = url.fill_url(values).map_err(faulty)?;
     send(http, &url, &rules.token, headers, rules.body, form).await
@@ -124,7 +134,9 @@ fn identify(
     match rules.client_auth {
         ClientAuth::Basic => {
             // Each half is encoded as a form's value (RFC 6749, 2.3.1).
-            let coded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let coded = |text: &str| {
+                url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+            };
             let header = basic(&format!("{}:{}", coded(id), coded(secret)));
             headers.insert(AUTHORIZATION, header.map_err(|why| other(why.to_string()))?);
         }
@@ -165,30 +177,33 @@ pub(crate) fn scope(rules: &OAuth2, values: &Values) -> String {
 /// A signed claim: the token itself, or what it is exchanged for.
 async fn assertion(
     http: &HttpClient,
+    definition: &Definition,
     rules: &JwtBearer,
     values: &Values,
     now: Timestamp,
 ) -> Result<Tokens, TokenFault> {
-    let filled = |templates: &BTreeMap<String, Template>| -> Result<Map<String, Value>, TokenFault> {
-        let filled = templates.iter().map(|(name, template)| {
-            let value = template.fill(values).map_err(faulty)?;
-            Ok((name.clone(), Value::String(value)))
-        });
-        filled.collect()
+    let texts = |templates: &BTreeMap<String, Template>| {
+        let filled = filled(definition, templates, values).map_err(faulty)?;
+        let texts = filled
+            .into_iter()
+            .map(|(name, value)| (name, Value::String(value)));
+        Ok::<Map<String, Value>, TokenFault>(texts.collect())
     };
-    let mut claims = filled(&rules.claims)?;
+    let mut claims = texts(&rules.claims)?;
     let at = now.as_millis() / 1000;
     claims.insert("iat".to_owned(), at.into());
     claims.insert("exp".to_owned(), (at + i64::from(rules.lifetime_s)).into());
     // Some refuse one that they have seen.
-    claims.entry("jti").or_insert_with(|| random::hex(&random::bytes::<16>()).into());
+    claims
+        .entry("jti")
+        .or_insert_with(|| random::hex(&random::bytes::<16>()).into());
     let algorithm = match rules.algorithm {
         Algorithm::RS256 => jwt::Algorithm::Rs256,
         Algorithm::ES256 => jwt::Algorithm::Es256,
         Algorithm::HS256 => jwt::Algorithm::Hs256,
     };
     let key = rules.key.fill(values).map_err(faulty)?;
-    let token = jwt::sign(algorithm, &key, &filled(&rules.header)?, &claims);
+    let token = jwt::sign(algorithm, &key, &texts(&rules.header)?, &claims);
     let token = token.map_err(|why| TokenFault {
         error: TokenError::Grant,
         message: why.to_string(),
@@ -200,13 +215,22 @@ async fn assertion(
         });
     };
     let mut form: BTreeMap<String, String> = BTreeMap::new();
-    form.insert("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned());
+    form.insert(
+        "grant_type".to_owned(),
+        "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+    );
     form.insert("assertion".to_owned(), token);
-    for (name, template) in &rules.token_params {
-        form.insert(name.clone(), template.fill(values).map_err(faulty)?);
-    }
+    form.extend(filled(definition, &rules.token_params, values).map_err(faulty)?);
     let url = url.fill_url(values).map_err(faulty)?;
-    send(http, &url, &rules.token, HeaderMap::new(), BodyForm::Form, form).await
+    send(
+        http,
+        &url,
+        &rules.token,
+        HeaderMap::new(),
+        BodyForm::Form,
+        form,
+    )
+    .await
 }
 
 async fn send(
@@ -219,7 +243,10 @@ async fn send(
 ) -> Result<Tokens, TokenFault> {
     let request = request(Method::POST, url, headers, body, form)?;
     let answer = http.send(request).await.map_err(|why| unreachable(&why))?;
-    let kind = answer.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let kind = answer
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
     if answer.status.is_success() {
         read_answer(rules, kind, &answer.body)
     } else {
@@ -234,17 +261,28 @@ fn request(
     body: BodyForm,
     form: BTreeMap<String, String>,
 ) -> Result<HttpRequest, TokenFault> {
-    let url = Url::parse(url).map_err(|_| other("the definition's address is no URL".to_owned()))?;
+    let url =
+        Url::parse(url).map_err(|_| other("the definition's address is no URL".to_owned()))?;
     let (kind, text) = match body {
         BodyForm::Form => {
             let mut text = url::form_urlencoded::Serializer::new(String::new());
-            ("application/x-www-form-urlencoded", text.extend_pairs(&form).finish())
+            (
+                "application/x-www-form-urlencoded",
+                text.extend_pairs(&form).finish(),
+            )
         }
-        BodyForm::Json => ("application/json", serde_json::to_string(&form).unwrap_or_default()),
+        BodyForm::Json => (
+            "application/json",
+            serde_json::to_string(&form).unwrap_or_default(),
+        ),
     };
     drop(super::SecretValues::new(form));
-    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    headers
+        .entry(CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static(kind));
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static("application/json"));
     let mut request = HttpRequest::new(method, url);
     request.headers = headers;
     request.body = text.into_bytes();
@@ -256,19 +294,20 @@ fn request(
 /// Gives the token back.
 pub(crate) async fn revoke(
     http: &HttpClient,
+    definition: &Definition,
     rules: &OAuth2,
     rule: &Revocation,
     values: &Values,
 ) -> Result<(), TokenFault> {
-    let mut form: BTreeMap<String, String> = BTreeMap::new();
-    for (name, template) in &rule.params {
-        form.insert(name.clone(), template.fill(values).map_err(faulty)?);
-    }
+    let mut form = filled(definition, &rule.params, values).map_err(faulty)?;
     if form.is_empty() {
-        let token = values.get("refresh_token").or_else(|| values.get("access_token"));
+        let token = values
+            .get("refresh_token")
+            .or_else(|| values.get("access_token"));
         form.insert("token".to_owned(), token.cloned().unwrap_or_default());
     }
-    let mut headers = headers(rule.headers.iter(), values).map_err(|why| other(why.to_string()))?;
+    let mut headers =
+        headers(definition, &rule.headers, values).map_err(|why| other(why.to_string()))?;
     if rule.client {
         identify(rules, values, &mut headers, &mut form)?;
     }
@@ -279,7 +318,10 @@ pub(crate) async fn revoke(
     if answer.status.is_success() {
         Ok(())
     } else {
-        let kind = answer.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let kind = answer
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok());
         Err(read_refusal(answer.status.as_u16(), kind, &answer.body))
     }
 }
@@ -297,15 +339,22 @@ pub(crate) async fn device(
     }
     let mut headers = HeaderMap::new();
     identify(rules, values, &mut headers, &mut form)?;
-    let url = rules.device_url.as_ref().ok_or_else(|| other("the definition has no device_url".to_owned()))?;
+    let url = rules
+        .device_url
+        .as_ref()
+        .ok_or_else(|| other("the definition has no device_url".to_owned()))?;
     let url = url.fill_url(values).map_err(faulty)?;
     let request = request(Method::POST, &url, headers, rules.body, form)?;
     let answer = http.send(request).await.map_err(|why| unreachable(&why))?;
-    let kind = answer.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let kind = answer
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
     if !answer.status.is_success() {
         return Err(read_refusal(answer.status.as_u16(), kind, &answer.body));
     }
-    serde_json::from_slice(&answer.body).map_err(|_| other("the answer of the device endpoint is no JSON".to_owned()))
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| other("the answer of the device endpoint is no JSON".to_owned()))
 }
 
 fn unreachable(why: &HttpError) -> TokenFault {

@@ -13,6 +13,9 @@ use marquetry_store::{Tx, connectors};
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 
+/// The published schema of a definition.
+pub use marquetry_connector::SCHEMA;
+
 /// What errors call it.
 pub const KIND: &str = "connector";
 
@@ -101,10 +104,10 @@ pub async fn connector_list(ctx: &Ctx) -> Result<Vec<Known>> {
     let mut tx = ctx.read().await?;
     let custom = connectors::list(&mut tx).await.map_err(store_error)?;
     drop(tx);
-    let files = ctx.app.settings.connectors.keys().map(String::as_str);
-    let mut all: BTreeMap<String, Known> = built_in_names()
-        .chain(files)
-        .filter_map(|name| Some((name.to_owned(), below(ctx, name)?)))
+    let files = ctx.app.settings.connectors.keys().cloned();
+    let names = built_in_names().map(str::to_owned).chain(files);
+    let mut all: BTreeMap<String, Known> = names
+        .filter_map(|name| below(ctx, &name).map(|known| (name, known)))
         .collect();
     for (name, text) in custom {
         let known = known_custom(ctx, &name, &text)?;
@@ -120,9 +123,13 @@ pub async fn connector_list(ctx: &Ctx) -> Result<Vec<Known>> {
 /// Each fault of it, with its place.
 pub async fn connector_put(ctx: &Ctx, name: &str, text: &[u8]) -> Result<(Known, bool)> {
     ctx.require(Scope::Admin)?;
-    let definition = read(text).map_err(|faults| Error::Invalid(faults.iter().map(field_error).collect()))?;
+    let definition =
+        read(text).map_err(|faults| Error::Invalid(faults.iter().map(field_error).collect()))?;
     if definition.name != name {
-        let message = format!("is {:?}, but the address names {name:?}; give both the same name", short(&definition.name));
+        let message = format!(
+            "is {:?}, but the address names {name:?}; give both the same name",
+            short(&definition.name)
+        );
         return Err(Error::invalid("name", message));
     }
     let text = serde_json::to_string(&definition).map_err(Error::internal)?;
@@ -148,7 +155,10 @@ pub async fn connector_put(ctx: &Ctx, name: &str, text: &[u8]) -> Result<(Known,
 pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<()> {
     ctx.require(Scope::Admin)?;
     let mut tx = ctx.write().await?;
-    if !connectors::delete(&mut tx, name).await.map_err(store_error)? {
+    if !connectors::delete(&mut tx, name)
+        .await
+        .map_err(store_error)?
+    {
         return Err(match below(ctx, name).map(|it| it.origin) {
             Some(Origin::File) => Error::conflict(
                 "file",
@@ -156,7 +166,9 @@ pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<()> {
             ),
             Some(Origin::BuiltIn | Origin::Custom) => Error::conflict(
                 "built_in",
-                format!("connector {name} is shipped with Marquetry and cannot be removed; PUT a definition of its name to override it"),
+                format!(
+                    "connector {name} is shipped with Marquetry and cannot be removed; PUT a definition of its name to override it"
+                ),
             ),
             None => Error::not_found(KIND, short(name)),
         });
@@ -167,7 +179,10 @@ pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<()> {
         if !users.is_empty() {
             return Err(Error::conflict(
                 "in_use",
-                format!("connector {name} is used by {}; take it out of their connectors first", users.join(", ")),
+                format!(
+                    "connector {name} is used by {}; take it out of their connectors first",
+                    users.join(", ")
+                ),
             ));
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use marquetry_connector::{Field, check_values, variable_names};
 use marquetry_manifest::MASK;
-use marquetry_model::{Connector, Error, FieldError, Integration, IntegrationId, Loc, Result, Scope, Timestamp};
+use marquetry_model::{
+    Connector, Error, FieldError, Integration, IntegrationId, Loc, Result, Scope, Timestamp,
+};
 use marquetry_store::{Tx, integrations, provisions};
 use marquetry_vault::Place;
 
@@ -13,7 +15,7 @@ use super::{KIND, get, short};
 use crate::connections::SecretValues;
 use crate::ctx::Ctx;
 use crate::errors::store_error;
-use crate::vault::{data_key, data_key_in, vault_error};
+use crate::vault::{data_key, data_key_in};
 
 /// The kind of its data key.
 const KEY: &str = "provisions";
@@ -46,7 +48,11 @@ pub struct ProvisionedField {
 }
 
 /// Which values are set.
-pub async fn provisioning_get(ctx: &Ctx, id: IntegrationId, connector: &str) -> Result<Provisioned> {
+pub async fn provisioning_get(
+    ctx: &Ctx,
+    id: IntegrationId,
+    connector: &str,
+) -> Result<Provisioned> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let integration = integrations::get(&mut tx, id).await.map_err(store_error)?;
@@ -58,7 +64,11 @@ async fn view(ctx: &Ctx, tx: &mut Tx, id: IntegrationId, connector: &str) -> Res
     let definition = get(ctx, tx, connector).await?.definition;
     let found = provisions::find(tx, id, connector).await;
     let found = found.map_err(store_error)?;
-    let set = |name: &str| found.as_ref().is_some_and(|it| it.names.iter().any(|n| n == name));
+    let set = |name: &str| {
+        found
+            .as_ref()
+            .is_some_and(|it| it.names.iter().any(|n| n == name))
+    };
     let fields = definition.provisioning.into_iter();
     let fields = fields.map(|field| ProvisionedField {
         set: set(&field.name),
@@ -69,7 +79,9 @@ async fn view(ctx: &Ctx, tx: &mut Tx, id: IntegrationId, connector: &str) -> Res
     });
     Ok(Provisioned {
         fields: fields.collect(),
-        modified_at: found.filter(|it| !it.names.is_empty()).map(|it| it.modified_at),
+        modified_at: found
+            .filter(|it| !it.names.is_empty())
+            .map(|it| it.modified_at),
     })
 }
 
@@ -78,7 +90,12 @@ async fn view(ctx: &Ctx, tx: &mut Tx, id: IntegrationId, connector: &str) -> Res
 /// # Errors
 ///
 /// Each field that is wrong; nothing is written then.
-pub async fn provisioning_put(ctx: &Ctx, id: IntegrationId, connector: &str, input: Input) -> Result<Provisioned> {
+pub async fn provisioning_put(
+    ctx: &Ctx,
+    id: IntegrationId,
+    connector: &str,
+    input: Input,
+) -> Result<Provisioned> {
     ctx.require(Scope::Credentials)?;
     let mut tx = ctx.write().await?;
     let integration = integrations::lock(&mut tx, id).await.map_err(store_error)?;
@@ -87,7 +104,10 @@ pub async fn provisioning_put(ctx: &Ctx, id: IntegrationId, connector: &str, inp
     }
     connector_of(&integration, connector)?;
     let definition = get(ctx, &mut tx, connector).await?.definition;
-    let former = match provisions::find(&mut tx, id, connector).await.map_err(store_error)? {
+    let former = match provisions::find(&mut tx, id, connector)
+        .await
+        .map_err(store_error)?
+    {
         Some(found) if !found.sealed.is_empty() => {
             let key = data_key_in(ctx, &mut tx, KEY).await?;
             SecretValues::open(&key, place(found.id), &found.sealed)?
@@ -121,14 +141,25 @@ pub async fn secret_keys(ctx: &Ctx, id: IntegrationId, connector: &str) -> Resul
 /// The connector of an integration.
 pub(crate) fn connector_of<'a>(integration: &'a Integration, name: &str) -> Result<&'a Connector> {
     let found = integration.connectors.iter().find(|it| it.name == name);
-    found.ok_or_else(|| Error::not_found(KIND, format!("{} of integration {}", short(name), integration.id)))
+    found.ok_or_else(|| {
+        Error::not_found(
+            KIND,
+            format!("{} of integration {}", short(name), integration.id),
+        )
+    })
 }
 
 /// What is provisioned, sealed as it lies there; opened by [`open`] when the transaction has ended.
-pub(crate) async fn sealed(tx: &mut Tx, id: IntegrationId, connector: &str) -> Result<Option<(i64, String)>> {
+pub(crate) async fn sealed(
+    tx: &mut Tx,
+    id: IntegrationId,
+    connector: &str,
+) -> Result<Option<(i64, String)>> {
     let found = provisions::find(tx, id, connector).await;
     let found = found.map_err(store_error)?;
-    Ok(found.filter(|it| !it.sealed.is_empty()).map(|it| (it.id, it.sealed)))
+    Ok(found
+        .filter(|it| !it.sealed.is_empty())
+        .map(|it| (it.id, it.sealed)))
 }
 
 /// Opens what [`sealed`] found.
@@ -143,7 +174,11 @@ pub(crate) async fn open(ctx: &Ctx, sealed: Option<(i64, String)>) -> Result<Sec
 }
 
 /// Values that came in, judged; a mask stands for what is there.
-pub(crate) fn merged(fields: &[Field], input: Input, former: &SecretValues) -> Result<SecretValues> {
+pub(crate) fn merged(
+    fields: &[Field],
+    input: Input,
+    former: &SecretValues,
+) -> Result<SecretValues> {
     let mut values = BTreeMap::new();
     for (name, value) in input {
         let value = match value {

@@ -158,7 +158,8 @@ impl World {
         let old = &self.inside.app;
         let (store, blobs) = (old.store.clone(), old.blobs.clone());
         let (clock, settings) = (old.clock.clone(), old.settings.clone());
-        let new = App::new(store, blobs, clock, settings).await;
+        let http = old.http.clone();
+        let new = App::new(store, blobs, http, clock, settings).await;
         self.inside.app = new.unwrap();
     }
 

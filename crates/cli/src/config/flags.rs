@@ -62,7 +62,11 @@ pub(crate) struct ServerFlags {
     /// Only below this folder may a repository be a local path [default: <data-dir>/repositories].
     #[arg(long, value_name = "DIR")]
     pub(super) local_repositories: Option<String>,
-    /// Addresses that runs may reach besides public ones, as 10.1.0.0/16; may be repeated.
+    /// A folder with definitions of connectors, NAME.json each: further ones, or in place of the shipped ones.
+    #[arg(long, value_name = "DIR")]
+    pub(super) connectors: Option<String>,
+    /// Addresses that runs, and the platform's own calls to connected systems, may reach besides public ones, as
+    /// 10.1.0.0/16; may be repeated.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub(super) outbound_allow: Vec<String>,
     /// Let integrations ask for the node's own network (egress: host).
@@ -125,6 +129,7 @@ impl ServerFlags {
             "container-runtime" => one(&self.container_runtime),
             "container-pull" => one(&self.container_pull),
             "local-repositories" => one(&self.local_repositories),
+            "connectors" => one(&self.connectors),
             "outbound-allow" => self.outbound_allow.clone(),
             "allow-host-network" => one(&self.allow_host_network),
             "build-allow-hosts" => self.build_allow_hosts.clone(),

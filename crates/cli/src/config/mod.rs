@@ -4,6 +4,7 @@
 //! remembers where it came from; [`read`] gives it its type. All faults are found in one pass, so
 //! that nobody mends a configuration one restart at a time.
 
+mod connectors;
 #[cfg(test)]
 mod document;
 mod file;
@@ -21,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use marquetry_app::connectors::Files;
 use marquetry_sandbox::Pull;
 use url::Url;
 
@@ -161,6 +163,8 @@ pub(crate) struct ServerConfig {
     pub containers: Option<ContainerConfig>,
     /// Only below this folder may a repository be a local path.
     pub local_repositories: PathBuf,
+    /// Definitions of connectors from the operator's folder.
+    pub connectors: Files,
     /// Addresses that runs may reach besides the public ones.
     pub outbound_allow: Vec<IpNet>,
     /// Whether integrations may ask for the node's own network (`egress: host`).

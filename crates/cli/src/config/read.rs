@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use marquetry_sandbox::Pull;
 
+use super::connectors;
 use super::layers::{Layers, unknown_variables};
 use super::values::{self, Wrong};
 use super::{
@@ -83,6 +84,9 @@ impl Reader<'_> {
                 in_data_dir("repositories"),
                 values::path,
             ),
+            connectors: self
+                .maybe("connectors", connectors::read_folder)
+                .unwrap_or_default(),
             outbound_allow: self.many("outbound_allow", values::network),
             allow_host_network: self.one("allow_host_network", false, values::switch),
             build_allow_hosts: self.many("build.allow_hosts", values::host),

@@ -106,6 +106,7 @@ pub(super) const SPECS: &[Spec] = &[
         "MARQUETRY_LOCAL_REPOSITORIES",
         One,
     ),
+    spec("connectors", "connectors", "MARQUETRY_CONNECTORS", One),
     spec(
         "outbound_allow",
         "outbound-allow",

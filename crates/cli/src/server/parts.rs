@@ -11,7 +11,7 @@ use marquetry_app::{App, Limits, Settings};
 use marquetry_blobs::{ArtifactCache, Blobs, ExtractLimits, S3Settings};
 use marquetry_engine::{About, BuildSettings, Config, Images, Prepared, Roles, RunSettings};
 use marquetry_model::SystemClock;
-use marquetry_outbound::{AddressPolicy, Resolver};
+use marquetry_outbound::{AddressPolicy, HttpClient, Resolver};
 use marquetry_sandbox::{Containers, Mode, Sandbox};
 use marquetry_store::{Options, Store};
 
@@ -58,10 +58,14 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
             .map(|url| url.as_str().trim_end_matches('/').to_owned()),
         host_network_allowed: config.allow_host_network,
         uploads_dir: folder.emptied("uploads")?,
+        connectors: config.connectors.clone(),
         limits: limits(config),
         retention: retention(&config.limits),
     };
-    let app = App::new(store, blobs(config)?, clock, settings).await?;
+    let policy = AddressPolicy::opening(config.outbound_allow.clone());
+    let http = HttpClient::new(policy, Arc::new(Resolver::system()))
+        .context("cannot set up the way to connected systems")?;
+    let app = App::new(store, blobs(config)?, http, clock, settings).await?;
     master.keep()?;
     Ok(app)
 }

@@ -124,6 +124,10 @@ fn conclude(
                 ..Outcome::platform(message)
             }
         }
+        Err(StartError::Refresh(message)) => Outcome {
+            phase: Phase::FailedRefresh,
+            ..Outcome::platform(message)
+        },
         Err(StartError::Stopped(Stopped::Timeout)) => {
             let timeout_s = timeout_s(inner, job);
             Outcome::platform(format!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquetry_app::connections::run::{RunSecrets, RunSecretsError, run_secrets};
 use marquetry_app::environment::{Facts, secrets, too_large, variables};
 use marquetry_app::integration_secrets::run_build_secrets;
 use marquetry_app::jobs::RunJob;
@@ -35,6 +36,14 @@ use crate::step::Layout;
 pub(super) enum StartError {
     #[error("{0}")]
     Refused(String),
+    /// The base of the release has no image here.
+    #[error("{0}")]
+    Image(String),
+    /// Credentials that are not good any more.
+    #[error("{0}")]
+    Refresh(String),
+    #[error("the tenant's connections could not be opened")]
+    Connections(#[source] marquetry_model::Error),
     #[error(
         "the tenant's secret settings could not be opened; set all its settings anew with PUT /v2/tenants/{tenant}"
     )]
@@ -104,7 +113,7 @@ fn image(inner: &Inner, job: &RunJob) -> Result<Option<String>, StartError> {
     // A release keeps what a manifest said, which was checked when it was built.
     let base = Base::read(&job.release.base);
     let image = base.and_then(|base| inner.config.images.of(&base));
-    image.map_err(StartError::Refused)
+    image.map_err(StartError::Image)
 }
 
 fn place(inner: &Inner) -> Result<Place, StartError> {
@@ -229,16 +238,42 @@ async fn given(
     };
     files::write(&inner.ctx, &facts, layout.host_files()).await?;
     layout.open_files().map_err(StartError::Folder)?;
-    let given = variables(&facts);
+    let mut given = variables(&facts);
+    let connected = connected(inner, job, log).await?;
+    given.extend(connected.variables);
     say_beginning(inner, job, &given, log);
+    if !connected.missing.is_empty() {
+        log.say(&format!("not connected: {}", connected.missing.join(", ")));
+    }
     if let Some(message) = too_large(&given) {
         return Err(StartError::Refused(message));
     }
     let mut hidden = secrets(&facts, &given);
+    hidden.extend(connected.hidden);
     let of_builds = run_build_secrets(&inner.ctx, job).await;
     hidden.extend(of_builds.map_err(StartError::BuildSecrets)?.texts());
     log.mask(&hidden);
     Ok((given, hidden))
+}
+
+/// The credentials of its connections, refreshed where they would not last as long as the run may.
+async fn connected(
+    inner: &Inner,
+    job: &RunJob,
+    log: &mut LogBuffer,
+) -> Result<RunSecrets, StartError> {
+    if job.integration.connectors.is_empty() {
+        return Ok(RunSecrets::default());
+    }
+    let limit = Duration::from_secs(timeout_s(inner, job));
+    let found = run_secrets(&inner.ctx, job, limit).await;
+    found.map_err(|why| match why {
+        RunSecretsError::Refresh(message) => {
+            log.say("the code is not started, because a credential could not be refreshed");
+            StartError::Refresh(message)
+        }
+        RunSecretsError::Platform(cause) => StartError::Connections(cause),
+    })
 }
 
 /// The first lines of a log tell what runs, and why.

@@ -40,6 +40,8 @@ permissions! {
     Sync,
     /// To change integrations, tenants, builds.
     Write,
+    /// To write credentials.
+    Credentials,
     /// To manage keys.
     Admin
 }

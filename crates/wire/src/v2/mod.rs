@@ -2,6 +2,7 @@
 
 mod builds;
 mod bulk;
+mod connectors;
 mod errors;
 mod explanations;
 mod integrations;
@@ -18,6 +19,10 @@ pub mod words;
 
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
 pub use bulk::{BulkAction, BulkFilter, BulkItem, BulkRequest, BulkResult};
+pub use connectors::{
+    ConnectConnector, ConnectLink, ConnectorState, ProvisionedField, Provisioning, RevokedLinks,
+    SecretKeys, SetValues,
+};
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
 pub use explanations::{Explanation, Sentence};
 pub use integrations::{

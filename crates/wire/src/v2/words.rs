@@ -26,6 +26,8 @@ macro_rules! words {
 words! {
     /// What can be said of a node.
     NodeStatus: marquetry_model::NodeStatus,
+    /// How a connection stands.
+    ConnectionStatus: marquetry_model::ConnectionStatus,
     /// Whose code an integration is.
     IntegrationType: marquetry_model::IntegrationType,
     /// A moving choice of release.

@@ -2,6 +2,8 @@
 
 pub(crate) mod builds;
 pub(crate) mod bulk;
+pub(crate) mod connections;
+pub(crate) mod connectors;
 pub(crate) mod environment;
 pub(crate) mod explanations;
 pub(crate) mod integrations;
@@ -10,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod metadata;
 pub(crate) mod nodes;
 pub(super) mod paths;
+pub(crate) mod provisioning;
 pub(crate) mod releases;
 pub(crate) mod reruns;
 pub(crate) mod runs;

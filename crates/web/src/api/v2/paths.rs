@@ -54,6 +54,25 @@ paths! {
         /// The tenant.
         tenant_id: i64
     }
+    /// One connector.
+    ConnectorPath {
+        /// The connector.
+        connector_name: String
+    }
+    /// One connector of an integration.
+    IntegrationConnectorPath {
+        /// The integration.
+        integration_id: i64,
+        /// The connector.
+        connector_name: String
+    }
+    /// One connector of a tenant.
+    TenantConnectorPath {
+        /// The tenant.
+        tenant_id: i64,
+        /// The connector.
+        connector_name: String
+    }
     /// One run.
     RunPath {
         /// The run.

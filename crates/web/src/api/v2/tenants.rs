@@ -5,7 +5,9 @@ use marquetry_app::Ctx;
 use marquetry_app::runs::{RunView, TriggerHead};
 use marquetry_app::tenants::{self, TenantCreate, TenantListing, TenantPatch, TenantView};
 use marquetry_app::triggers::trigger_payloads;
-use marquetry_model::{Error, FieldError, IntegrationId, ReleaseId, TenantId, TenantSource};
+use marquetry_model::{
+    ConnectionStatus, Error, FieldError, IntegrationId, ReleaseId, TenantId, TenantSource,
+};
 use marquetry_wire::v2::{
     ConfigsProblem, ConnectorStatus, CreateTenant, ReplaceTenant, Tenant, TenantAuthStatus,
     TenantStatus, UpdateTenant,
@@ -191,15 +193,17 @@ fn render(view: TenantView, payloads: &Payloads) -> Tenant {
         last_successful_run: run(view.last_successful_run),
         dynamic_configs: tenant.dynamic_configs,
         auth: TenantAuthStatus {
-            connected: view.needs_no_connection,
-            // None can be connected yet.
+            connected: view
+                .connectors
+                .iter()
+                .all(|it| it.status == ConnectionStatus::Connected),
             connectors: view
                 .connectors
                 .into_iter()
-                .map(|name| ConnectorStatus {
-                    name,
-                    status: "Disconnected".to_owned(),
-                    last_change: None,
+                .map(|it| ConnectorStatus {
+                    name: it.name,
+                    status: it.status.to_string(),
+                    last_change: it.changed_at,
                 })
                 .collect(),
         },

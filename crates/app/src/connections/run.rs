@@ -1,0 +1,80 @@
+//! What a run is given of its connections.
+
+use std::time::Duration;
+
+use marquetry_connector::{is_secret, secret_variables};
+use marquetry_model::{ConnectionOf, Error};
+
+use super::refresh::{Unfit, fresh};
+use super::times::MARGIN;
+use crate::ctx::Ctx;
+use crate::jobs::RunJob;
+use crate::secret_texts::with_lines;
+
+/// The variables of connections, what must not stand in a log, and what its first lines say.
+#[derive(Default)]
+pub struct RunSecrets {
+    /// `PAN_SEC_*`, in a stable order.
+    pub variables: Vec<(String, String)>,
+    /// What is masked.
+    pub hidden: Vec<String>,
+    /// The connectors that are not connected.
+    pub missing: Vec<String>,
+}
+
+/// Why a run is not started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunSecretsError {
+    /// Its credentials could not be refreshed: the run ends as `Failed (Refresh)`.
+    #[error("{0}")]
+    Refresh(String),
+    /// The platform's own fault.
+    #[error(transparent)]
+    Platform(#[from] Error),
+}
+
+/// The credentials of all connections of a run, each good for as long as it may take.
+///
+/// # Errors
+///
+/// One that is there cannot be made good. One that was never connected is only missing: code may do without.
+pub async fn run_secrets(
+    ctx: &Ctx,
+    job: &RunJob,
+    limit: Duration,
+) -> Result<RunSecrets, RunSecretsError> {
+    let mut all = RunSecrets::default();
+    for connector in &job.integration.connectors {
+        let of = ConnectionOf {
+            integration_id: job.integration.id,
+            tenant_id: (!connector.is_global).then_some(job.tenant.id),
+            connector: connector.name.clone(),
+        };
+        match fresh(ctx, &of, limit + MARGIN).await {
+            Ok(opened) => {
+                let definition = &opened.definition;
+                let values = opened.values.as_values();
+                let hidden = values
+                    .iter()
+                    .filter(|(name, _)| is_secret(definition, name));
+                all.hidden
+                    .extend(with_lines(hidden.map(|(_, value)| value.as_str())));
+                all.variables.extend(secret_variables(definition, values));
+            }
+            Err(Unfit::NotConnected(name)) => all.missing.push(name),
+            Err(Unfit::Platform(error)) => return Err(error.into()),
+            Err(unfit @ (Unfit::NeedsReconnect { .. } | Unfit::Failed { .. })) => {
+                let remedy = match unfit {
+                    Unfit::NeedsReconnect { .. } => "; disconnect it and connect it again",
+                    Unfit::Failed { .. } | Unfit::NotConnected(_) | Unfit::Platform(_) => "",
+                };
+                return Err(RunSecretsError::Refresh(format!("{unfit}{remedy}")));
+            }
+        }
+    }
+    // Definitions may give a name twice: the later connector's value counts, as in a process's own environment.
+    all.variables.sort_by(|a, b| a.0.cmp(&b.0));
+    all.variables
+        .dedup_by(|later, earlier| later.0 == earlier.0);
+    Ok(all)
+}
