@@ -23,3 +23,5 @@ pub(crate) use said::{DonePage, LeavingPage, ProblemPage};
 /// Where the pages look for what [`asset`] knows.
 pub(crate) const ASSETS: &str = "/connect/assets";
 
+#[cfg(test)]
+mod tests;
