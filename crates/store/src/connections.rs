@@ -208,16 +208,20 @@ pub async fn list_due(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Conn
         columns!(),
         " FROM connections WHERE (refresh_at <= $1 OR check_at <= $1)
             AND (lease_until IS NULL OR lease_until <= $1)
-        ORDER BY COALESCE(refresh_at, check_at), id LIMIT $2"
+        ORDER BY CASE WHEN refresh_at <= check_at OR check_at IS NULL THEN refresh_at
+            ELSE check_at END, id LIMIT $2"
     );
     read_all(tx.rows(SQL, &values![now, most]).await?, read)
 }
 
-/// When the next one is to be renewed or looked at.
+/// When the next one is to be renewed or looked at, of those that nobody has a lease of: what somebody tends is
+/// due for as long as that takes.
 pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT MIN(at) FROM (
-        SELECT MIN(refresh_at) AS at FROM connections WHERE refresh_at IS NOT NULL
-        UNION ALL SELECT MIN(check_at) AS at FROM connections WHERE check_at IS NOT NULL) AS both_times";
+        SELECT MIN(refresh_at) AS at FROM connections
+        WHERE refresh_at IS NOT NULL AND lease_until IS NULL
+        UNION ALL SELECT MIN(check_at) AS at FROM connections
+        WHERE check_at IS NOT NULL AND lease_until IS NULL) AS both_times";
     let row = tx.row(SQL, &[]).await?;
     Ok(row
         .map(|row| row.reader().opt_time())

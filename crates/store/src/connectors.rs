@@ -2,7 +2,7 @@
 
 use marquetry_model::Timestamp;
 
-use crate::query::read_all;
+use crate::query::{json, read_all};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
 
@@ -40,12 +40,12 @@ pub async fn delete(tx: &mut Tx, name: &str) -> Result<bool> {
 /// The integrations that are not archived and have a connector of this name, as a sentence names them: at most
 /// `most`.
 pub async fn list_users(tx: &mut Tx, name: &str, most: i64) -> Result<Vec<String>> {
-    // A name has no character that means something to LIKE or to JSON but `_`, which matches itself, too; what
-    // it matches besides is left out by who parses.
+    // As it stands in the column. Not LIKE: `_` means something to it, and on SQLite case means nothing.
     const SQL: &str = "SELECT name FROM integrations WHERE archived_at IS NULL
-        AND connectors LIKE '%\"name\":\"' || $1 || '\"%' ORDER BY id LIMIT $2";
+        AND REPLACE(connectors, $1, '') <> connectors ORDER BY id LIMIT $2";
+    let member = format!("\"name\":{}", json(&name));
     read_all(
-        tx.rows(SQL, &values![name, most]).await?,
+        tx.rows(SQL, &values![member, most]).await?,
         |row: &mut Reader| row.text(),
     )
 }

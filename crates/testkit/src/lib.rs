@@ -10,6 +10,7 @@
 
 mod apart;
 mod container_engine;
+mod browser;
 mod copies;
 mod database;
 mod ends;
@@ -33,6 +34,7 @@ mod tenants;
 mod wait;
 
 pub use apart::{Host, Network, way};
+pub use browser::{Browser, PageSeen};
 pub use container_engine::ContainerEngine;
 pub use database::{Database, PostgresDatabase};
 pub use gate::Gate;

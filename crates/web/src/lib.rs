@@ -7,6 +7,7 @@
 
 mod api;
 mod around;
+mod connect;
 mod docs;
 mod error;
 mod extract;
@@ -14,14 +15,6 @@ mod health;
 mod linger;
 mod once;
 mod openapi;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "no handler answers with a page yet: whoever adds the first removes this"
-    )
-)]
 mod pages;
 mod reply;
 mod router;

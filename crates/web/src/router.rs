@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use marquetry_app::App;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,7 +18,7 @@ use crate::api::v2::{
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
 use crate::state::{Web, WebConfig};
-use crate::{docs, health, openapi};
+use crate::{connect, docs, health, openapi};
 
 /// As many bytes of a body are read when it is refused, and more where an upload may have more.
 const MOST_UNREAD: u64 = 64 << 20;
@@ -116,6 +116,11 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     };
     let web = Web::new(app, config, Bytes::from(document));
     routes
+        .route("/link/{token}", get(connect::open).post(connect::submit))
+        .route("/link/choose", post(connect::choose))
+        .route("/link/device/{token}", get(connect::device))
+        .route(connect::CALLBACK, get(connect::callback))
+        .route("/connect/assets/{file}", get(connect::asset))
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file))
         .fallback(no_route)

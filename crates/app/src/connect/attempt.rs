@@ -8,7 +8,7 @@ use marquetry_store::connect_attempts::{self, Hashes};
 use marquetry_vault::{Place, Zeroizing};
 use serde::{Deserialize, Serialize};
 
-use super::{fresh, hash};
+use super::{hash, new_secret};
 use crate::connections::SecretValues;
 use crate::ctx::Ctx;
 use crate::errors::store_error;
@@ -55,7 +55,7 @@ pub(super) async fn begin(
     browser: &str,
     kept: &Kept,
 ) -> Result<String> {
-    let state = fresh();
+    let state = new_secret();
     let key = data_key(ctx, KEY).await?;
     let plain = Zeroizing::new(serde_json::to_vec(kept).map_err(Error::internal)?);
     let (state_hash, browser_hash) = (hash(&state), hash(browser));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use marquetry_model::{ConnectLink, Error, Result, Scope, Timestamp};
 use marquetry_store::connect_links;
 
-use super::{fresh, hash};
+use super::{hash, new_secret};
 use crate::connections::all_values;
 use crate::connections::credentials::{Owner, ground, locate, missing_provision};
 use crate::ctx::Ctx;
@@ -57,7 +57,7 @@ pub async fn link_create(
     } else {
         Some(asked.unwrap_or(AT_ONCE))
     };
-    let token = format!("mql_{}", fresh());
+    let token = format!("mql_{}", new_secret());
     let link = ConnectLink {
         of: ground.of,
         once: !customer,

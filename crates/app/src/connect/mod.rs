@@ -60,8 +60,8 @@ pub struct Done {
     pub connector: String,
 }
 
-/// A new secret of 32 random bytes.
-fn fresh() -> String {
+/// A new secret of 32 random bytes, in hexadecimal.
+pub fn new_secret() -> String {
     random::hex(&random::bytes::<32>())
 }
 

@@ -9,7 +9,7 @@ use url::Url;
 use super::attempt::{Kept, begin};
 use super::device;
 use super::links::{consume, find};
-use super::{Done, Next, fresh, hash};
+use super::{Done, Next, hash, new_secret};
 use crate::connections::credentials::{
     Ground, Owner, Trial, connect, ground, locate, missing_provision,
 };
@@ -121,7 +121,7 @@ pub async fn link_submit(
     if rules.device_url.is_some() && rules.authorize_url.is_none() {
         return device::begin_device(ctx, &ground, rules, &values, kept, browser).await;
     }
-    let verifier = rules.pkce.then(fresh);
+    let verifier = rules.pkce.then(new_secret);
     kept.verifier.clone_from(&verifier);
     let state = begin(ctx, &ground.of, browser, &kept).await?;
     let url = consent_url(&ground.definition, rules, &values, &kept, &state)?;

@@ -15,6 +15,7 @@ use crate::errors::store_error;
 
 /// The published schema of a definition.
 pub use marquetry_connector::SCHEMA;
+pub use marquetry_connector::{Field, FieldKind};
 
 /// What errors call it.
 pub const KIND: &str = "connector";

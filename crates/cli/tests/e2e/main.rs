@@ -7,6 +7,7 @@ mod bench;
 mod bundling;
 mod chaos;
 mod command_line;
+mod connect;
 mod containers;
 mod crash;
 mod demo;
