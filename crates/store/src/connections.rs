@@ -214,8 +214,8 @@ pub async fn list_due(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Conn
     read_all(tx.rows(SQL, &values![now, most]).await?, read)
 }
 
-/// When the next one is to be renewed or looked at, of those that nobody has a lease of: what somebody tends is
-/// due for as long as that takes.
+/// When the next one is to be renewed or looked at. Not one with a lease: it stays due until its holder writes,
+/// and where he never does, `list_due` finds it.
 pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
     const SQL: &str = "SELECT MIN(at) FROM (
         SELECT MIN(refresh_at) AS at FROM connections

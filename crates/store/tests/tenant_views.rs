@@ -1,6 +1,6 @@
 //! `tenant_views`: get, list.
 
-use marquetry_model::{IntegrationId, PageRequest, Tenant, TenantId};
+use marquetry_model::{Connector, IntegrationId, PageRequest, Tenant, TenantId};
 use marquetry_store::tenants::TenantFilter;
 use marquetry_store::{Error, Tx, integrations, tenant_states, tenant_views, tenants};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ fn object(value: Value) -> Map<String, Value> {
 
 async fn connect(tx: &mut Tx, id: IntegrationId) {
     let mut integration = integrations::get(tx, id).await.unwrap();
-    integration.connectors = serde_json::from_value(json!([{ "name": "shop" }])).unwrap();
+    integration.connectors = serde_json::from_value(json!([{ "name": "shop" }, { "name": ODD, "isGlobal": true }])).unwrap();
     integrations::update(tx, &integration).await.unwrap();
 }
 
@@ -45,6 +45,8 @@ on_both! {
             tenant_states::update_dispatched(&mut tx, &[dispatched(tenant, 0, None, run)]).await.unwrap();
         }
         end_run(&mut tx, ended, first, true, NOW).await.unwrap();
+        let connector = |name: &str, is_global| Connector { name: name.to_owned(), is_global };
+        let connectors = [connector("shop", false), connector(ODD, true)];
         for sort in ["id__ASC", "id__DESC", "name__DESC"] {
             let page = tenant_views::list(&mut tx, &TenantFilter::default(), &sorted(sort)).await.unwrap();
             assert_eq!(page.items.len(), 5);
@@ -53,7 +55,8 @@ on_both! {
                 let state = tenant_states::get(&mut tx, id).await.unwrap();
                 let runs = (view.current_run_id, view.last_run_id, view.last_successful_run_id);
                 assert_eq!(runs, (state.current_run_id, state.last_run_id, state.last_successful_run_id));
-                assert_eq!(!view.connectors.is_empty(), other.tenants.contains(&id), "{id}");
+                let expected = if other.tenants.contains(&id) { &connectors[..] } else { &[] };
+                assert_eq!(view.connectors, expected, "{id}");
                 let one = tenant_views::get(&mut tx, id).await.unwrap();
                 assert_eq!((one.current_run_id, one.last_run_id, one.last_successful_run_id), runs);
                 assert_eq!(one.connectors, view.connectors);

@@ -1,4 +1,4 @@
-//! `tenants`: insert, update, get, lock, lock_all, is_paused_as, find_name_taken, find_by_user_name, list_after,
+//! `tenants`: insert, update, get, lock, lock_all, is_paused_as, find_name_taken, list_by_user_name, list_after,
 //! update_dynamic_configs.
 
 use marquetry_model::{
@@ -138,7 +138,7 @@ on_both! {
         assert_eq!(made, 1);
     }
 
-    async fn of_a_users_tenants_the_newest_unarchived_is_found(db) {
+    async fn of_a_users_tenants_the_unarchived_are_found_newest_first(db) {
         let mut tx = db.write().await;
         let crm = add_integration(&mut tx, "crm").await;
         let erp = add_integration(&mut tx, "erp").await;
@@ -148,9 +148,11 @@ on_both! {
             tenants::insert(&mut tx, &row).await.unwrap().unwrap();
         }
         add_tenant(&mut tx, crm, "nobody").await;
-        let found = tenants::find_by_user_name(&mut tx, crm, ODD).await.unwrap().unwrap();
-        assert_eq!(found.name, "b");
-        assert_eq!(tenants::find_by_user_name(&mut tx, crm, "").await.unwrap(), None);
+        let found = tenants::list_by_user_name(&mut tx, crm, ODD).await.unwrap();
+        let [newest, older] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((newest.name.as_str(), older.name.as_str()), ("b", "a"));
+        assert_eq!(*newest, tenants::get(&mut tx, newest.id).await.unwrap());
+        assert!(tenants::list_by_user_name(&mut tx, crm, "").await.unwrap().is_empty());
         let by_user = TenantFilter { user_name: Some(ODD.to_owned()), ..TenantFilter::default() };
         for (filter, expected) in [
             (by_user.clone(), vec!["a", "b", "d"]),
@@ -168,6 +170,19 @@ on_both! {
             let listed: Vec<_> = page.items.iter().map(|row| row.tenant.id).collect();
             assert_eq!(ids, listed, "{filter:?}");
         }
+    }
+
+    async fn of_a_users_very_many_tenants_the_newest_are_found(db) {
+        let mut tx = db.write().await;
+        let crm = add_integration(&mut tx, "crm").await;
+        let mut made = Vec::new();
+        for n in 0..102 {
+            let row = Tenant { user_name: Some("u".to_owned()), ..tenant(crm, &format!("t{n}")) };
+            made.push(tenants::insert(&mut tx, &row).await.unwrap().unwrap());
+        }
+        let found = tenants::list_by_user_name(&mut tx, crm, "u").await.unwrap();
+        let ids: Vec<_> = found.iter().map(|row| row.id).rev().collect();
+        assert_eq!(ids, made[2..]);
     }
 
     async fn ids_are_narrowed_by_what_bulk_acts_ask_for(db) {

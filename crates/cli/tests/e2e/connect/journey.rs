@@ -17,7 +17,7 @@ both_databases! {
         // Before: nothing is there, and a run does without.
         assert_eq!(ground.state().await["status"], "Disconnected");
         let (run, given) = ground.run().await;
-        assert_eq!((&run["phase"], given), (&json!("Succeeded"), json!({})));
+        assert_eq!((&run["status"]["phase"], given), (&json!("Succeeded"), json!({})));
         let keys = format!("/v2/integrations/{}/connectors/demo/secret-keys", ground.scenario.integration);
         let keys = server.get(&keys).await.expect(200);
         let names: Vec<&str> = keys["names"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
@@ -66,10 +66,10 @@ both_databases! {
         provider.revoke_all();
         let ended = eventually("the provider refuses", || async {
             let (run, _) = ground.run().await;
-            (run["phase"] != "Succeeded").then_some(run)
+            (run["status"]["phase"] != "Succeeded").then_some(run)
         })
         .await;
-        assert_eq!(ended["phase"], "Failed (Refresh)", "{ended}");
+        assert_eq!(ended["status"]["phase"], "Failed (Refresh)", "{ended}");
         assert!(!ground.scenario.log(&ended).await.contains("the code was started"));
         let state = ground.state().await;
         assert_eq!(state["status"], "Needs Reconnect", "{state}");
@@ -79,7 +79,7 @@ both_databases! {
         provider.behave(|it| it.token_lifetime = Duration::from_secs(3600));
         assert_eq!(browser.open(&url).await.heading(), "Demo is connected");
         let (run, given) = ground.run().await;
-        assert_eq!(run["phase"], "Succeeded");
+        assert_eq!(run["status"]["phase"], "Succeeded");
         let next = given["PAN_SEC_DEMO_ACCESS_TOKEN"].as_str().unwrap().to_owned();
         assert_eq!(provider.counters().refresh_tokens_reused, 0);
 
@@ -91,7 +91,7 @@ both_databases! {
         assert_eq!(given, json!({}));
 
         // A link that is revoked works no more.
-        let revoked = server.request(Method::DELETE, &ground.path("connect"), Value::Null).await;
+        let revoked = server.call(Method::DELETE, &ground.path("connect"), None).await;
         assert_eq!(revoked.expect(200)["revoked"], 1);
         assert_eq!(browser.open(&url).await.status, 404);
     }

@@ -20,6 +20,10 @@ async fn server(database: Database) -> TestServer {
     TestServer::start(options(database).with("--outbound-allow=127.0.0.0/8")).await
 }
 
+async fn put(server: &TestServer, path: &str, body: Value) -> marquetry_testkit::Answer {
+    server.call(reqwest::Method::PUT, path, Some(body)).await
+}
+
 /// A definition of the provider's code grant, with the changes of a test.
 fn definition(provider: &Provider, changes: Value) -> Value {
     let mut all = json!({
@@ -62,7 +66,7 @@ impl<'a> Ground<'a> {
     async fn new(server: &'a TestServer, changes: Value) -> Self {
         let provider = Provider::start().await;
         let definition = definition(&provider, changes);
-        server.put("/v2/connectors/demo", definition).await.expect(201);
+        put(server, "/v2/connectors/demo", definition).await.expect(201);
         let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", MAIN)];
         let connectors = json!({"connectors": [{"name": "demo", "isGlobal": false}]});
         let scenario = Scenario::new(server, "shop", &files, connectors).await;
@@ -79,7 +83,7 @@ impl<'a> Ground<'a> {
             "client_secret": self.provider.client_secret(),
         }});
         let path = format!("/v2/integrations/{}/connectors/demo/provisioning", self.scenario.integration);
-        self.scenario.server.put(&path, values).await.expect(200);
+        put(self.scenario.server, &path, values).await.expect(200);
     }
 
     fn path(&self, of: &str) -> String {
