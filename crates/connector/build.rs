@@ -1,13 +1,13 @@
 //! Makes the list of the definitions that are shipped out of the folder that has them.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=connectors");
-    let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
-    let folder = Path::new(&root).join("connectors");
+    let root = folder_of("CARGO_MANIFEST_DIR")?;
+    let folder = root.join("connectors");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -25,6 +25,11 @@ fn main() -> io::Result<()> {
         .map_err(io::Error::other)?;
     }
     list.push(']');
-    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("built_in.rs"), list)
+    let out = folder_of("OUT_DIR")?;
+    fs::write(out.join("built_in.rs"), list)
+}
+
+fn folder_of(variable: &str) -> io::Result<PathBuf> {
+    let missing = || io::Error::other(format!("{variable} is not set by Cargo"));
+    env::var_os(variable).map(PathBuf::from).ok_or_else(missing)
 }

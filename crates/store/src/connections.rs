@@ -93,12 +93,12 @@ pub async fn list(
 
 /// The row of a connection, made as disconnected where there is none: what is sealed needs its id.
 pub async fn ensure(tx: &mut Tx, of: &ConnectionOf, now: Timestamp) -> Result<Connection> {
-    if let Some(found) = find(tx, of).await? {
-        return Ok(found);
-    }
     const SQL: &str =
         "INSERT INTO connections (integration_id, tenant_id, connector, status, version,
             changed_at) VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT DO NOTHING";
+    if let Some(found) = find(tx, of).await? {
+        return Ok(found);
+    }
     let row = values![
         of.integration_id,
         of.tenant_id,

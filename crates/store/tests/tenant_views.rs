@@ -13,7 +13,9 @@ fn object(value: Value) -> Map<String, Value> {
 
 async fn connect(tx: &mut Tx, id: IntegrationId) {
     let mut integration = integrations::get(tx, id).await.unwrap();
-    integration.connectors = serde_json::from_value(json!([{ "name": "shop" }, { "name": ODD, "isGlobal": true }])).unwrap();
+    integration.connectors =
+        serde_json::from_value(json!([{ "name": "shop" }, { "name": ODD, "isGlobal": true }]))
+            .unwrap();
     integrations::update(tx, &integration).await.unwrap();
 }
 

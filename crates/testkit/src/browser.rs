@@ -30,11 +30,16 @@ impl PageSeen {
 
     /// The value of an attribute of the first element that has `mark` before it.
     pub fn attribute(&self, mark: &str, name: &str) -> String {
-        let start = self.text.find(mark).unwrap_or_else(|| panic!("{mark}: {self:?}"));
+        let start = self
+            .text
+            .find(mark)
+            .unwrap_or_else(|| panic!("{mark}: {self:?}"));
         let rest = &self.text[start..];
         let name = format!("{name}=\"");
         let rest = &rest[rest.find(&name).unwrap() + name.len()..];
-        rest[..rest.find('"').unwrap()].replace("&amp;", "&").replace("&#38;", "&")
+        rest[..rest.find('"').unwrap()]
+            .replace("&amp;", "&")
+            .replace("&#38;", "&")
     }
 }
 
@@ -54,7 +59,9 @@ impl Default for Browser {
 impl Browser {
     /// One without cookies.
     pub fn new() -> Self {
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none());
         Self {
             client: client.build().unwrap(),
             cookies: Mutex::default(),
@@ -70,14 +77,18 @@ impl Browser {
     pub async fn send(&self, url: &str, fields: &[(&str, &str)]) -> PageSeen {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         let form = form.extend_pairs(fields).finish();
-        self.go(Method::POST, url.parse().unwrap(), form.into_bytes()).await
+        self.go(Method::POST, url.parse().unwrap(), form.into_bytes())
+            .await
     }
 
     async fn go(&self, mut method: Method, mut url: Url, mut body: Vec<u8>) -> PageSeen {
         for _ in 0..10 {
             let answer = self.once(method, &url, body).await;
             self.keep(&url, &answer);
-            let to = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
+            let to = answer
+                .headers()
+                .get(LOCATION)
+                .map(|to| to.to_str().unwrap().to_owned());
             let Some(to) = to.filter(|_| answer.status().is_redirection()) else {
                 return PageSeen {
                     url,
@@ -93,19 +104,23 @@ impl Browser {
     }
 
     async fn once(&self, method: Method, url: &Url, body: Vec<u8>) -> Response {
-        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = cookies.get(&place(url)).into_iter().flatten();
-        let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
-        drop(cookies);
+        let own = self.cookies_for(url);
         let mut request = self.client.request(method.clone(), url.clone());
         if !own.is_empty() {
-            request = request.header(COOKIE, own.join("; "));
+            request = request.header(COOKIE, own);
         }
         if method == Method::POST {
             let kind = "application/x-www-form-urlencoded";
             request = request.header("content-type", kind).body(body);
         }
         request.send().await.unwrap()
+    }
+
+    fn cookies_for(&self, url: &Url) -> String {
+        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = cookies.get(&place(url)).into_iter().flatten();
+        let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
+        own.join("; ")
     }
 
     fn keep(&self, url: &Url, answer: &Response) {

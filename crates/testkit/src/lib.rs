@@ -9,8 +9,8 @@
 )]
 
 mod apart;
-mod container_engine;
 mod browser;
+mod container_engine;
 mod copies;
 mod database;
 mod ends;

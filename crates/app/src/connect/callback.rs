@@ -141,7 +141,7 @@ pub(super) async fn tokens_taken(
     };
     let token = begin(ctx, &ground.of, browser, &next).await?;
     Ok(Next::Choose(Choice {
-        title: ground.definition.title,
+        title: ground.definition.title.clone(),
         question: rule.label.clone(),
         token,
         options: titles.into_iter().enumerate().collect(),

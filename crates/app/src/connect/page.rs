@@ -62,9 +62,9 @@ pub async fn link_open(ctx: &Ctx, token: &str) -> Result<LinkView> {
     let definition = ground.definition;
     Ok(LinkView {
         consent: definition.auth.needs_consent(),
-        connector: definition.name,
-        title: definition.title,
-        help: definition.help,
+        connector: definition.name.clone(),
+        title: definition.title.clone(),
+        help: definition.help.clone(),
         fields,
     })
 }

@@ -1,12 +1,16 @@
 //! Credentials as somebody gives them: judged by the definition, turned into tokens where the system has them,
 //! tried at the system, and kept only then.
 
+use std::sync::Arc;
+
 use marquetry_connector::{Auth, Definition, Discovery, Field, TokenError, Tokens};
 use marquetry_model::{
     Connection, ConnectionOf, ConnectionStatus, Error, IntegrationId, Result, Scope, TenantId,
 };
 use marquetry_store::connections::{self, Written};
 use marquetry_store::{Tx, WriteTx, integrations, tenants};
+
+use serde_json::Value;
 
 use super::authorize::authorized;
 use super::check::{Verdict, check};
@@ -85,7 +89,7 @@ pub(crate) async fn locate(tx: &mut Tx, owner: Owner, connector: &str) -> Result
 /// What is known before somebody connects.
 pub(crate) struct Ground {
     pub(crate) of: ConnectionOf,
-    pub(crate) definition: Definition,
+    pub(crate) definition: Arc<Definition>,
     pub(crate) provisioned: SecretValues,
     /// What was entered before.
     pub(crate) former: SecretValues,
@@ -321,11 +325,13 @@ async fn discover(
 }
 
 /// A scalar of an answer, as a value.
-pub(crate) fn scalar(value: &serde_json::Value) -> Option<String> {
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) if text.len() <= 4096 => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        Value::String(text) if text.len() <= 4096 => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
     }
 }
 
@@ -335,7 +341,7 @@ pub(crate) async fn fetch(
     definition: &Definition,
     values: &SecretValues,
     request: &marquetry_connector::Request,
-) -> Result<serde_json::Value> {
+) -> Result<Value> {
     let made = authorized(definition, values.as_values(), request, ctx.now());
     let made = made.map_err(|why| refused(&why.to_string()))?;
     let answer = ctx.app.http.send(made).await;

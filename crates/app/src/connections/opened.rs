@@ -1,5 +1,7 @@
 //! A connection with everything that a call or a renewal needs.
 
+use std::sync::Arc;
+
 use marquetry_connector::{Definition, defaults};
 use marquetry_model::{Connection, ConnectionId, ConnectionOf, Error, Result};
 use marquetry_store::{Tx, connections};
@@ -17,7 +19,7 @@ pub(super) const KEY: &str = "connections";
 /// A connection, open.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
-    pub(crate) definition: Definition,
+    pub(crate) definition: Arc<Definition>,
     /// What the tenant entered and the provider gave.
     pub(crate) own: SecretValues,
     /// Those, over what is provisioned, over what fields are by themselves.
@@ -27,7 +29,7 @@ pub(crate) struct Opened {
 /// What is read of it in one transaction.
 pub(crate) struct Sealed {
     pub(crate) connection: Connection,
-    definition: Definition,
+    definition: Arc<Definition>,
     provision: Option<(i64, String)>,
 }
 

@@ -370,6 +370,10 @@ fn unreachable(why: &HttpError) -> TokenFault {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn faulty(why: marquetry_connector::TemplateError) -> TokenFault {
     other(why.to_string())
 }

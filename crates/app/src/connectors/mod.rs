@@ -5,6 +5,7 @@ pub mod provisions;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use marquetry_connector::{Definition, DefinitionFault, built_in, built_in_names, read};
 use marquetry_model::{Error, FieldError, Loc, Result, Scope};
@@ -35,7 +36,7 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The definition.
-    pub definition: Definition,
+    pub definition: Arc<Definition>,
     /// Where it comes from.
     pub origin: Origin,
     /// Whether another one of its name is hidden by it.
@@ -43,7 +44,7 @@ pub struct Known {
 }
 
 /// The operator's own definitions, by name.
-pub type Files = BTreeMap<String, Definition>;
+pub type Files = BTreeMap<String, Arc<Definition>>;
 
 /// The definition that counts for a name, if there is any.
 pub(crate) async fn find(ctx: &Ctx, tx: &mut Tx, name: &str) -> Result<Option<Known>> {
@@ -70,7 +71,7 @@ fn known_custom(ctx: &Ctx, name: &str, text: &str) -> Result<Known> {
         ))
     })?;
     Ok(Known {
-        definition,
+        definition: Arc::new(definition),
         origin: Origin::Custom,
         overrides: below(ctx, name).is_some(),
     })
@@ -78,17 +79,16 @@ fn known_custom(ctx: &Ctx, name: &str, text: &str) -> Result<Known> {
 
 /// The definition without what came over the API.
 fn below(ctx: &Ctx, name: &str) -> Option<Known> {
-    let shipped = built_in(name);
     let file = ctx.app.settings.connectors.get(name);
-    let (definition, origin) = match (file, shipped) {
-        (Some(file), _) => (file, Origin::File),
+    let (definition, origin) = match (file, built_in(name)) {
+        (Some(file), _) => (Arc::clone(file), Origin::File),
         (None, Some(shipped)) => (shipped, Origin::BuiltIn),
         (None, None) => return None,
     };
     Some(Known {
-        definition: definition.clone(),
+        definition,
         origin,
-        overrides: file.is_some() && shipped.is_some(),
+        overrides: file.is_some() && built_in(name).is_some(),
     })
 }
 
@@ -141,7 +141,7 @@ pub async fn connector_put(ctx: &Ctx, name: &str, text: &[u8]) -> Result<(Known,
     done.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     let known = Known {
-        definition,
+        definition: Arc::new(definition),
         origin: Origin::Custom,
         overrides: below(ctx, name).is_some(),
     };
@@ -153,9 +153,11 @@ pub async fn connector_put(ctx: &Ctx, name: &str, text: &[u8]) -> Result<(Known,
 /// # Errors
 ///
 /// It is shipped or in a file, or integrations use it and nothing of its name would be left.
-pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<()> {
+pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<Known> {
     ctx.require(Scope::Admin)?;
     let mut tx = ctx.write().await?;
+    let gone = find(ctx, &mut tx, name).await?;
+    let gone = gone.ok_or_else(|| Error::not_found(KIND, short(name)))?;
     if !connectors::delete(&mut tx, name)
         .await
         .map_err(store_error)?
@@ -187,7 +189,8 @@ pub async fn connector_delete(ctx: &Ctx, name: &str) -> Result<()> {
             ));
         }
     }
-    tx.commit().await.map_err(store_error)
+    tx.commit().await.map_err(store_error)?;
+    Ok(gone)
 }
 
 fn field_error(fault: &DefinitionFault) -> FieldError {

@@ -69,11 +69,11 @@ async fn view(ctx: &Ctx, tx: &mut Tx, id: IntegrationId, connector: &str) -> Res
             .as_ref()
             .is_some_and(|it| it.names.iter().any(|n| n == name))
     };
-    let fields = definition.provisioning.into_iter();
+    let fields = definition.provisioning.iter();
     let fields = fields.map(|field| ProvisionedField {
         set: set(&field.name),
-        name: field.name,
-        label: field.label,
+        name: field.name.clone(),
+        label: field.label.clone(),
         required: field.required,
         secret: field.secret,
     });

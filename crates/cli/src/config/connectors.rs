@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use marquetry_app::connectors::Files;
 use marquetry_connector::read;
@@ -46,7 +47,7 @@ fn read_file(file: &Path, all: &mut Files, faults: &mut Vec<String>) {
     };
     match read(&text) {
         Ok(definition) if definition.name == name => {
-            all.insert(definition.name.clone(), definition);
+            all.insert(definition.name.clone(), Arc::new(definition));
         }
         Ok(definition) => faults.push(format!(
             "{name}.json defines {}; give the file that name",

@@ -25,7 +25,7 @@ async fn put(server: &TestServer, path: &str, body: Value) -> marquetry_testkit:
 }
 
 /// A definition of the provider's code grant, with the changes of a test.
-fn definition(provider: &Provider, changes: Value) -> Value {
+fn definition(provider: &Provider, changes: &Value) -> Value {
     let mut all = json!({
         "name": "demo",
         "title": "Demo",
@@ -65,14 +65,23 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     async fn new(server: &'a TestServer, changes: Value) -> Self {
         let provider = Provider::start().await;
-        let definition = definition(&provider, changes);
-        put(server, "/v2/connectors/demo", definition).await.expect(201);
-        let files = [("PANDIUM.yaml", &*manifest("python3 main.py")), ("main.py", MAIN)];
+        let definition = definition(&provider, &changes);
+        put(server, "/v2/connectors/demo", definition)
+            .await
+            .expect(201);
+        let files = [
+            ("PANDIUM.yaml", &*manifest("python3 main.py")),
+            ("main.py", MAIN),
+        ];
         let connectors = json!({"connectors": [{"name": "demo", "isGlobal": false}]});
         let scenario = Scenario::new(server, "shop", &files, connectors).await;
         scenario.release("v1").await;
         let tenant = scenario.tenant("acme").await;
-        let ground = Self { provider, scenario, tenant };
+        let ground = Self {
+            provider,
+            scenario,
+            tenant,
+        };
         ground.provision().await;
         ground
     }
@@ -82,7 +91,10 @@ impl<'a> Ground<'a> {
             "client_id": self.provider.client_id(),
             "client_secret": self.provider.client_secret(),
         }});
-        let path = format!("/v2/integrations/{}/connectors/demo/provisioning", self.scenario.integration);
+        let path = format!(
+            "/v2/integrations/{}/connectors/demo/provisioning",
+            self.scenario.integration
+        );
         put(self.scenario.server, &path, values).await.expect(200);
     }
 
@@ -92,7 +104,11 @@ impl<'a> Ground<'a> {
 
     /// An address for a browser.
     async fn address(&self, wanted: Value) -> String {
-        let answer = self.scenario.server.post(&self.path("connect"), wanted).await;
+        let answer = self
+            .scenario
+            .server
+            .post(&self.path("connect"), wanted)
+            .await;
         answer.expect(200)["url"].as_str().unwrap().to_owned()
     }
 

@@ -209,7 +209,7 @@ pub(crate) async fn revoke_of_integration(
 
 /// Forgets the credentials of a tenant for a connector, and gives them back to the provider where it takes them.
 #[utoipa::path(patch, path = "/v2/tenants/{tenant_id}/connectors/{connector_name}/disconnect",
-    operation_id = "disconnectTenantConnector", params(TenantConnectorPath),
+    operation_id = "disconnectConnector", params(TenantConnectorPath),
     responses((status = 200, description = "How it stands now", body = ConnectorState), Refusals))]
 pub(crate) async fn disconnect_of_tenant(
     Caller(ctx, _): Caller<Credentials>,

@@ -1,6 +1,5 @@
 //! Definitions of connectors.
 
-use axum::response::Response;
 use http::StatusCode;
 use marquetry_app::connectors::{
     Known, Origin, connector_delete, connector_get, connector_list, connector_put,
@@ -47,7 +46,8 @@ pub(crate) async fn list(Caller(ctx, _): Caller, input: Checked<(), ConnectorsQu
                 .as_ref()
                 .is_none_or(|it| definition.categories.contains(it))
     };
-    let found = connector_list(&ctx).await?.into_iter().filter(fits);
+    let found = connector_list(&ctx).await?;
+    let found = found.iter().filter(|known| fits(known));
     Ok(reply::ok(&found.map(shown).collect::<Vec<_>>()))
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn list(Caller(ctx, _): Caller, input: Checked<(), ConnectorsQu
     responses((status = 200, description = "The definition", body = inline(AnyObject)), Refusals))]
 pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<ConnectorPath>) -> Answer {
     let known = connector_get(&ctx, &input.path.connector_name).await?;
-    Ok(reply::ok(&shown(known)))
+    Ok(reply::ok(&shown(&known)))
 }
 
 /// Adds a definition, or puts it in place of the one of its name; the schema is at `/schemas/connector.json`.
@@ -76,29 +76,27 @@ pub(crate) async fn put(
     } else {
         StatusCode::OK
     };
-    Ok(reply::json(status, &shown(known)))
+    Ok(reply::json(status, &shown(&known)))
 }
 
 /// Forgets a definition that was given here; a shipped one of its name counts again.
 #[utoipa::path(delete, path = "/v2/connectors/{connector_name}", operation_id = "deleteConnector",
     tag = "extension", params(ConnectorPath),
-    responses((status = 204, description = "It is forgotten"),
+    responses((status = 200, description = "What is forgotten", body = inline(AnyObject)),
         (status = 409, description = "It is shipped, in a file, or in use", body = ErrorMessage),
         Refusals))]
 pub(crate) async fn delete(Caller(ctx, _): Caller<Admin>, input: Checked<ConnectorPath>) -> Answer {
-    connector_delete(&ctx, &input.path.connector_name).await?;
-    let mut response = Response::default();
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    let gone = connector_delete(&ctx, &input.path.connector_name).await?;
+    Ok(reply::ok(&shown(&gone)))
 }
 
-fn shown(known: Known) -> Value {
+fn shown(known: &Known) -> Value {
     let origin = match known.origin {
         Origin::BuiltIn => "built_in",
         Origin::File => "file",
         Origin::Custom => "custom",
     };
-    let mut json = serde_json::to_value(known.definition).unwrap_or_default();
+    let mut json = serde_json::to_value(&*known.definition).unwrap_or_default();
     if let Some(fields) = json.as_object_mut() {
         fields.insert("origin".to_owned(), origin.into());
         fields.insert("overrides".to_owned(), known.overrides.into());

@@ -48,12 +48,7 @@ pub(crate) enum Type {
 }
 
 /// Operations of the contract that this version does not serve, on purpose. The list only shrinks.
-const ABSENT: [&str; 4] = [
-    "callConnectorRest",
-    "callConnectorSoap",
-    "callConnectorXml",
-    "disconnectConnector",
-];
+const ABSENT: [&str; 3] = ["callConnectorRest", "callConnectorSoap", "callConnectorXml"];
 /// Types that only those operations have.
 const TYPES_OF_THOSE: [&str; 5] = [
     "ProxyExternalError",
@@ -64,22 +59,7 @@ const TYPES_OF_THOSE: [&str; 5] = [
 ];
 /// Routes of our own that are planned and not served yet; one that is served is in
 /// `extensions.txt`. The list only shrinks.
-const PLANNED: [&str; 27] = [
-    "GET /v2/connectors",
-    "GET /v2/connectors/{name}",
-    "PUT /v2/connectors/{name}",
-    "DELETE /v2/connectors/{name}",
-    "GET /v2/integrations/{integration_id}/connectors/{name}/provisioning",
-    "PUT /v2/integrations/{integration_id}/connectors/{name}/provisioning",
-    "GET /v2/integrations/{integration_id}/connectors/{name}/secret-keys",
-    "PUT /v2/integrations/{integration_id}/connectors/{name}/credentials",
-    "POST /v2/integrations/{integration_id}/connectors/{name}/connect",
-    "DELETE /v2/integrations/{integration_id}/connectors/{name}/connect",
-    "PATCH /v2/integrations/{integration_id}/connectors/{name}/disconnect",
-    "GET /v2/tenants/{tenant_id}/connectors",
-    "PUT /v2/tenants/{tenant_id}/connectors/{name}/credentials",
-    "POST /v2/tenants/{tenant_id}/connectors/{name}/connect",
-    "DELETE /v2/tenants/{tenant_id}/connectors/{name}/connect",
+const PLANNED: [&str; 11] = [
     "POST /v2/tenants/{tenant_id}/connectors/{name}/stream",
     "GET /v2/tenants/{tenant_id}/connectors/{name}/webhook",
     "POST /hooks/{tenant_id}/{connector}/{token}",
@@ -90,7 +70,6 @@ const PLANNED: [&str; 27] = [
     "GET /v2/settings",
     "GET /gallery",
     "GET /mcp",
-    "GET /schemas/connector.json",
     "GET /metrics",
 ];
 

@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 
 /// Operations that nothing can be wrong with.
-const TAKE_NOTHING: [&str; 4] = [
+const TAKE_NOTHING: [&str; 7] = [
+    "getConnector",
+    "getConnectorSchema",
+    "listConnectors",
     "getHealth",
     "getReadiness",
     "getOpenApi",
@@ -34,6 +37,9 @@ const NAME_IN_BODY: [&str; 5] = [
     "syncByIntegration",
     "updateIntegration",
 ];
+
+/// Operations that make what they name.
+const MAKE_WHAT_THEY_NAME: [&str; 1] = ["putConnector"];
 
 struct Operation {
     method: Method,
@@ -251,7 +257,8 @@ impl Walk {
     async fn ask_for_nothing(&mut self, request: &Request) {
         let operation = &self.operations[request.operation];
         let ids = operation.ids().len();
-        if ids == 0 || operation.is_open() {
+        let makes = MAKE_WHAT_THEY_NAME.contains(&request.operation);
+        if ids == 0 || operation.is_open() || makes {
             return;
         }
         let path = with_id(&operation.path, request.path, ids - 1, "999");
@@ -295,6 +302,7 @@ impl Walk {
         };
         let shown = match request.path {
             "/openapi.json" => json!({"openapi": "3.1.0", "info": {"title": "Marquetry"}}),
+            "/schemas/connector.json" => json!({"title": "Connector", "type": "object"}),
             "/schemas/pandium.json" => json!({"title": "PANDIUM.yaml", "type": "object"}),
             _ => clean(&answer.text()),
         };

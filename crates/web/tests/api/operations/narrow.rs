@@ -11,7 +11,7 @@ use super::{Walk, operations};
 use crate::client::Client;
 
 /// What each route that changes something takes; the others take `read`.
-const SCOPES: [(&str, &[&str]); 23] = [
+const SCOPES: [(&str, &[&str]); 34] = [
     ("createIntegration", &["write"]),
     ("updateIntegration", &["write"]),
     ("archiveIntegration", &["write"]),
@@ -36,6 +36,17 @@ const SCOPES: [(&str, &[&str]); 23] = [
     ("rerunRun", &["sync", "write"]),
     ("createKey", &["admin"]),
     ("revokeKey", &["admin"]),
+    ("putConnector", &["admin"]),
+    ("deleteConnector", &["admin"]),
+    ("putProvisioning", &["credentials"]),
+    ("putTenantCredentials", &["credentials"]),
+    ("putIntegrationCredentials", &["credentials"]),
+    ("connectTenantConnector", &["credentials"]),
+    ("connectIntegrationConnector", &["credentials"]),
+    ("revokeTenantLinks", &["credentials"]),
+    ("revokeIntegrationLinks", &["credentials"]),
+    ("disconnectConnector", &["credentials"]),
+    ("disconnectIntegrationConnector", &["credentials"]),
 ];
 
 /// Whoever has a key may read what there is to ask for.
@@ -74,7 +85,7 @@ both_databases! {
         // The one that the walk revokes.
         key(&walk.client, &["read"]).await;
         let mut keys = BTreeMap::new();
-        for scopes in [&["read"][..], &["sync"], &["write"], &["sync", "write"], &["admin"]] {
+        for scopes in [&["read"][..], &["sync"], &["write"], &["sync", "write"], &["credentials"], &["admin"]] {
             keys.insert(scopes, key(&walk.client, scopes).await);
         }
         for step in steps() {
