@@ -8,8 +8,10 @@ use crate::template::{Values, as_text};
 
 /// The longest value that is taken over.
 const MOST_BYTES: usize = 64 << 10;
-/// The most values.
+/// The most values of an answer's own.
 const MOST_VALUES: usize = 64;
+/// Those that the platform itself reads.
+const NEEDED: [&str; 3] = ["access_token", "refresh_token", "expires_in"];
 
 /// Tokens as they came.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,7 +66,11 @@ pub fn read_answer(
     };
     if let Some(rule) = &rules.error {
         let found = json.pointer(&rule.at);
-        let failed = found.is_some_and(|it| rule.equals.as_ref().is_none_or(|wanted| wanted == it));
+        let failed = found.is_some_and(|it| match &rule.equals {
+            Some(wanted) => wanted == it,
+            // Some name the place in a good answer too, with nothing in it.
+            None => !it.is_null(),
+        });
         if failed {
             let message = rule.message.as_ref().and_then(|at| json.pointer(at));
             return Err(fault(message.and_then(as_text).unwrap_or_default(), None));
@@ -80,10 +86,7 @@ pub fn read_answer(
     if values.get("access_token").is_none_or(String::is_empty) {
         // Some say with status 200 that it failed (GitHub).
         if let Some(error) = json.get("error").and_then(as_text) {
-            return Err(fault(
-                error,
-                json.get("error_description").and_then(as_text),
-            ));
+            return Err(fault(error, description(&json)));
         }
         return Err(TokenFault {
             error: TokenError::Other,
@@ -104,9 +107,8 @@ pub fn read_refusal(status: u16, content_type: Option<&str>, body: &[u8]) -> Tok
         };
     }
     let json = parse(content_type, body).unwrap_or(Value::Null);
-    let text = |name: &str| json.get(name).and_then(as_text);
-    match text("error") {
-        Some(error) => fault(error, text("error_description")),
+    match json.get("error").and_then(as_text) {
+        Some(error) => fault(error, description(&json)),
         None => TokenFault {
             // The standard has a word for each; a bare 400 or 401 to a renewal is the grant's.
             error: if matches!(status, 400 | 401 | 403) {
@@ -114,9 +116,19 @@ pub fn read_refusal(status: u16, content_type: Option<&str>, body: &[u8]) -> Tok
             } else {
                 TokenError::Other
             },
-            message: format!("the token endpoint answered {status}"),
+            message: match description(&json) {
+                Some(more) => bounded(&format!("the token endpoint answered {status}: {more}")),
+                None => format!("the token endpoint answered {status}"),
+            },
         },
     }
+}
+
+/// What a provider says for people, in the standard's place or in another that is usual.
+fn description(json: &Value) -> Option<String> {
+    let places = ["/error_description", "/error/message", "/message"];
+    let mut texts = places.iter().filter_map(|at| json.pointer(at)?.as_str());
+    texts.find(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn fault(error: String, description: Option<String>) -> TokenFault {
@@ -167,11 +179,15 @@ fn bounded(text: &str) -> String {
 }
 
 fn parse(content_type: Option<&str>, body: &[u8]) -> Option<Value> {
+    // A byte order mark, as some servers on Windows send it.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         return json.is_object().then_some(json);
     }
-    let declared = content_type
-        .is_some_and(|it| it.contains("form-urlencoded") || it.starts_with("text/plain"));
+    let declared = content_type.is_some_and(|it| {
+        let it = it.to_ascii_lowercase();
+        it.contains("form-urlencoded") || it.starts_with("text/plain")
+    });
     if !declared {
         return None;
     }
@@ -186,18 +202,29 @@ fn parse(content_type: Option<&str>, body: &[u8]) -> Option<Value> {
 /// The scalar fields, by names that a variable can have.
 fn own_fields(json: &Value) -> Values {
     let fields = json.as_object().into_iter().flatten();
-    fields
+    let mut fields: Vec<(String, String)> = fields
         .filter_map(|(name, value)| Some((name.to_lowercase(), as_text(value)?)))
         .filter(|(name, _)| crate::template::is_name(name))
-        .take(MOST_VALUES)
-        .collect()
+        .collect();
+    // Where there are too many, those that the platform itself needs are kept.
+    fields.sort_by_key(|(name, _)| !NEEDED.contains(&name.as_str()));
+    fields.into_iter().take(MOST_VALUES).collect()
 }
 
 /// Seconds that are a number or a text, with a fraction or without.
 fn seconds(text: &str) -> Option<i64> {
-    let whole = text.trim().split('.').next()?;
-    whole
-        .parse()
-        .ok()
-        .filter(|seconds| (0..=20 * 365 * 86_400).contains(seconds))
+    /// Longer than anybody means: such an end is as good as none.
+    const MOST: i64 = 20 * 365 * 86_400;
+    let seconds: f64 = text.trim().parse().ok()?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "twenty years of seconds are exact"
+    )]
+    let good = (0.0..=MOST as f64).contains(&seconds);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "in the range, and rounded down on purpose"
+    )]
+    let whole = seconds as i64;
+    good.then_some(whole)
 }
