@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::definition::Definition;
 use crate::template::{Template, TemplateError, Values};
+use crate::template_url::is_absolute;
 
 /// Why an address is none of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,24 +30,33 @@ pub fn call_url(
     values: &Values,
 ) -> Result<Url, CallUrlError> {
     let text = target.fill_url(values)?;
-    if text.starts_with("http://") || text.starts_with("https://") {
+    if is_absolute(&text) || has_scheme(&text) {
         return parse(&text);
     }
     let base = definition.base_url.as_ref().ok_or(CallUrlError::NoBase)?;
-    let base = base.fill_url(values)?;
+    let mut base = parse(&base.fill_url(values)?)?;
+    base.set_query(None);
+    base.set_fragment(None);
+    if text.is_empty() || text.starts_with(['?', '#']) {
+        return parse(&format!("{base}{text}"));
+    }
     // Joined as text: a slash at the start of the target means the base, not the host's root.
-    let joined = format!(
-        "{}/{}",
-        base.trim_end_matches('/'),
-        text.trim_start_matches('/')
-    );
-    parse(&joined)
+    let base = base.as_str().trim_end_matches('/');
+    parse(&format!("{base}/{}", text.trim_start_matches('/')))
+}
+
+/// Whether a text names a scheme, as `ftp://x`. A colon further on is part of a path, as in `v1/x:find`.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://")
+        .is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']))
 }
 
 fn parse(text: &str) -> Result<Url, CallUrlError> {
     let wrong = || CallUrlError::Form(text.chars().take(100).collect());
     let url = Url::parse(text).map_err(|_| wrong())?;
-    if matches!(url.scheme(), "http" | "https") && url.host().is_some() {
+    // A user and password in an address would be sent besides, or instead of, the credential.
+    let plain = url.username().is_empty() && url.password().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() && plain {
         Ok(url)
     } else {
         Err(wrong())
@@ -54,26 +64,26 @@ fn parse(text: &str) -> Result<Url, CallUrlError> {
 }
 
 /// The hosts that may see the connection's credential, as entries of a list, each with its port where one is
-/// named.
+/// named. An address without TLS is named with its port, for an entry without one means TLS.
 #[must_use]
 pub fn host_entries(definition: &Definition, values: &Values) -> Vec<String> {
     let templates = definition.hosts.iter().chain(&definition.base_url);
-    let filled = templates.filter_map(|template| template.fill_url(values).ok());
-    let mut all: Vec<String> = filled.filter_map(|text| host_of(&text)).collect();
+    let mut all: Vec<String> = templates.filter_map(|it| host_entry(it, values)).collect();
     all.sort();
     all.dedup();
     all
 }
 
-/// The host of a URL, or the entry itself.
-fn host_of(text: &str) -> Option<String> {
-    if !text.contains("://") {
-        return Some(text.to_lowercase());
-    }
-    let url = Url::parse(text).ok()?;
+fn host_entry(template: &Template, values: &Values) -> Option<String> {
+    let text = template.fill_url(values).ok();
+    let Some(text) = text.filter(|text| is_absolute(text)) else {
+        return template.fill_host(values).ok();
+    };
+    let url = parse(&text).ok()?;
     let host = url.host_str()?;
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+    Some(match (url.port(), url.scheme()) {
+        (Some(port), _) => format!("{host}:{port}"),
+        (None, "http") => format!("{host}:80"),
+        (None, _) => host.to_owned(),
     })
 }

@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fancy_regex::Regex;
-
-use crate::auth::{Auth, Grant, Inject, InjectAt, OAuth2};
+use crate::auth::{Auth, Grant, Inject, InjectAt, OAuth2, TokenAnswer};
 use crate::definition::{Definition, Request};
-use crate::field::{Field, FieldKind};
+use crate::field::{Field, FieldKind, whole};
+use crate::hosts::is_entry;
 use crate::read::DefinitionFault;
 use crate::template::{Template, TemplateError, is_name};
+use crate::template_url::{after_scheme, authority};
+use crate::variables::is_kept;
+use crate::webhook::Webhook;
 
 /// Values that the platform knows without a field.
 const ALWAYS: [&str; 3] = ["webhook_url", "event", "events"];
+
+/// The most fields of a list.
+const MOST_FIELDS: usize = 64;
+/// The longest pattern, in bytes.
+const MOST_PATTERN: usize = 500;
 
 /// Everything that is wrong.
 pub(crate) fn faults(definition: &Definition) -> Vec<DefinitionFault> {
@@ -31,18 +38,9 @@ pub(crate) fn faults(definition: &Definition) -> Vec<DefinitionFault> {
     if let Some(check) = &definition.check {
         judge.request(&["check"], &check.request());
     }
-    judge.map(&["secrets"], &definition.secrets);
+    judge.secrets(&definition.secrets);
     if let Some(webhook) = &definition.webhook {
-        if let Some(secret) = &webhook.signature.secret {
-            judge.template(&["webhook", "signature", "secret"], secret);
-        }
-        if let Some(subscription) = &webhook.subscription {
-            judge.known.extend(subscription.values.keys().cloned());
-            judge.request(&["webhook", "subscription", "create"], &subscription.create);
-            if let Some(remove) = &subscription.remove {
-                judge.request(&["webhook", "subscription", "remove"], remove);
-            }
-        }
+        judge.webhook(webhook);
     }
     judge.faults
 }
@@ -120,7 +118,80 @@ impl Judge {
         }
     }
 
+    fn secrets(&mut self, secrets: &BTreeMap<String, Template>) {
+        self.map(&["secrets"], secrets);
+        for (name, template) in secrets {
+            let place = ["secrets", name.as_str()];
+            self.name_of_value(&place, name);
+            let used = template.names().unwrap_or_default();
+            if is_kept(name) || used.iter().any(|it| is_kept(it)) {
+                self.fault(&place, "would give code a refresh token or an id token");
+            }
+        }
+    }
+
+    fn webhook(&mut self, webhook: &Webhook) {
+        if let Some(secret) = &webhook.signature.secret {
+            self.template(&["webhook", "signature", "secret"], secret);
+        }
+        if let Some(encoding) = &webhook.signature.encoding
+            && !["hex", "base64"].contains(&encoding.as_str())
+        {
+            let place = ["webhook", "signature", "encoding"];
+            self.fault(&place, "must be hex or base64");
+        }
+        if let Some(subscription) = &webhook.subscription {
+            self.values(&["webhook", "subscription", "values"], &subscription.values);
+            self.known.extend(subscription.values.keys().cloned());
+            self.request(&["webhook", "subscription", "create"], &subscription.create);
+            if let Some(remove) = &subscription.remove {
+                self.request(&["webhook", "subscription", "remove"], remove);
+            }
+        }
+    }
+
+    /// Values by name, each with its place in an answer.
+    fn values(&mut self, place: &[&str], values: &BTreeMap<String, String>) {
+        for (name, at) in values {
+            let here = [place, &[name.as_str()]].concat();
+            self.name_of_value(&here, name);
+            self.pointer(&here, at);
+            let step = at.rsplit('/').next().unwrap_or_default();
+            if is_kept(step) && !is_kept(name) {
+                let message = "would give code a refresh token or an id token under another name";
+                self.fault(&here, message);
+            }
+        }
+    }
+
+    fn name_of_value(&mut self, place: &[&str], name: &str) {
+        if !is_name(name) {
+            let message = "must be named by lower-case letters, digits and `_`, a letter first";
+            self.fault(place, message);
+        }
+    }
+
+    fn pointer(&mut self, place: &[&str], at: &str) {
+        if !(at.is_empty() || at.starts_with('/')) {
+            self.fault(place, "must be a JSON Pointer, as /team/id");
+        }
+    }
+
+    fn token(&mut self, token: &TokenAnswer) {
+        self.values(&["auth", "token", "values"], &token.values);
+        if let Some(rule) = &token.error {
+            self.pointer(&["auth", "token", "error", "at"], &rule.at);
+            if let Some(message) = &rule.message {
+                self.pointer(&["auth", "token", "error", "message"], message);
+            }
+        }
+    }
+
     fn fields(&mut self, list: &str, fields: &[Field]) {
+        if fields.len() > MOST_FIELDS {
+            self.fault(&[list], format!("has over {MOST_FIELDS} fields"));
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (n, field) in fields.iter().enumerate() {
             let n = n.to_string();
@@ -135,9 +206,12 @@ impl Judge {
                 self.fault(&[list, &n, "options"], "must list what can be selected");
             }
             if let Some(pattern) = &field.pattern
-                && Regex::new(&format!("^(?:{pattern})$")).is_err()
+                && (pattern.len() > MOST_PATTERN || whole(pattern).is_err())
             {
-                self.fault(&[list, &n, "pattern"], "is no regular expression");
+                let message = format!(
+                    "is no regular expression of at most {MOST_PATTERN} bytes that is quick to judge by"
+                );
+                self.fault(&[list, &n, "pattern"], message);
             }
         }
     }
@@ -166,6 +240,7 @@ impl Judge {
                 self.map(&at("claims"), &it.claims);
                 self.map(&at("token_params"), &it.token_params);
                 self.url(&at("token_url"), it.token_url.as_ref());
+                self.token(&it.token);
             }
             Auth::AwsSigv4(it) => {
                 self.template(&at("access_key_id"), &it.access_key_id);
@@ -197,7 +272,11 @@ impl Judge {
         self.map(&at("authorize_params"), &oauth2.authorize_params);
         self.map(&at("token_params"), &oauth2.token_params);
         self.map(&at("refresh_params"), &oauth2.refresh_params);
-        self.map(&at("token_headers"), &oauth2.token_headers);
+        self.headers(&at("token_headers"), &oauth2.token_headers);
+        self.token(&oauth2.token);
+        for name in oauth2.callback.keys() {
+            self.name_of_value(&["auth", "callback", name], name);
+        }
         let missing = match oauth2.grant {
             Grant::AuthorizationCode if oauth2.authorize_url.is_none() => Some("authorize_url"),
             Grant::DeviceCode if oauth2.device_url.is_none() => Some("device_url"),
@@ -212,14 +291,19 @@ impl Judge {
         if let Some(revoke) = &oauth2.revoke {
             self.url(&["auth", "revoke", "url"], Some(&revoke.url));
             self.map(&["auth", "revoke", "params"], &revoke.params);
-            self.map(&["auth", "revoke", "headers"], &revoke.headers);
+            self.headers(&["auth", "revoke", "headers"], &revoke.headers);
+            self.method(&["auth", "revoke", "method"], &revoke.method);
         }
         for (n, discovery) in oauth2.discover.iter().enumerate() {
             let n = n.to_string();
             self.request(&["auth", "discover", &n, "request"], &discovery.request);
+            self.values(&["auth", "discover", &n, "values"], &discovery.values);
         }
         if let Some(choice) = &oauth2.choice {
             self.request(&["auth", "choice", "request"], &choice.request);
+            self.pointer(&["auth", "choice", "items"], &choice.items);
+            self.pointer(&["auth", "choice", "title"], &choice.title);
+            self.values(&["auth", "choice", "values"], &choice.values);
         }
     }
 
@@ -245,18 +329,25 @@ impl Judge {
 
     fn request(&mut self, place: &[&str], request: &Request) {
         let at = |name: &'static str| -> Vec<&str> { [place, &[name]].concat() };
-        if !is_token(&request.method) || request.method.len() > 20 {
-            self.fault(&at("method"), "must be a method, as GET");
-        }
+        self.method(&at("method"), &request.method);
         self.template(&at("url"), &request.url);
-        self.map(&at("headers"), &request.headers);
-        for name in request.headers.keys() {
-            if !is_token(name) {
-                self.fault(&at("headers"), format!("{name:?} is no name of a header"));
-            }
-        }
+        self.address(&at("url"), request.url.as_str());
+        self.headers(&at("headers"), &request.headers);
         if let Some(body) = &request.body {
             self.template(&at("body"), body);
+        }
+    }
+
+    fn method(&mut self, place: &[&str], method: &str) {
+        if !is_token(method) || method.len() > 20 {
+            self.fault(place, "must be a method, as GET");
+        }
+    }
+
+    fn headers(&mut self, place: &[&str], all: &BTreeMap<String, Template>) {
+        self.map(place, all);
+        for name in all.keys().filter(|name| !is_token(name)) {
+            self.fault(place, format!("{name:?} is no name of a header"));
         }
     }
 
@@ -271,17 +362,40 @@ impl Judge {
         let Some(template) = template else { return };
         self.template(place, template);
         let text = template.as_str();
-        if !["https://", "http://", "{{"]
-            .iter()
-            .any(|it| text.starts_with(it))
-        {
-            self.fault(place, "must begin with https:// or with a value that does");
+        let after_value = text
+            .strip_prefix("{{")
+            .map(|it| it.split_once("}}").map_or("", |(_, after)| after));
+        let good = match after_value {
+            Some(after) => after.is_empty() || after.starts_with(['/', '?']),
+            None => text.starts_with("https://") || text.starts_with("http://"),
+        };
+        if !good {
+            let message = "must begin with https://, or with a value that does and `/` after it";
+            self.fault(place, message);
+        }
+        self.address(place, text);
+    }
+
+    /// What no address of a template may have.
+    fn address(&mut self, place: &[&str], text: &str) {
+        if text.contains(char::is_control) {
+            self.fault(place, "has control characters or line breaks");
+        }
+        let skipped = after_scheme(text).is_some_and(|it| it.starts_with(['/', '\\']));
+        let none = authority(text).is_some_and(|(it, _)| it.is_empty() || it.contains('@'));
+        if skipped || none {
+            self.fault(place, "must have a host, and no user or password before it");
         }
     }
 
     fn host(&mut self, n: usize, template: &Template) {
         let text = template.as_str();
-        if !text.contains("{{") && (text.contains("://") || text.contains('/') || text.is_empty()) {
+        let good = if text.contains("{{") {
+            text.contains("://") || !text.contains('/')
+        } else {
+            is_entry(text)
+        };
+        if !good {
             let message = "must be a host alone: a name, `*.` and a name, or an address";
             self.fault(&["hosts", &n.to_string()], message);
         }
@@ -300,7 +414,7 @@ impl Judge {
                 }
             }
             Err(TemplateError::Form(why)) => self.fault(place, why),
-            Err(TemplateError::Missing(_)) => {}
+            Err(TemplateError::Missing(_) | TemplateError::Unfit { .. }) => {}
         }
     }
 }

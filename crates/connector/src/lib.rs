@@ -17,6 +17,7 @@ mod field;
 mod hosts;
 mod read;
 mod template;
+mod template_url;
 mod token;
 mod variables;
 mod webhook;

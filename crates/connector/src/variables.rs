@@ -1,12 +1,14 @@
 //! The names under which code finds what a connection gives (`spec/hub.md` 9.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::auth::Auth;
 use crate::definition::Definition;
-use crate::template::Values;
+use crate::template::{Template, Values};
 
-/// Values that stay with the platform, whatever a definition says.
-const NEVER: [&str; 2] = ["refresh_token", "id_token"];
+/// Values that stay with the platform, whatever a definition says and however an answer writes them: names
+/// without `_`.
+const NEVER: [&str; 2] = ["refreshtoken", "idtoken"];
 /// What an answer with a token usually has.
 const USUAL: [&str; 5] = [
     "access_token",
@@ -38,24 +40,48 @@ fn shout(text: &str) -> String {
 }
 
 fn is_given(definition: &Definition, name: &str) -> bool {
-    !NEVER.contains(&name) && !definition.hidden.iter().any(|it| it == name)
+    !is_kept(name) && !definition.hidden.iter().any(|it| it == name)
+}
+
+/// Whether a value is one of those that code is never given.
+pub(crate) fn is_kept(name: &str) -> bool {
+    NEVER.contains(&name.to_lowercase().replace('_', "").as_str())
+}
+
+/// Whether code is given what a template makes.
+fn is_template_given(definition: &Definition, name: &str, template: &Template) -> bool {
+    let names = template.names().unwrap_or_default();
+    is_given(definition, name) && !names.iter().any(|name| is_kept(name))
 }
 
 /// Whether nobody may see a value, by the word of its field, or by its name where it is none of a field.
 #[must_use]
 pub fn is_secret(definition: &Definition, name: &str) -> bool {
+    match definition.secrets.get(name) {
+        // A template is over the values alone, not over other templates: two could name each other.
+        Some(template) if !has_field(definition, name) => {
+            let names = template.names().unwrap_or_default();
+            names.iter().any(|it| is_secret_value(definition, it))
+        }
+        _ => is_secret_value(definition, name),
+    }
+}
+
+fn has_field(definition: &Definition, name: &str) -> bool {
+    let mut fields = definition.provisioning.iter().chain(&definition.fields);
+    fields.any(|field| field.name == name)
+}
+
+fn is_secret_value(definition: &Definition, name: &str) -> bool {
     let mut fields = definition.provisioning.iter().chain(&definition.fields);
     if let Some(field) = fields.find(|field| field.name == name) {
         return field.secret;
     }
-    if let Some(template) = definition.secrets.get(name) {
-        let names = template.names().unwrap_or_default();
-        return names
-            .iter()
-            .any(|it| it != name && is_secret(definition, it));
-    }
     let telling = ["token", "secret", "password", "key", "assertion"];
-    name != "token_type" && telling.iter().any(|word| name.contains(word))
+    // `refresh_token_expires_in` tells of a token and is none.
+    let told_of = ["token_type", "expires_in", "expires_at"];
+    telling.iter().any(|word| name.contains(word))
+        && !told_of.iter().any(|word| name.ends_with(word))
 }
 
 /// The variables of a connection, with their values, in a stable order.
@@ -67,21 +93,23 @@ pub fn secret_variables(definition: &Definition, values: &Values) -> Vec<(String
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     for (name, template) in &definition.secrets {
-        if let Ok(value) = template.fill(values) {
+        if is_template_given(definition, name, template)
+            && let Ok(value) = template.fill(values)
+        {
             given.insert(name.clone(), value);
         }
     }
-    let mut all = Vec::new();
+    // By name, for two values may give the same one, as `a_b` and `a__b`.
+    let mut all = BTreeMap::new();
     for (value_name, value) in given {
         // A NUL ends a variable; nothing after it would arrive.
         let value = value.replace('\0', "");
         if let Some(hyphen) = hyphen_name(&definition.name, &value_name) {
-            all.push((hyphen, value.clone()));
+            all.insert(hyphen, value.clone());
         }
-        all.push((name(&definition.name, &value_name), value));
+        all.insert(name(&definition.name, &value_name), value);
     }
-    all.sort();
-    all
+    all.into_iter().collect()
 }
 
 /// The names of the variables that a connection can be expected to give.
@@ -90,7 +118,9 @@ pub fn variable_names(definition: &Definition) -> Vec<String> {
     let mut values: BTreeSet<&str> = BTreeSet::new();
     let fields = definition.provisioning.iter().chain(&definition.fields);
     values.extend(fields.map(|field| field.name.as_str()));
-    values.extend(definition.secrets.keys().map(String::as_str));
+    let secrets = definition.secrets.iter();
+    let made = secrets.filter(|(name, template)| is_template_given(definition, name, template));
+    values.extend(made.map(|(name, _)| name.as_str()));
     if definition.auth.has_tokens() {
         values.extend(USUAL);
     }
@@ -102,9 +132,11 @@ pub fn variable_names(definition: &Definition) -> Vec<String> {
         let chosen = oauth2.choice.iter().flat_map(|it| it.values.keys());
         values.extend(chosen.map(String::as_str));
     }
+    if let Auth::JwtBearer(jwt) = &definition.auth {
+        values.extend(jwt.token.values.keys().map(String::as_str));
+    }
     let values = values.into_iter();
-    values
-        .filter(|value| is_given(definition, value))
-        .map(|value| name(&definition.name, value))
-        .collect()
+    let given = values.filter(|value| is_given(definition, value));
+    let names: BTreeSet<String> = given.map(|value| name(&definition.name, value)).collect();
+    names.into_iter().collect()
 }
