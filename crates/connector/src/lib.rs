@@ -16,6 +16,7 @@ mod definition;
 mod field;
 mod hosts;
 mod read;
+mod strict;
 mod template;
 mod template_url;
 mod token;

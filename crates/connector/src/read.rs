@@ -2,10 +2,13 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
 
 use crate::auth::Auth;
 use crate::check::faults;
 use crate::definition::Definition;
+use crate::strict::{Distinct, Strict};
 
 /// The longest text of a definition.
 const MOST_BYTES: usize = 256 << 10;
@@ -37,8 +40,7 @@ pub fn read(text: &[u8]) -> Result<Definition, Vec<DefinitionFault>> {
         let message = format!("a definition has at most {} KiB", MOST_BYTES >> 10);
         return Err(vec![DefinitionFault::new(&[], message)]);
     }
-    let json: Value = serde_json::from_slice(text)
-        .map_err(|error| vec![DefinitionFault::new(&[], format!("is no JSON: {error}"))])?;
+    let json = json(text).map_err(|fault| vec![fault])?;
     // Before the whole, so that a fault inside is told with its place: serde forgets it under a tag.
     if let Some(auth) = json.get("auth") {
         self::auth(auth).map_err(|fault| vec![fault])?;
@@ -50,6 +52,22 @@ pub fn read(text: &[u8]) -> Result<Definition, Vec<DefinitionFault>> {
     } else {
         Err(faults)
     }
+}
+
+fn json(text: &[u8]) -> Result<Value, DefinitionFault> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let Distinct(json) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let message = match error.inner().classify() {
+            Category::Data => error.inner().to_string(),
+            Category::Io | Category::Syntax | Category::Eof => {
+                format!("is no JSON: {}", error.inner())
+            }
+        };
+        fault(&[], error.path(), message)
+    })?;
+    let end = reader.end();
+    end.map_err(|error| DefinitionFault::new(&[], format!("is no JSON: {error}")))?;
+    Ok(json)
 }
 
 fn auth(value: &Value) -> Result<Auth, DefinitionFault> {
@@ -86,17 +104,22 @@ fn auth(value: &Value) -> Result<Auth, DefinitionFault> {
 }
 
 fn typed<T: DeserializeOwned>(value: Value, at: &[&str]) -> Result<T, DefinitionFault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let inner = error.path().iter().map(ToString::to_string);
-        let inner: Vec<String> = inner.filter(|it| it != "?").collect();
-        let mut place: Vec<&str> = at.to_vec();
-        let trimmed: Vec<&str> = inner
-            .iter()
-            .map(|it| it.trim_matches(['[', ']', '.']))
-            .collect();
-        place.extend(trimmed);
-        DefinitionFault::new(&place, error.inner().to_string())
-    })
+    serde_path_to_error::deserialize(Strict(value))
+        .map_err(|error| fault(at, error.path(), error.inner().to_string()))
+}
+
+/// A fault at a path below a place.
+fn fault(at: &[&str], path: &Path, message: String) -> DefinitionFault {
+    let inner = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    let outer = at.iter().map(|&it| it.to_owned());
+    DefinitionFault {
+        place: outer.chain(inner).collect(),
+        message,
+    }
 }
 
 impl<'de> serde::Deserialize<'de> for Auth {
