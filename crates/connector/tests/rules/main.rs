@@ -4,6 +4,7 @@
 mod addresses;
 mod answers;
 mod fields;
+mod guide;
 mod hosts;
 mod reading;
 mod schema;
