@@ -16,11 +16,10 @@ fn main() -> io::Result<()> {
     names.sort();
     let mut list = String::from("&[\n");
     for name in names {
-        let path = folder.join(format!("{name}.json"));
+        // Relative to the crate, wherever that lies when it is compiled.
         writeln!(
             list,
-            "    ({name:?}, include_str!({:?})),",
-            path.display().to_string()
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/connectors/{name}.json\"))),"
         )
         .map_err(io::Error::other)?;
     }

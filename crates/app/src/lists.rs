@@ -4,6 +4,7 @@ use marquetry_model::{FieldError, Sort};
 pub use marquetry_store::List;
 pub use marquetry_store::api_keys::LIST as KEYS;
 pub use marquetry_store::builds::LIST as BUILDS;
+pub use marquetry_store::connectors::LIST as CONNECTORS;
 pub use marquetry_store::integrations::LIST as INTEGRATIONS;
 pub use marquetry_store::nodes::LIST as NODES;
 pub use marquetry_store::releases::LIST as RELEASES;

@@ -2,9 +2,17 @@
 
 use marquetry_model::Timestamp;
 
-use crate::query::{json, read_all};
+use crate::query::{List, json, read_all};
 use crate::value::{Reader, values};
 use crate::{Result, Tx};
+
+/// What a list of definitions is sorted by; it has shipped ones, too, which are in no table.
+pub const LIST: List = List {
+    select: "SELECT id FROM connectors",
+    count: "SELECT COUNT(*) FROM connectors",
+    sorts: &[("name", "name"), ("title", "name"), ("origin", "name")],
+    order: "id",
+};
 
 /// The text of one, if there is one.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<String>> {

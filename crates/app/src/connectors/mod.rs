@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use marquetry_connector::{Definition, DefinitionFault, built_in, built_in_names, read};
-use marquetry_model::{Error, FieldError, Loc, Result, Scope};
+use marquetry_connector::{DefinitionFault, built_in, built_in_names, read};
+use marquetry_model::{
+    Direction, Error, FieldError, Loc, Page, PageRequest, Position, Result, Scope, SortKey,
+};
 use marquetry_store::{Tx, connectors};
 
 use crate::ctx::Ctx;
@@ -16,7 +18,7 @@ use crate::errors::store_error;
 
 /// The published schema of a definition.
 pub use marquetry_connector::SCHEMA;
-pub use marquetry_connector::{Field, FieldKind};
+pub use marquetry_connector::{Definition, Field, FieldKind};
 
 /// What errors call it.
 pub const KIND: &str = "connector";
@@ -48,6 +50,10 @@ pub type Files = BTreeMap<String, Arc<Definition>>;
 
 /// The definition that counts for a name, if there is any.
 pub(crate) async fn find(ctx: &Ctx, tx: &mut Tx, name: &str) -> Result<Option<Known>> {
+    // What is no name is looked for nowhere: PostgreSQL takes no NUL.
+    if !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(None);
+    }
     let custom = connectors::find(tx, name).await.map_err(store_error)?;
     Ok(match custom {
         Some(text) => Some(known_custom(ctx, name, &text)?),
@@ -99,8 +105,12 @@ pub async fn connector_get(ctx: &Ctx, name: &str) -> Result<Known> {
     get(ctx, &mut tx, name).await
 }
 
-/// All definitions that count, by name.
-pub async fn connector_list(ctx: &Ctx) -> Result<Vec<Known>> {
+/// The definitions that count and `fit`, by name.
+pub async fn connector_list(
+    ctx: &Ctx,
+    request: &PageRequest,
+    fits: impl Fn(&Definition) -> bool,
+) -> Result<Page<Known>> {
     ctx.require(Scope::Read)?;
     let mut tx = ctx.read().await?;
     let custom = connectors::list(&mut tx).await.map_err(store_error)?;
@@ -114,7 +124,43 @@ pub async fn connector_list(ctx: &Ctx) -> Result<Vec<Known>> {
         let known = known_custom(ctx, &name, &text)?;
         all.insert(name, known);
     }
-    Ok(all.into_values().collect())
+    let found = all.into_values().filter(|known| fits(&known.definition));
+    Ok(paged(found.collect(), request))
+}
+
+/// A page of what is at hand whole.
+fn paged(mut found: Vec<Known>, request: &PageRequest) -> Page<Known> {
+    let key = |known: &Known| match request.sort.as_ref().map(|it| it.field.as_str()) {
+        Some("title") => known.definition.title.to_lowercase(),
+        Some("origin") => format!("{:?}", known.origin),
+        _ => String::new(),
+    };
+    // By name within what is alike; the sort keeps that order.
+    found.sort_by_cached_key(key);
+    let down = request.sort.as_ref().map(|it| it.direction) == Some(Direction::Descending);
+    if down {
+        found.reverse();
+    }
+    let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let after = request.after.as_ref().map_or(0, |it| it.id);
+    let skip = after.max(0).saturating_add(request.skip.max(0));
+    let limit = request.limit.max(0);
+    let page = found
+        .into_iter()
+        .skip(usize::try_from(skip).unwrap_or(usize::MAX));
+    let items: Vec<Known> = page.take(usize::try_from(limit).unwrap_or(0)).collect();
+    let end = skip.saturating_add(i64::try_from(items.len()).unwrap_or(0));
+    let has_more = end < total && !items.is_empty();
+    Page {
+        items,
+        has_more,
+        // How many were answered by then.
+        next: has_more.then_some(Position {
+            key: SortKey::Null,
+            id: end,
+        }),
+        total: request.total.then_some(total),
+    }
 }
 
 /// Adds a definition, or puts it in place of the one of its name; answers whether it is new.

@@ -225,6 +225,8 @@ fn examples_of_refusals_are_of_their_operation() {
         if let Some(thing) = parts.next_back() {
             let thing = if path.starts_with("/hooks/") {
                 "push hook"
+            } else if path.contains("{connector_name}") {
+                "connector"
             } else {
                 thing
             };

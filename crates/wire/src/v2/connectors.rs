@@ -10,6 +10,89 @@ use utoipa::ToSchema;
 
 use super::words;
 
+/// How a system is connected. Its whole schema is at `/schemas/connector.json`.
+#[derive(ToSchema)]
+pub struct ConnectorDefinition {
+    /// Its name, as `slack-oauth`.
+    pub name: String,
+    /// The system's name.
+    pub title: String,
+    /// What the system is.
+    pub description: Option<String>,
+    /// The provider's pages that the facts come from.
+    #[schema(required = false)]
+    pub sources: Vec<String>,
+    /// What it is for.
+    #[schema(required = false)]
+    pub categories: Vec<String>,
+    /// How it knows who calls: `kind`, what belongs to it, and where the credential goes (`inject`).
+    #[schema(value_type = HashMap<String, Value>)]
+    pub auth: Value,
+    /// What the company that offers the integration gives once.
+    #[schema(required = false)]
+    pub provisioning: Vec<ConnectorField>,
+    /// What each tenant enters.
+    #[schema(required = false)]
+    pub fields: Vec<ConnectorField>,
+    /// Where relative addresses of calls begin.
+    pub base_url: Option<String>,
+    /// The hosts that may be sent a credential.
+    #[schema(required = false)]
+    pub hosts: Vec<String>,
+    /// A harmless request that shows whether a connection works.
+    #[schema(required = false, value_type = HashMap<String, Value>)]
+    pub check: Value,
+    /// What the system can tell by itself.
+    #[schema(required = false, value_type = HashMap<String, Value>)]
+    pub webhook: Value,
+    /// Further values for code, by name: templates over all others.
+    #[schema(required = false, value_type = HashMap<String, String>)]
+    pub secrets: Value,
+    /// Values that code is not given.
+    #[schema(required = false)]
+    pub hidden: Vec<String>,
+    /// What to tell an administrator about making an app at the provider.
+    pub setup: Option<String>,
+    /// What to tell who connects.
+    pub help: Option<String>,
+    /// Where it comes from: `built_in`, `file` or `custom`. Answered; not looked at when it is sent.
+    #[schema(required = false)]
+    pub origin: String,
+    /// Whether another one of its name is hidden by it. Answered; not looked at when it is sent.
+    #[schema(required = false)]
+    pub overrides: bool,
+}
+
+/// A field of a definition.
+#[derive(ToSchema)]
+pub struct ConnectorField {
+    /// Its name.
+    pub name: String,
+    /// What people read.
+    #[schema(required = false)]
+    pub label: String,
+    /// What it holds: `text`, `multiline`, `url`, `host`, `number`, `json`, `select`.
+    #[schema(rename = "type", required = false)]
+    pub kind: String,
+    /// Whether nobody may read it again.
+    #[schema(required = false, default = false)]
+    pub secret: bool,
+    /// Whether it must be filled.
+    #[schema(required = false, default = false)]
+    pub required: bool,
+    /// Where people find the value.
+    pub help: Option<String>,
+    /// An example.
+    pub placeholder: Option<String>,
+    /// A regular expression that the whole value must match.
+    pub pattern: Option<String>,
+    /// What it is where nobody fills it.
+    pub default: Option<String>,
+    /// What can be selected: `value` and `label` of each.
+    #[schema(required = false, value_type = Vec<HashMap<String, String>>)]
+    pub options: Vec<Value>,
+}
+
 /// Values of fields, which are written and never read back.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -20,8 +20,8 @@ pub mod words;
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
 pub use bulk::{BulkAction, BulkFilter, BulkItem, BulkRequest, BulkResult};
 pub use connectors::{
-    ConnectConnector, ConnectLink, ConnectorState, ProvisionedField, Provisioning, RevokedLinks,
-    SecretKeys, SetValues,
+    ConnectConnector, ConnectLink, ConnectorDefinition, ConnectorField, ConnectorState,
+    ProvisionedField, Provisioning, RevokedLinks, SecretKeys, SetValues,
 };
 pub use errors::{ErrorDetail, ErrorMessage, HttpValidationError, LocPart, ValidationError};
 pub use explanations::{Explanation, Sentence};

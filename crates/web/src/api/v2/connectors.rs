@@ -1,44 +1,46 @@
 //! Definitions of connectors.
 
+use axum::extract::State;
 use http::StatusCode;
 use marquetry_app::connectors::{
-    Known, Origin, connector_delete, connector_get, connector_list, connector_put,
+    Definition, Known, Origin, connector_delete, connector_get, connector_list, connector_put,
 };
-use marquetry_wire::v2::ErrorMessage;
-use serde::Deserialize;
+use marquetry_wire::v2::{ConnectorDefinition, ErrorMessage};
 use serde_json::{Map, Value};
-use utoipa::IntoParams;
 
 use super::Answer;
 use super::paths::ConnectorPath;
-use crate::extract::{Admin, Caller, Checked, Raw, params};
-use crate::openapi::{AnyObject, InputRefusals, Refusals};
+use crate::extract::{Admin, Caller, Checked, Raw, list_query};
+use crate::openapi::{InputRefusals, Refusals};
 use crate::reply;
+use crate::state::Web;
 
 /// What is ours in an answer, and none of a definition.
 const OWN: [&str; 2] = ["origin", "overrides"];
 
-/// Which definitions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ConnectorsQuery {
-    /// Only those with this in their name or title.
-    search: Option<String>,
-    /// Only those of this category.
-    category: Option<String>,
+list_query! {
+    /// What the list of definitions takes.
+    ConnectorsQuery of marquetry_app::lists::CONNECTORS {
+        /// Only those with this in their name or title.
+        search: String,
+        /// Only those of this category.
+        category: String,
+    }
 }
 
-params!(ConnectorsQuery);
-
-/// The definitions of all connectors, by name; the whole list, for it is small and bounded.
+/// The definitions of connectors that count, by name.
 #[utoipa::path(get, path = "/v2/connectors", operation_id = "listConnectors", tag = "extension",
     params(ConnectorsQuery),
-    responses((status = 200, description = "The definitions", body = Vec<AnyObject>), InputRefusals))]
-pub(crate) async fn list(Caller(ctx, _): Caller, input: Checked<(), ConnectorsQuery>) -> Answer {
-    let ConnectorsQuery { search, category } = input.query;
-    let search = search.unwrap_or_default().to_lowercase();
-    let fits = |known: &Known| {
-        let definition = &known.definition;
+    responses((status = 200, description = "The definitions", body = Vec<ConnectorDefinition>), InputRefusals))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Caller(ctx, _): Caller,
+    input: Checked<(), ConnectorsQuery>,
+) -> Answer {
+    let page = input.query.page(&web, &input.uri)?;
+    let search = input.query.search.unwrap_or_default().to_lowercase();
+    let category = input.query.category.filter(|it| !it.is_empty());
+    let fits = |definition: &Definition| {
         let named =
             definition.name.contains(&search) || definition.title.to_lowercase().contains(&search);
         named
@@ -46,15 +48,19 @@ pub(crate) async fn list(Caller(ctx, _): Caller, input: Checked<(), ConnectorsQu
                 .as_ref()
                 .is_none_or(|it| definition.categories.contains(it))
     };
-    let found = connector_list(&ctx).await?;
-    let found = found.iter().filter(|known| fits(known));
-    Ok(reply::ok(&found.map(shown).collect::<Vec<_>>()))
+    let found = connector_list(&ctx, &page, fits).await?;
+    Ok(reply::list(
+        &web,
+        &input.uri,
+        &page,
+        &found.map(|known| shown(&known)),
+    ))
 }
 
 /// The definition of a connector.
 #[utoipa::path(get, path = "/v2/connectors/{connector_name}", operation_id = "getConnector",
     tag = "extension", params(ConnectorPath),
-    responses((status = 200, description = "The definition", body = inline(AnyObject)), Refusals))]
+    responses((status = 200, description = "The definition", body = ConnectorDefinition), Refusals))]
 pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<ConnectorPath>) -> Answer {
     let known = connector_get(&ctx, &input.path.connector_name).await?;
     Ok(reply::ok(&shown(&known)))
@@ -62,9 +68,9 @@ pub(crate) async fn get(Caller(ctx, _): Caller, input: Checked<ConnectorPath>) -
 
 /// Adds a definition, or puts it in place of the one of its name; the schema is at `/schemas/connector.json`.
 #[utoipa::path(put, path = "/v2/connectors/{connector_name}", operation_id = "putConnector",
-    tag = "extension", params(ConnectorPath), request_body = inline(AnyObject),
-    responses((status = 200, description = "It was replaced", body = inline(AnyObject)),
-        (status = 201, description = "It is new", body = inline(AnyObject)), InputRefusals))]
+    tag = "extension", params(ConnectorPath), request_body = ConnectorDefinition,
+    responses((status = 200, description = "It was replaced", body = ConnectorDefinition),
+        (status = 201, description = "It is new", body = ConnectorDefinition), InputRefusals))]
 pub(crate) async fn put(
     Caller(ctx, _): Caller<Admin>,
     input: Checked<ConnectorPath, (), Raw>,
@@ -82,7 +88,7 @@ pub(crate) async fn put(
 /// Forgets a definition that was given here; a shipped one of its name counts again.
 #[utoipa::path(delete, path = "/v2/connectors/{connector_name}", operation_id = "deleteConnector",
     tag = "extension", params(ConnectorPath),
-    responses((status = 200, description = "What is forgotten", body = inline(AnyObject)),
+    responses((status = 200, description = "What is forgotten", body = ConnectorDefinition),
         (status = 409, description = "It is shipped, in a file, or in use", body = ErrorMessage),
         Refusals))]
 pub(crate) async fn delete(Caller(ctx, _): Caller<Admin>, input: Checked<ConnectorPath>) -> Answer {

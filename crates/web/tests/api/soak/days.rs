@@ -8,7 +8,7 @@ use marquetry_app::logs::{LogOf, log_archive};
 use marquetry_model::{Outcome, Phase, RunUsage};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 
 /// Lies in the database.
 const SMALL: usize = 4_000;
@@ -34,6 +34,34 @@ pub(super) async fn prepare(client: &Client) {
     let wanted = json!({"name": "acme", "integration_id": integration, "paused": false,
         "configs": {"region": "eu", "token": "first"}});
     client.post("/v2/tenants", wanted).await.expect(200);
+    let definition = json!({"name": "chat", "title": "Chat", "auth": {"kind": "oauth2",
+        "authorize_url": "https://chat.example.com/authorize", "token_url": "https://chat.example.com/token"}});
+    put(client, "/v2/connectors/chat", definition)
+        .await
+        .expect(201);
+    let connectors = json!({"connectors": [{"name": "chat", "isGlobal": false}]});
+    client.patch(&path, connectors).await.expect(200);
+}
+
+async fn put(client: &Client, path: &str, body: Value) -> Answer {
+    client.raw(Method::PUT, path, body.to_string()).await
+}
+
+/// Credentials that are written anew, links that end, and consents that nobody gives.
+async fn connections(client: &Client, day: usize) {
+    let app = json!({"values": {}});
+    let path = "/v2/integrations/1/connectors/chat/provisioning";
+    put(client, path, app).await.expect(200);
+    let values = json!({"values": {"access_token": format!("token-{day}")}});
+    let path = "/v2/tenants/1/connectors/chat/credentials";
+    put(client, path, values).await.expect(200);
+    for expires_in in [60, 3600] {
+        let wanted = json!({"link": true, "expires_in": expires_in});
+        let made = client.post("/v2/tenants/1/connectors/chat/connect", wanted);
+        let url = made.await.expect(200)["url"].as_str().unwrap().to_owned();
+        let path = &url[url.find("/link/").unwrap()..];
+        assert_eq!(client.raw(Method::GET, path, "").await.status, 302);
+    }
 }
 
 /// A day; every five are alike.
@@ -41,6 +69,7 @@ pub(super) async fn pass(client: &Client, day: usize) {
     // One that is never heard of again.
     client.inside.node_was_seen(&format!("node-{day}")).await;
     syncs(client, day).await;
+    connections(client, day).await;
     match day % 5 {
         0 => build(client, day, true).await,
         1 => triggers(client, day).await,
