@@ -60,10 +60,7 @@ pub(crate) async fn fresh(ctx: &Ctx, of: &ConnectionOf, wanted: Duration) -> Res
         }
         Err(error) => return Err(error.into()),
     };
-    freshen(ctx, found, |it, now| {
-        is_due(&it.definition, &it.connection, wanted, now)
-    })
-    .await
+    freshen(ctx, found, |it, now| is_due(it, wanted, now)).await
 }
 
 /// The same with new credentials, whatever the old ones say of themselves: the system did not take them.
@@ -237,7 +234,11 @@ async fn give_up(
         },
         reason: Some(&fault.message),
         refresh_at: (!dead).then(|| now.plus(AFTER_FAILURE)),
-        check_at: connection.check_at.filter(|_| !dead),
+        // A look that is due would only ask for a token again.
+        check_at: connection
+            .check_at
+            .filter(|_| !dead)
+            .map(|at| at.max(now.plus(AFTER_FAILURE))),
         checked_at: Some(now),
     };
     let mut tx = ctx.write().await?;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use marquetry_connector::{Auth, Definition, Grant, Refresh, Tokens};
-use marquetry_model::{Connection, Timestamp};
+use marquetry_model::Timestamp;
 
+use super::opened::Opened;
 use super::secret_values::SecretValues;
 
 /// What a connection is looked at whether it works, where nothing else shows it.
@@ -19,6 +20,9 @@ const SHARED: Duration = Duration::from_secs(300);
 pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 /// After a failure that may pass.
 pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(300);
+
+/// What says when a token ends.
+const LIFE: [&str; 2] = ["expires_in", "expires_at"];
 
 /// A token as it was got, and what becomes of it.
 pub(crate) struct Got {
@@ -51,6 +55,10 @@ pub(crate) fn take_over(
         .or(assumed.map(i64::from))
         .filter(|it| *it > 0);
     let values = SecretValues::new(tokens.values);
+    if values.get("access_token").is_some() {
+        // What was said of the old token is not true of the new one.
+        own = own.only(|name| !LIFE.contains(&name));
+    }
     own = own.with(&values);
     let expires_at = lifetime.map(|seconds| now.plus(secs(seconds)));
     if let Some(end) = expires_at {
@@ -58,12 +66,12 @@ pub(crate) fn take_over(
     }
     let refresh_at = match rule {
         Refresh::Never => None,
-        Refresh::Always => Some(now.plus(KEEP_ALIVE)),
+        Refresh::Always if can_renew(definition, &own) => Some(now.plus(KEEP_ALIVE)),
         Refresh::Expiry if can_renew(definition, &own) => {
             lifetime.map(|seconds| now.plus(secs(seconds - ahead(definition, seconds))))
         }
         // Nothing can be done before, and then somebody has to be told.
-        Refresh::Expiry => expires_at,
+        Refresh::Always | Refresh::Expiry => expires_at,
     };
     Got {
         own,
@@ -99,8 +107,12 @@ fn secs(seconds: i64) -> Duration {
 
 /// Whether the token is to be renewed for something that takes as long as `wanted`.
 pub(super) fn is_due(
-    definition: &Definition,
-    connection: &Connection,
+    Opened {
+        definition,
+        connection,
+        own,
+        ..
+    }: &Opened,
     wanted: Duration,
     now: Timestamp,
 ) -> bool {
@@ -115,6 +127,10 @@ pub(super) fn is_due(
         .auth
         .oauth2()
         .map_or(Refresh::Expiry, |it| it.refresh);
+    if !can_renew(definition, own) {
+        // To ask too early would end what is still good.
+        return rule != Refresh::Never && connection.expires_at.is_some_and(|end| end <= now);
+    }
     match (rule, connection.expires_at) {
         (Refresh::Never, _) | (Refresh::Expiry, None) => false,
         (Refresh::Always, _) => age >= SHARED,
