@@ -45,33 +45,46 @@ pub async fn connection_tend(ctx: &Ctx, id: ConnectionId) -> Result<()> {
     if opened.connection.sealed.is_none() {
         return Ok(());
     }
-    if due(opened.connection.refresh_at) {
+    let well = opened.connection.status == ConnectionStatus::Connected;
+    if due(opened.connection.refresh_at) && well {
         return match renewed(ctx, opened).await {
             Err(Unfit::Platform(error)) => Err(error),
             // What came of it stands in the row.
             Ok(_) | Err(_) => Ok(()),
         };
     }
-    if due(opened.connection.check_at) {
+    if due(opened.connection.check_at) || due(opened.connection.refresh_at) {
         return look(ctx, opened).await;
     }
     Ok(())
 }
 
 async fn look(ctx: &Ctx, opened: Opened) -> Result<()> {
-    let of = opened.connection.of.clone();
-    let opened = match fresh(ctx, &of, Duration::from_secs(60)).await {
-        Ok(opened) => opened,
-        Err(Unfit::Platform(error)) => return Err(error),
-        Err(_) => return Ok(()),
+    let opened = match opened.connection.status {
+        // What the system refused once it may take again: it is asked with what is there.
+        ConnectionStatus::NeedsReconnect | ConnectionStatus::Disconnected => opened,
+        ConnectionStatus::Connected => {
+            let of = opened.connection.of.clone();
+            match fresh(ctx, &of, Duration::from_secs(60)).await {
+                Ok(opened) => opened,
+                Err(Unfit::Platform(error)) => return Err(error),
+                // What came of it stands in the row, and when it is due again.
+                Err(_) => return Ok(()),
+            }
+        }
     };
     let holder = random::hex(&random::bytes::<12>());
     if !take(ctx, &opened.connection, &holder).await? {
         return Ok(());
     }
     let values = opened.values.as_values();
-    let verdict = check(&ctx.app.http, &opened.definition, values, ctx.now()).await;
-    let refused = matches!(verdict, Verdict::Refused(_));
+    let verdict = if opened.definition.check.is_some() {
+        Some(check(&ctx.app.http, &opened.definition, values, ctx.now()).await)
+    } else {
+        // It had a check when it was connected.
+        None
+    };
+    let refused = matches!(verdict, Some(Verdict::Refused(_)));
     note(ctx, &opened.connection, &holder, verdict).await?;
     // A token that the system takes no more although it should be good: a new one may mend it.
     if refused && can_renew(&opened.definition, &opened.own) {
@@ -98,18 +111,26 @@ async fn take(ctx: &Ctx, read: &Connection, holder: &str) -> Result<bool> {
     Ok(taken)
 }
 
-async fn note(ctx: &Ctx, read: &Connection, holder: &str, verdict: Verdict) -> Result<()> {
+async fn note(ctx: &Ctx, read: &Connection, holder: &str, verdict: Option<Verdict>) -> Result<()> {
     let now = ctx.now();
     let (status, reason, again) = match verdict {
-        Verdict::Works => (ConnectionStatus::Connected, None, CHECK_EVERY),
-        Verdict::Refused(why) => (ConnectionStatus::NeedsReconnect, Some(why), CHECK_EVERY),
-        Verdict::Unknown(why) => (read.status, Some(why), CHECK_AGAIN),
+        Some(Verdict::Works) => (ConnectionStatus::Connected, None, Some(CHECK_EVERY)),
+        Some(Verdict::Refused(why)) => (
+            ConnectionStatus::NeedsReconnect,
+            Some(why),
+            Some(CHECK_EVERY),
+        ),
+        Some(Verdict::Unknown(why)) => (read.status, Some(why), Some(CHECK_AGAIN)),
+        None => (read.status, read.reason.clone(), None),
     };
     let found = Found {
         status,
         reason: reason.as_deref(),
-        refresh_at: read.refresh_at,
-        check_at: Some(now.plus(again)),
+        // Somebody has to connect it: to renew it until then would come to nothing, again and again.
+        refresh_at: read
+            .refresh_at
+            .filter(|_| status == ConnectionStatus::Connected),
+        check_at: again.map(|again| now.plus(again)),
         checked_at: Some(now),
     };
     let mut tx = ctx.write().await?;
