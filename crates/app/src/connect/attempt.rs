@@ -92,6 +92,20 @@ pub(super) async fn peek(ctx: &Ctx, state: &str, browser: &str) -> Result<(Conne
     open(ctx, found, browser).await
 }
 
+/// Keeps something else of an attempt that goes on.
+pub(super) async fn keep(ctx: &Ctx, state: &str, kept: &Kept) -> Result<()> {
+    let key = data_key(ctx, KEY).await?;
+    let plain = Zeroizing::new(serde_json::to_vec(kept).map_err(Error::internal)?);
+    let mut tx = ctx.write().await?;
+    let found = connect_attempts::find(&mut tx, &hash(state), ctx.now()).await;
+    if let Some(found) = found.map_err(store_error)? {
+        let sealed = key.seal(place(found.id), &plain).map_err(vault_error)?;
+        let done = connect_attempts::update_sealed(&mut tx, found.id, &sealed).await;
+        done.map_err(store_error)?;
+    }
+    tx.commit().await.map_err(store_error)
+}
+
 async fn open(
     ctx: &Ctx,
     found: Option<ConnectAttempt>,

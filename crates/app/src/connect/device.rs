@@ -40,7 +40,7 @@ fn read(answer: &Map<String, Value>) -> Option<Device> {
         code: text("device_code")?,
         user_code: text("user_code")?,
         verification_url: url,
-        interval_s: i64::clamp(interval, 1, 60),
+        interval_s: i64::clamp(interval, 1, SLOWEST_S),
     })
 }
 
@@ -54,10 +54,15 @@ fn shown(title: String, device: &Device, token: String) -> Next {
     })
 }
 
+/// How much more seldom a provider is asked that says it is asked too often (RFC 8628, 3.5), in seconds.
+const SLOWER_S: i64 = 5;
+/// The longest time between two questions, in seconds.
+const SLOWEST_S: i64 = 60;
+
 /// Looks whether the code was entered.
 pub async fn device_poll(ctx: &Ctx, token: &str, browser: &str) -> Result<Next> {
-    let (of, kept) = attempt::peek(ctx, token, browser).await?;
-    let Some(waiting) = kept.device.clone() else {
+    let (of, mut kept) = attempt::peek(ctx, token, browser).await?;
+    let Some(mut waiting) = kept.device.clone() else {
         return Err(Error::conflict(
             "unknown_state",
             "this page has ended; open the link again",
@@ -83,12 +88,14 @@ pub async fn device_poll(ctx: &Ctx, token: &str, browser: &str) -> Result<Next> 
     .await;
     let tokens = match asked {
         Ok(tokens) => tokens,
-        Err(fault)
-            if matches!(
-                fault.error,
-                TokenError::Pending | TokenError::SlowDown | TokenError::Later
-            ) =>
-        {
+        Err(fault) if fault.error == TokenError::SlowDown => {
+            // From here on: some count each question that comes too early.
+            waiting.interval_s = (waiting.interval_s + SLOWER_S).min(SLOWEST_S);
+            kept.device = Some(waiting.clone());
+            attempt::keep(ctx, token, &kept).await?;
+            return Ok(shown(title, &waiting, token.to_owned()));
+        }
+        Err(fault) if matches!(fault.error, TokenError::Pending | TokenError::Later) => {
             return Ok(shown(title, &waiting, token.to_owned()));
         }
         Err(fault) => {

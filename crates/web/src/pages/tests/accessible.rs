@@ -145,7 +145,8 @@ fn a_field_alone_makes_a_summary_and_an_error_alone_no_empty_list() {
 #[test]
 fn loading_again_by_itself_can_be_stopped() {
     let mut page = device();
-    assert!(html(&page).contains("<meta http-equiv=\"refresh\" content=\"5\">"));
+    let again = "<meta http-equiv=\"refresh\" content=\"5; url=/connect/abc/device\">";
+    assert!(html(&page).contains(again));
     assert!(html(&page).contains("wait=no"));
     page.refresh_seconds = None;
     assert!(!html(&page).contains("http-equiv"));
