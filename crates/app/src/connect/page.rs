@@ -103,7 +103,7 @@ pub async fn link_submit(
             title: ground.definition.title.clone(),
             connector: ground.definition.name.clone(),
         };
-        connect(ctx, ground, entered, Trial::Strict).await?;
+        connect(ctx, ground, entered, Trial::Form).await?;
         if let Some(link) = once {
             consume(ctx, &link).await?;
         }

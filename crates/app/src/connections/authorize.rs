@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use marquetry_connector::{
-    Auth, Definition, InjectAt, Request, Signature, Template, TemplateError, Values, call_url,
-    host_entries, may_go,
+    Auth, Definition, InjectAt, MutualTls, Request, Signature, Template, TemplateError, Values,
+    call_url, host_entries, may_go,
 };
 use marquetry_model::Timestamp;
 use marquetry_outbound::sign::{SignError, oauth1, sigv4};
@@ -91,6 +91,8 @@ pub(crate) fn authorized(
 /// Whether nothing can be sent without a value. What is made of an optional field, or of something that is chosen
 /// or found out only after consent, is left out while it is not there.
 pub(super) fn is_needed(definition: &Definition, name: &str) -> bool {
+    // A place inside of a value is needed as its field is.
+    let name = name.split('.').next().unwrap_or(name);
     let mut fields = definition.provisioning.iter().chain(&definition.fields);
     match fields.find(|field| field.name == name) {
         Some(field) => field.required,
@@ -190,6 +192,13 @@ fn with_field(headers: &HeaderMap, body: Vec<u8>, name: &str, value: String) -> 
     json.to_string().into_bytes()
 }
 
+/// The certificate and the key that were entered.
+pub(super) fn identity(rule: &MutualTls, values: &Values) -> Result<Identity, AuthorizeError> {
+    let certificate = rule.certificate.fill(values)?;
+    let key = rule.private_key.fill(values)?;
+    Ok(Identity::from_pem(&certificate, &key)?)
+}
+
 fn sign(
     definition: &Definition,
     values: &Values,
@@ -270,13 +279,7 @@ fn sign(
             let added = sigv4::headers(&credentials, &signed)?;
             request.headers.extend(added);
         }
-        Auth::MutualTls(rule) => {
-            let (certificate, key) = (
-                rule.certificate.fill(values)?,
-                rule.private_key.fill(values)?,
-            );
-            request.identity = Some(Identity::from_pem(&certificate, &key)?);
-        }
+        Auth::MutualTls(rule) => request.identity = Some(identity(rule, values)?),
         Auth::Oauth2(_)
         | Auth::JwtBearer(_)
         | Auth::ApiKey(_)

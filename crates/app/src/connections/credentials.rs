@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use marquetry_connector::{Auth, Definition, Discovery, Field, TokenError, Tokens};
+use marquetry_connector::{Auth, Definition, Discovery, Field, Tokens};
 use marquetry_model::{
     Connection, ConnectionOf, ConnectionStatus, Error, IntegrationId, Result, Scope, TenantId,
 };
@@ -12,7 +12,7 @@ use marquetry_store::{Tx, WriteTx, integrations, tenants};
 
 use serde_json::Value;
 
-use super::authorize::authorized;
+use super::authorize::{authorized, identity};
 use super::check::{Verdict, check};
 use super::opened::{KEY, all_values, place};
 use super::refresh::tell;
@@ -182,6 +182,10 @@ pub(crate) async fn connect(
     missing_provision(&ground, &values)?;
     let now = ctx.now();
     let definition = &ground.definition;
+    if let Auth::MutualTls(rule) = &definition.auth {
+        // To read them nobody needs to be asked.
+        identity(rule, values.as_values()).map_err(|why| refused(&why.to_string()))?;
+    }
     let got = if definition.auth.needs_consent() {
         let lifetime_s = entered.get("expires_in").and_then(|it| it.parse().ok());
         let tokens = Tokens {
@@ -200,9 +204,7 @@ pub(crate) async fn connect(
         .await
         {
             Ok(tokens) => take_over(definition, entered, tokens, now),
-            Err(fault) if trial == Trial::None && fault.error == TokenError::Later => {
-                without_token(entered, now)
-            }
+            Err(_) if trial == Trial::None => without_token(entered, now),
             Err(fault) => return Err(refused(&format!("no token was given for them: {fault}"))),
         }
     } else {
@@ -216,7 +218,7 @@ pub(crate) async fn connect(
     finish(ctx, ground, got, trial).await
 }
 
-/// It is asked for later.
+/// It is asked for again by who tends connections, and the reason noted there.
 fn without_token(own: SecretValues, now: marquetry_model::Timestamp) -> Got {
     Got {
         own,
@@ -229,8 +231,10 @@ fn without_token(own: SecretValues, now: marquetry_model::Timestamp) -> Got {
 /// How credentials are tried before they are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trial {
-    /// The system must take them.
+    /// The system must take them, unless the caller says otherwise.
     Strict,
+    /// It must take them: a person at a form has no other way.
+    Form,
     /// It must not refuse them: a consent that was given is not asked for twice.
     Lenient,
     /// Not at all.
@@ -275,8 +279,13 @@ pub(crate) async fn finish(
             }
             Verdict::Unknown(_) if trial == Trial::Lenient => {}
             Verdict::Unknown(why) => {
+                let or = if trial == Trial::Strict {
+                    ", or send ?check=false to keep them unchecked"
+                } else {
+                    ""
+                };
                 return Err(refused(&format!(
-                    "the credentials could not be checked: {why}; try again, or send ?check=false to keep them unchecked"
+                    "the credentials could not be checked: {why}; try again{or}"
                 )));
             }
         }

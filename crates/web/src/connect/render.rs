@@ -186,6 +186,16 @@ pub(super) fn problem(error: &Error) -> Response {
             "It has ended, was revoked, or was used already.".to_owned(),
             Some("Ask whoever sent it to you for another one."),
         ),
+        // What it says is for the administrator, who sees it where the link is made.
+        Error::Conflict {
+            code: "not_provisioned",
+            ..
+        } => (
+            StatusCode::CONFLICT,
+            "This did not work",
+            "It is not set up yet.".to_owned(),
+            Some("Ask whoever sent you the link to finish the set-up, and open it again then."),
+        ),
         Error::Conflict { message, .. } => (
             StatusCode::CONFLICT,
             "This did not work",
