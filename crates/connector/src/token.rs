@@ -111,7 +111,8 @@ pub fn read_refusal(status: u16, content_type: Option<&str>, body: &[u8]) -> Tok
         Some(error) => fault(error, description(&json)),
         None => TokenFault {
             // The standard has a word for each; a bare 400 or 401 to a renewal is the grant's.
-            error: if matches!(status, 400 | 401 | 403) {
+            // A page that says 403 comes from something before the endpoint, which may let us in later.
+            error: if matches!(status, 400 | 401) || (status == 403 && json.is_object()) {
                 TokenError::Grant
             } else {
                 TokenError::Other
@@ -184,9 +185,11 @@ fn parse(content_type: Option<&str>, body: &[u8]) -> Option<Value> {
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         return json.is_object().then_some(json);
     }
+    // A form that is called plain text; a sentence is none.
     let declared = content_type.is_some_and(|it| {
         let it = it.to_ascii_lowercase();
-        it.contains("form-urlencoded") || it.starts_with("text/plain")
+        let plain = it.starts_with("text/plain") && body.contains(&b'=');
+        it.contains("form-urlencoded") || plain
     });
     if !declared {
         return None;
