@@ -56,11 +56,15 @@ pub(super) fn me(state: &State, request: &Received) -> Result<Answer, Answer> {
 /// The organisations that a consent is for.
 pub(super) fn connections(state: &State, request: &Received) -> Result<Answer, Answer> {
     bearer(state, request)?;
-    let body = json!([
-        {"id": "connection-1", "tenantId": "org-1", "tenantName": "First"},
-        {"id": "connection-2", "tenantId": "org-2", "tenantName": "Second"},
-    ]);
-    Ok(Answer::json(200, &body))
+    let names = state.behaviour.organisations.iter().zip(1..);
+    let body = names.map(|(name, n)| {
+        json!({
+            "id": format!("connection-{n}"),
+            "tenantId": format!("org-{n}"),
+            "tenantName": name,
+        })
+    });
+    Ok(Answer::json(200, &body.collect()))
 }
 
 /// Which key came in, and where.

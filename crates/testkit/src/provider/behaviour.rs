@@ -40,6 +40,8 @@ pub struct Behaviour {
     /// What stands at the top of an answer with tokens besides, such as `instance_url`; these win
     /// against the provider's own fields.
     pub extra: Map<String, Value>,
+    /// The names of the organisations that a consent is for.
+    pub organisations: Vec<String>,
     /// Where the API takes its key.
     pub api_key_in: ApiKeyIn,
     /// The region and the service that a signature of AWS must be for. The service `s3` encodes paths
@@ -66,6 +68,7 @@ impl Default for Behaviour {
             token_format: TokenFormat::Json,
             nested_in: None,
             extra: Map::new(),
+            organisations: vec!["First".to_owned(), "Second".to_owned()],
             api_key_in: ApiKeyIn::Either,
             aws_scope: ("eu-central-1".to_owned(), "execute-api".to_owned()),
         }
