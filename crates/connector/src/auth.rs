@@ -465,6 +465,11 @@ impl Auth {
     pub fn has_tokens(&self) -> bool {
         matches!(self, Self::Oauth2(_) | Self::JwtBearer(_))
     }
+
+    /// Whether it is known when a token ends.
+    pub(crate) fn tells_end(&self) -> bool {
+        self.has_tokens() && self.oauth2().is_none_or(|it| it.refresh == Refresh::Expiry)
+    }
 }
 
 fn bearer() -> Inject {

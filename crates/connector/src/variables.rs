@@ -10,13 +10,9 @@ use crate::template::{Template, Values};
 /// without `_`.
 const NEVER: [&str; 2] = ["refreshtoken", "idtoken"];
 /// What an answer with a token usually has.
-const USUAL: [&str; 5] = [
-    "access_token",
-    "token_type",
-    "expires_in",
-    "expires_at",
-    "scope",
-];
+const USUAL: [&str; 3] = ["access_token", "token_type", "scope"];
+/// The same where it has an end.
+const END: [&str; 2] = ["expires_in", "expires_at"];
 
 /// The variable of a value: `PAN_SEC_` and both names in upper case, with `_` for whatever else stands there.
 fn name(connector: &str, value: &str) -> String {
@@ -123,6 +119,9 @@ pub fn variable_names(definition: &Definition) -> Vec<String> {
     values.extend(made.map(|(name, _)| name.as_str()));
     if definition.auth.has_tokens() {
         values.extend(USUAL);
+    }
+    if definition.auth.tells_end() {
+        values.extend(END);
     }
     if let Some(oauth2) = definition.auth.oauth2() {
         values.extend(oauth2.token.values.keys().map(String::as_str));

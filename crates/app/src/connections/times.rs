@@ -61,7 +61,9 @@ pub(crate) fn take_over(
     }
     own = own.with(&values);
     let expires_at = lifetime.map(|seconds| now.plus(secs(seconds)));
-    if let Some(end) = expires_at {
+    if let Some((seconds, end)) = lifetime.zip(expires_at) {
+        // Code finds both, also where the definition knows the lifetime and the answer does not say it.
+        own.insert("expires_in", seconds.to_string());
         own.insert("expires_at", (end.as_millis() / 1000).to_string());
     }
     let refresh_at = match rule {
