@@ -47,6 +47,15 @@ pub(super) fn oauth1(state: &mut State, request: &Received) -> Answer {
     }
 }
 
+impl Received {
+    /// What is wrong with its signature of OAuth 1.0a by these credentials, if anything; the time is in seconds.
+    pub fn oauth1_fault(&self, own: &Credentials, now: i64) -> Option<String> {
+        let checked = check(self, own, now, &mut HashSet::new());
+        let Wrong(why, base) = checked.err()?;
+        Some(format!("{why} {}", base.unwrap_or_default()))
+    }
+}
+
 /// What `Authorization: OAuth` says.
 struct Signed(Vec<(String, String)>);
 

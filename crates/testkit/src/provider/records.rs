@@ -3,6 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::Request;
+use hyper::body::Incoming;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -22,6 +25,22 @@ pub struct Received {
 }
 
 impl Received {
+    /// Reads one to its end.
+    pub(crate) async fn read(request: Request<Incoming>) -> hyper::Result<Self> {
+        let (head, body) = request.into_parts();
+        let headers = head.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        });
+        Ok(Self {
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: headers.collect(),
+            body: body.collect().await?.to_bytes(),
+        })
+    }
+
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();

@@ -51,18 +51,7 @@ async fn answer(
     state: &Mutex<State>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
-    let (head, body) = request.into_parts();
-    let headers = head.headers.iter().map(|(name, value)| {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        (name.as_str().to_owned(), value)
-    });
-    let received = Received {
-        method: head.method.to_string(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-        body: body.collect().await.map_err(io::Error::other)?.to_bytes(),
-    };
+    let received = Received::read(request).await.map_err(io::Error::other)?;
     let (answer, after) = decide(&mut state.lock().unwrap(), received);
     tokio::time::sleep(after).await;
     let answer = answer.ok_or_else(|| io::Error::other("the provider hangs up"))?;

@@ -37,6 +37,14 @@ pub(super) fn aws(state: &State, request: &Received) -> Answer {
     }
 }
 
+impl Received {
+    /// What is wrong with its signature of AWS for this region and service, if anything; the time is in seconds.
+    pub fn aws_fault(&self, own: &Credentials, scope: (&str, &str), now: i64) -> Option<String> {
+        let Wrong(why, canonical) = check(self, own, scope, now).err()?;
+        Some(format!("{why} {}", canonical.unwrap_or_default()))
+    }
+}
+
 /// Why a signature is not taken, and over what request it should be.
 #[derive(Debug)]
 struct Wrong(&'static str, Option<String>);
