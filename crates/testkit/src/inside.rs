@@ -129,6 +129,23 @@ impl Inside {
         }
     }
 
+    /// A second node: an application of its own on the same database, with the same time. SQLite has one for all.
+    pub async fn second_node(&self) -> Arc<App> {
+        let Some(postgres) = &self.postgres else {
+            return Arc::clone(&self.app);
+        };
+        let options = Options::Postgres {
+            url: postgres.url.clone(),
+            connections: 4,
+        };
+        let first = &self.app;
+        let store = Store::open(&options, first.now()).await.unwrap();
+        let (blobs, http) = (first.blobs.clone(), first.http.clone());
+        let (clock, settings) = (first.clock.clone(), first.settings.clone());
+        let second = App::new(store, blobs, http, clock, settings).await;
+        second.unwrap()
+    }
+
     /// The platform itself.
     pub fn system(&self) -> Ctx {
         Ctx::system(Arc::clone(&self.app))

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use marquetry_model::{Connection, ConnectionId, ConnectionStatus, Result, Timestamp};
+use marquetry_model::{Connection, ConnectionId, ConnectionStatus, Error, Result, Timestamp};
 use marquetry_store::connections::{self, Found};
 
 use super::check::{Verdict, check};
 use super::opened::{Opened, open_by_id};
 use super::refresh::{Unfit, fresh, renewed, tell};
 use super::times::{CHECK_AGAIN, CHECK_EVERY, can_renew};
+use crate::connectors::KIND;
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::random;
@@ -37,68 +38,108 @@ pub async fn connections_due(ctx: &Ctx, most: i64) -> Result<Due> {
     })
 }
 
-/// Renews a connection that is due, or looks at whether it works; what it finds stands in its row.
+/// Renews a connection that is due, or looks at whether it works; what it finds stands in its row, which is due
+/// no more then.
 pub async fn connection_tend(ctx: &Ctx, id: ConnectionId) -> Result<()> {
-    let opened = open_by_id(ctx, id).await?;
+    let opened = match open_by_id(ctx, id).await {
+        Ok(opened) => opened,
+        // Its connector was forgotten. A run would say so; nobody else needs it.
+        Err(Error::NotFound { kind: KIND, .. }) => return put_off(ctx, id, None).await,
+        Err(error) => return Err(error),
+    };
     let now = ctx.now();
-    let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-    if opened.connection.sealed.is_none() {
-        return Ok(());
+    let row = &opened.connection;
+    if row.sealed.is_none() || row.status != ConnectionStatus::Connected {
+        return put_off(ctx, id, None).await;
     }
-    let well = opened.connection.status == ConnectionStatus::Connected;
-    if due(opened.connection.refresh_at) && well {
+    if is_past(row.refresh_at, now) {
         return match renewed(ctx, opened).await {
             Err(Unfit::Platform(error)) => Err(error),
+            // It has another definition by now, which has no tokens.
+            Ok(it) if !it.definition.auth.has_tokens() => {
+                put_off(ctx, id, Some(now.plus(CHECK_AGAIN))).await
+            }
             // What came of it stands in the row.
             Ok(_) | Err(_) => Ok(()),
         };
     }
-    if due(opened.connection.check_at) || due(opened.connection.refresh_at) {
+    if is_past(row.check_at, now) {
         return look(ctx, opened).await;
     }
     Ok(())
 }
 
+fn is_past(at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| at <= now)
+}
+
 async fn look(ctx: &Ctx, opened: Opened) -> Result<()> {
-    let opened = match opened.connection.status {
-        // What the system refused once it may take again: it is asked with what is there.
-        ConnectionStatus::NeedsReconnect | ConnectionStatus::Disconnected => opened,
-        ConnectionStatus::Connected => {
-            let of = opened.connection.of.clone();
-            match fresh(ctx, &of, Duration::from_secs(60)).await {
-                Ok(opened) => opened,
-                Err(Unfit::Platform(error)) => return Err(error),
-                // What came of it stands in the row, and when it is due again.
-                Err(_) => return Ok(()),
-            }
-        }
+    let (id, of) = (opened.connection.id, opened.connection.of.clone());
+    let again = Some(ctx.now().plus(CHECK_AGAIN));
+    let mut opened = match fresh(ctx, &of, Duration::from_secs(60)).await {
+        Ok(opened) => opened,
+        Err(Unfit::Platform(error)) => return Err(error),
+        Err(Unfit::Failed { .. }) => return put_off(ctx, id, again).await,
+        Err(Unfit::NotConnected(_) | Unfit::NeedsReconnect { .. }) => return Ok(()),
     };
-    let holder = random::hex(&random::bytes::<12>());
-    if !take(ctx, &opened.connection, &holder).await? {
+    let renewable = can_renew(&opened.definition, &opened.own);
+    if !is_refused(ctx, &opened, renewable).await? {
         return Ok(());
     }
+    // A token that the system takes no more although it should be good: a new one may mend it. Where there is
+    // none yet, it is asked again as after any trouble.
+    opened.connection.check_at = again;
+    match renewed(ctx, opened).await {
+        Ok(opened) => is_refused(ctx, &opened, false).await.map(drop),
+        Err(Unfit::Platform(error)) => Err(error),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Asks the system and notes what it said. With `mendable`, that it refuses is answered instead: it does not yet
+/// mean that somebody has to connect again.
+async fn is_refused(ctx: &Ctx, opened: &Opened, mendable: bool) -> Result<bool> {
+    let holder = random::hex(&random::bytes::<12>());
+    let read = &opened.connection;
+    if !take(ctx, read, &holder).await? {
+        return Ok(false);
+    }
     let values = opened.values.as_values();
-    let verdict = if opened.definition.check.is_some() {
-        Some(check(&ctx.app.http, &opened.definition, values, ctx.now()).await)
+    let verdict = check(&ctx.app.http, &opened.definition, values, ctx.now()).await;
+    let refused = mendable && matches!(verdict, Verdict::Refused(_));
+    if refused {
+        release(ctx, read, &holder, &as_it_was(read)).await?;
     } else {
-        // It had a check when it was connected.
-        None
+        note(ctx, read, &holder, verdict).await?;
+    }
+    Ok(refused)
+}
+
+/// A connection that cannot be tended now is due no more, until it is looked at again.
+async fn put_off(ctx: &Ctx, id: ConnectionId, check_at: Option<Timestamp>) -> Result<()> {
+    let mut tx = ctx.read().await?;
+    let row = connections::get(&mut tx, id).await.map_err(store_error)?;
+    drop(tx);
+    let now = ctx.now();
+    let found = Found {
+        refresh_at: row.refresh_at.filter(|at| *at > now),
+        check_at: row.check_at.filter(|at| *at > now).or(check_at),
+        ..as_it_was(&row)
     };
-    let refused = matches!(verdict, Some(Verdict::Refused(_)));
-    note(ctx, &opened.connection, &holder, verdict).await?;
-    // A token that the system takes no more although it should be good: a new one may mend it.
-    if refused && can_renew(&opened.definition, &opened.own) {
-        return again(ctx, opened).await;
+    let holder = random::hex(&random::bytes::<12>());
+    if take(ctx, &row, &holder).await? {
+        release(ctx, &row, &holder, &found).await?;
     }
     Ok(())
 }
 
-async fn again(ctx: &Ctx, refused: Opened) -> Result<()> {
-    let mut opened = open_by_id(ctx, refused.connection.id).await?;
-    opened.connection.status = ConnectionStatus::Connected;
-    match renewed(ctx, opened).await {
-        Err(Unfit::Platform(error)) => Err(error),
-        Ok(_) | Err(_) => Ok(()),
+fn as_it_was(row: &Connection) -> Found<'_> {
+    Found {
+        status: row.status,
+        reason: row.reason.as_deref(),
+        refresh_at: row.refresh_at,
+        check_at: row.check_at,
+        checked_at: None,
     }
 }
 
@@ -111,32 +152,31 @@ async fn take(ctx: &Ctx, read: &Connection, holder: &str) -> Result<bool> {
     Ok(taken)
 }
 
-async fn note(ctx: &Ctx, read: &Connection, holder: &str, verdict: Option<Verdict>) -> Result<()> {
+async fn note(ctx: &Ctx, read: &Connection, holder: &str, verdict: Verdict) -> Result<()> {
     let now = ctx.now();
-    let (status, reason, again) = match verdict {
-        Some(Verdict::Works) => (ConnectionStatus::Connected, None, Some(CHECK_EVERY)),
-        Some(Verdict::Refused(why)) => (
-            ConnectionStatus::NeedsReconnect,
-            Some(why),
-            Some(CHECK_EVERY),
-        ),
-        Some(Verdict::Unknown(why)) => (read.status, Some(why), Some(CHECK_AGAIN)),
-        None => (read.status, read.reason.clone(), None),
+    let again = |after| Some(now.plus(after));
+    let (status, reason, check_at) = match verdict {
+        Verdict::Works => (ConnectionStatus::Connected, None, again(CHECK_EVERY)),
+        // Nothing is tried any more until somebody connects it again.
+        Verdict::Refused(why) => (ConnectionStatus::NeedsReconnect, Some(why), None),
+        Verdict::Unknown(why) => (read.status, Some(why), again(CHECK_AGAIN)),
     };
     let found = Found {
         status,
         reason: reason.as_deref(),
-        // Somebody has to connect it: to renew it until then would come to nothing, again and again.
-        refresh_at: read
-            .refresh_at
-            .filter(|_| status == ConnectionStatus::Connected),
-        check_at: again.map(|again| now.plus(again)),
+        refresh_at: read.refresh_at.filter(|_| check_at.is_some()),
+        check_at,
         checked_at: Some(now),
     };
-    let mut tx = ctx.write().await?;
-    let kept = connections::release(&mut tx, read, holder, &found, now).await;
-    kept.map_err(store_error)?;
-    tx.commit().await.map_err(store_error)?;
+    release(ctx, read, holder, &found).await?;
     tell(ctx, &read.of);
     Ok(())
+}
+
+async fn release(ctx: &Ctx, read: &Connection, holder: &str, found: &Found<'_>) -> Result<()> {
+    let mut tx = ctx.write().await?;
+    // Whoever has written meanwhile counts.
+    let kept = connections::release(&mut tx, read, holder, found, ctx.now()).await;
+    kept.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)
 }
