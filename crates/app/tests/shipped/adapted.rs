@@ -17,7 +17,7 @@ pub(crate) struct Shipped {
 
 impl Shipped {
     pub(crate) fn new(name: &str, stand_in: &str) -> Self {
-        let mut original = built_in(name).unwrap().clone();
+        let mut original = Definition::clone(&built_in(name).unwrap());
         // A client certificate is not seen over plain HTTP.
         let silent = matches!(original.auth, Auth::Fields(_) | Auth::MutualTls(_));
         if original.check.is_none() && has_base(&original) && !silent {
