@@ -37,6 +37,8 @@ pub struct Settings {
     pub uploads_dir: PathBuf,
     /// What secrets are sealed with.
     pub master_key: Arc<MasterKey>,
+    /// Further master keys that open what the first does not, while they are exchanged.
+    pub other_master_keys: Vec<Arc<MasterKey>>,
     /// Definitions of connectors from the operator's files.
     pub connectors: connectors::Files,
     /// The limits.
@@ -123,7 +125,10 @@ impl App {
     ) -> Result<Arc<Self>> {
         let links = server_secret(&store, "log_link_secret", clock.now()).await?;
         let hooks = server_secret(&store, "push_hook_secret", clock.now()).await?;
-        let vault = Vault::open(&store, Arc::clone(&settings.master_key)).await?;
+        let vault = {
+            let others = settings.other_master_keys.clone();
+            Vault::open(&store, Arc::clone(&settings.master_key), others).await?
+        };
         Ok(Arc::new(Self {
             store,
             blobs,

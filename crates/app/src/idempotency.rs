@@ -17,7 +17,7 @@ use marquetry_vault::Place;
 use crate::App;
 use crate::ctx::{Ctx, Principal};
 use crate::errors::store_error;
-use crate::vault::{data_key, vault_error};
+use crate::vault::data_key;
 
 /// How long a key is remembered.
 const KEPT: Duration = Duration::from_hours(24);
@@ -152,12 +152,11 @@ impl Attempt {
         let key = data_key(&self.ctx, KIND).await?;
         let text = format!("{status} {body}");
         key.seal(self.intent.place(), text.as_bytes())
-            .map_err(vault_error)
     }
 
     async fn open(&self, sealed: &str) -> Result<(u16, String)> {
         let key = data_key(&self.ctx, KIND).await?;
-        let plain = key.open(self.intent.place(), sealed).map_err(vault_error)?;
+        let plain = key.open(self.intent.place(), sealed)?;
         let text = std::str::from_utf8(&plain).ok();
         let parts = text.and_then(|text| text.split_once(' '));
         parts

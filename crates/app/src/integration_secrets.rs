@@ -4,11 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use marquetry_model::{Error, FieldError, IntegrationId, Patch, Result, Timestamp};
 use marquetry_store::{Tx, WriteTx, integration_secrets};
-use marquetry_vault::{DataKey, Place};
+use marquetry_vault::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::ctx::Ctx;
@@ -16,7 +15,7 @@ use crate::errors::store_error;
 use crate::jobs::RunJob;
 use crate::repository::origin;
 use crate::secret_texts::with_lines;
-use crate::vault::{data_key, vault_error};
+use crate::vault::{Keys, data_key};
 
 /// The kind of its data key.
 const KIND: &str = "integrations";
@@ -262,7 +261,7 @@ fn check_variable(name: &str, value: &str) -> Option<String> {
 }
 
 /// The key to seal with, where there may be something to seal. Before the transaction: it has its own.
-pub(crate) async fn key_for(ctx: &Ctx, input: &SecretsInput) -> Result<Option<Arc<DataKey>>> {
+pub(crate) async fn key_for(ctx: &Ctx, input: &SecretsInput) -> Result<Option<Keys>> {
     let SecretsInput {
         repository_credential,
         build_env,
@@ -288,15 +287,13 @@ pub(crate) async fn keep(
     tx: &mut WriteTx,
     id: IntegrationId,
     checked: Checked,
-    key: Option<&DataKey>,
+    key: Option<&Keys>,
     now: Timestamp,
 ) -> Result<()> {
     for (name, text) in checked.0 {
         let done = match (text, key) {
             (Some(text), Some(key)) => {
-                let sealed = key
-                    .seal(place(name, id), text.as_bytes())
-                    .map_err(vault_error)?;
+                let sealed = key.seal(place(name, id), text.as_bytes())?;
                 integration_secrets::update(tx, id, name, &sealed, now).await
             }
             (Some(_), None) => return Err(Error::internal("a secret without a key to seal it")),
@@ -346,7 +343,7 @@ async fn open(
     }
     let key = data_key(ctx, KIND).await?;
     for (name, sealed) in sealed {
-        let plain = key.open(place(name, id), sealed).map_err(vault_error)?;
+        let plain = key.open(place(name, id), sealed)?;
         let read = match name.as_str() {
             CREDENTIAL => {
                 serde_json::from_slice::<Bound>(&plain).map(|bound| match bound.open(address) {

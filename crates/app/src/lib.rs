@@ -32,6 +32,7 @@ pub mod integration_secrets;
 pub mod integrations;
 pub mod jobs;
 pub mod json;
+pub mod key_rotation;
 pub mod keys;
 mod known;
 pub mod learned;

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use marquetry_manifest::MASK;
 use marquetry_model::{Error, Result, Tenant, TenantId, Timestamp};
 use marquetry_store::{Tx, WriteTx, reruns, tenant_configs, tenant_secrets};
-use marquetry_vault::{DataKey, Place, Zeroizing};
+use marquetry_vault::{Place, Zeroizing};
 use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::jobs::RunJob;
-use crate::vault::{data_key, data_key_in, vault_error};
+use crate::vault::{Keys, data_key, data_key_in};
 
 /// The kind of its data key.
 const KIND: &str = "tenants";
@@ -45,7 +45,7 @@ pub(crate) async fn sealed(tx: &mut Tx, tenant: &Tenant) -> Result<Option<String
 pub async fn run_configs(ctx: &Ctx, job: &RunJob) -> Result<Map<String, Value>> {
     let mut configs = job.tenant.configs.clone();
     let values = match &job.sealed {
-        Some(sealed) => read(&*data_key(ctx, KIND).await?, job.tenant.id, sealed)?,
+        Some(sealed) => read(&data_key(ctx, KIND).await?, job.tenant.id, sealed)?,
         None => Map::new(),
     };
     put(&mut configs, &job.tenant.secret_configs, values);
@@ -55,7 +55,7 @@ pub async fn run_configs(ctx: &Ctx, job: &RunJob) -> Result<Map<String, Value>> 
 /// Puts the values into the settings of a tenant that is locked.
 pub(crate) async fn open(ctx: &Ctx, tx: &mut WriteTx, tenant: &mut Tenant) -> Result<()> {
     let values = match sealed(tx, tenant).await? {
-        Some(sealed) => read(&*data_key_in(ctx, tx, KIND).await?, tenant.id, &sealed)?,
+        Some(sealed) => read(&data_key_in(ctx, tx, KIND).await?, tenant.id, &sealed)?,
         None => Map::new(),
     };
     put(&mut tenant.configs, &tenant.secret_configs, values);
@@ -87,7 +87,7 @@ pub(crate) async fn keep(
     let key = data_key_in(ctx, tx, KIND).await?;
     let plain = serde_json::to_vec(&values.0).map_err(Error::internal)?;
     let plain = Zeroizing::new(plain);
-    let sealed = key.seal(place(id), &plain).map_err(vault_error)?;
+    let sealed = key.seal(place(id), &plain)?;
     tenant_secrets::update(tx, id, &sealed, now)
         .await
         .map_err(store_error)
@@ -174,8 +174,8 @@ pub(crate) fn is_mark(value: &Value) -> bool {
     value.as_str() == Some(MASK)
 }
 
-fn read(key: &DataKey, id: TenantId, sealed: &str) -> Result<Map<String, Value>> {
-    let plain = key.open(place(id), sealed).map_err(vault_error)?;
+fn read(key: &Keys, id: TenantId, sealed: &str) -> Result<Map<String, Value>> {
+    let plain = key.open(place(id), sealed)?;
     // The parser's own words could quote it.
     let read = serde_json::from_slice(&plain);
     read.map_err(|_| Error::internal(format!("the secret settings of tenant {id} are damaged")))

@@ -2,100 +2,173 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use marquetry_model::{Error, Result};
-use marquetry_store::data_keys::WrappedKey;
-use marquetry_store::{Store, WriteTx, data_keys};
-use marquetry_vault::{DataKey, MasterKey, VaultError};
+use marquetry_model::{Error, Result, Timestamp};
+use marquetry_store::data_keys::{Generation, WrappedKey};
+use marquetry_store::{Store, Tx, WriteTx, data_keys};
+use marquetry_vault::{DataKey, MasterKey, Place, VaultError, Zeroizing, key_of};
 
 use crate::ctx::Ctx;
 use crate::errors::store_error;
 
-/// The master key, and the data keys that it has opened.
+/// So long before it is used a new key is known: every node has looked by then.
+pub(crate) const KNOWN_BEFORE: Duration = Duration::from_secs(60);
+/// How long what was read of a kind is believed.
+const BELIEVED: Duration = Duration::from_secs(20);
+
+/// The master keys, and the data keys that they have opened.
 pub(crate) struct Vault {
     master: Arc<MasterKey>,
-    keys: Mutex<HashMap<&'static str, Arc<DataKey>>>,
+    /// Those that open what the first does not: the former one, or the next.
+    others: Vec<Arc<MasterKey>>,
+    keys: Mutex<HashMap<&'static str, Keys>>,
+}
+
+/// The data keys of a kind, in the order in which they are used.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    all: Arc<[(Timestamp, DataKey)]>,
+    read_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Keys {
+    /// The one to seal with.
+    pub(crate) fn current(&self) -> Result<&DataKey> {
+        let begun = self.all.iter().rev().find(|(from, _)| *from <= self.now);
+        let found = begun.or(self.all.first()).map(|(_, key)| key);
+        found.ok_or_else(|| Error::internal("a data key is gone"))
+    }
+
+    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<String> {
+        self.current()?.seal(place, plain).map_err(vault_error)
+    }
+
+    pub(crate) fn open(&self, place: Place<'_>, sealed: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let id = key_of(sealed)
+            .ok_or(VaultError::Form)
+            .map_err(vault_error)?;
+        let found = self.all.iter().find(|(_, key)| key.id() == id);
+        let (_, key) = found.ok_or(VaultError::OtherKey(id)).map_err(vault_error)?;
+        key.open(place, sealed).map_err(vault_error)
+    }
 }
 
 impl Vault {
-    /// Refuses a master key that is not the one of the database: what is sealed there would be lost
-    /// in silence.
-    pub(crate) async fn open(store: &Store, master: Arc<MasterKey>) -> Result<Self> {
-        let id = master.id();
+    /// Refuses master keys that are not those of the database: what is sealed there would be lost in silence.
+    pub(crate) async fn open(
+        store: &Store,
+        master: Arc<MasterKey>,
+        others: Vec<Arc<MasterKey>>,
+    ) -> Result<Self> {
+        let vault = Self {
+            master,
+            others,
+            keys: Mutex::default(),
+        };
         let mut tx = store.read().await.map_err(store_error)?;
-        let foreign = data_keys::find_foreign(&mut tx, id).await;
-        if let Some(other) = foreign.map_err(store_error)? {
+        let all = data_keys::list(&mut tx, "").await.map_err(store_error)?;
+        let foreign = all
+            .iter()
+            .find(|it| vault.master_of(&it.key.wrapped).is_none());
+        if let Some(foreign) = foreign {
             return Err(Error::conflict(
                 "master_key",
                 format!(
-                    "the master key is {id}, but the database's secrets are sealed with {other}; \
-                     name its file with --master-key-file"
+                    "the master key is {}, but the database's secrets are sealed with {}; \
+                     name its file with --master-key-file, or with --other-master-key-file while it is exchanged",
+                    vault.master.id(),
+                    foreign.master_key_id
                 ),
             ));
         }
-        Ok(Self {
-            master,
-            keys: Mutex::default(),
-        })
+        Ok(vault)
     }
 
-    fn known(&self, kind: &'static str) -> Option<Arc<DataKey>> {
+    pub(crate) fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// The master key that wraps a data key, if it is here.
+    pub(crate) fn master_of(&self, wrapped: &str) -> Option<&MasterKey> {
+        let id = MasterKey::id_of(wrapped);
+        let all = std::iter::once(&self.master).chain(&self.others);
+        all.map(Arc::as_ref).find(|it| it.id() == id)
+    }
+
+    fn known(&self, kind: &'static str, now: Timestamp) -> Option<Keys> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.get(kind).map(Arc::clone)
+        let found = keys.get(kind)?.clone();
+        let fresh = now.since(found.read_at) < BELIEVED && now >= found.read_at;
+        fresh.then_some(Keys { now, ..found })
     }
 
-    fn open_key(&self, kind: &'static str, found: &WrappedKey) -> Result<Arc<DataKey>> {
-        let key = self.master.open_data_key(found.id, kind, &found.wrapped);
-        key.map(Arc::new).map_err(vault_error)
+    /// Forgets what was read: it has changed.
+    pub(crate) fn forget(&self) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.clear();
+    }
+
+    fn open_all(&self, kind: &'static str, found: &[Generation], now: Timestamp) -> Result<Keys> {
+        let open = |it: &Generation| {
+            let WrappedKey { id, wrapped } = &it.key;
+            let master = self.master_of(wrapped).ok_or(VaultError::Refused);
+            let key = master.and_then(|master| master.open_data_key(*id, kind, wrapped));
+            Ok((it.active_from, key.map_err(vault_error)?))
+        };
+        let all: Result<Vec<_>> = found.iter().map(open).collect();
+        Ok(Keys {
+            all: all?.into(),
+            read_at: now,
+            now,
+        })
     }
 }
 
-/// The data key of a kind of secrets; makes it the first time. Opens transactions of its own.
-pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Arc<DataKey>> {
+/// The data keys of a kind of secrets; makes the first one the first time. Opens transactions of its own.
+pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Keys> {
     let vault = &ctx.app.vault;
-    if let Some(key) = vault.known(kind) {
-        return Ok(key);
+    let now = ctx.now();
+    if let Some(keys) = vault.known(kind, now) {
+        return Ok(keys);
     }
     let mut tx = ctx.read().await?;
-    let mut found = data_keys::find(&mut tx, kind).await.map_err(store_error)?;
+    let mut found = data_keys::list(&mut tx, kind).await.map_err(store_error)?;
     drop(tx);
-    if found.is_none() {
+    if found.is_empty() {
         let mut tx = ctx.write().await?;
-        found = Some(find_or_make(ctx, &mut tx, kind).await?);
+        found = find_or_make(ctx, &mut tx, kind).await?;
         tx.commit().await.map_err(store_error)?;
     }
-    let found = found.ok_or_else(|| Error::internal("a data key is gone"))?;
-    let key = vault.open_key(kind, &found)?;
+    let opened = vault.open_all(kind, &found, now)?;
     let mut keys = vault.keys.lock().unwrap_or_else(PoisonError::into_inner);
-    keys.insert(kind, Arc::clone(&key));
-    Ok(key)
+    keys.insert(kind, opened.clone());
+    Ok(opened)
 }
 
 /// The same for who has a transaction already, which then makes the key. It is not remembered here: the
 /// transaction may be undone, and the key with it.
-pub(crate) async fn data_key_in(
-    ctx: &Ctx,
-    tx: &mut WriteTx,
-    kind: &'static str,
-) -> Result<Arc<DataKey>> {
-    if let Some(key) = ctx.app.vault.known(kind) {
-        return Ok(key);
+pub(crate) async fn data_key_in(ctx: &Ctx, tx: &mut WriteTx, kind: &'static str) -> Result<Keys> {
+    let now = ctx.now();
+    if let Some(keys) = ctx.app.vault.known(kind, now) {
+        return Ok(keys);
     }
     let found = find_or_make(ctx, tx, kind).await?;
-    ctx.app.vault.open_key(kind, &found)
+    ctx.app.vault.open_all(kind, &found, now)
 }
 
-async fn find_or_make(ctx: &Ctx, tx: &mut WriteTx, kind: &'static str) -> Result<WrappedKey> {
-    if let Some(found) = data_keys::find(tx, kind).await.map_err(store_error)? {
+async fn find_or_make(ctx: &Ctx, tx: &mut Tx, kind: &'static str) -> Result<Vec<Generation>> {
+    let found = data_keys::list(tx, kind).await.map_err(store_error)?;
+    if !found.is_empty() {
         return Ok(found);
     }
-    let master = &ctx.app.vault.master;
+    let master = ctx.app.vault.master();
     let wrapped = master.make_data_key(kind).map_err(vault_error)?;
     let made = data_keys::insert(tx, kind, master.id(), &wrapped, ctx.now()).await;
     made.map_err(store_error)?;
     // Another node may have been faster: what stands there counts.
-    let found = data_keys::find(tx, kind).await.map_err(store_error)?;
-    found.ok_or_else(|| Error::internal("a data key is gone"))
+    data_keys::list(tx, kind).await.map_err(store_error)
 }
 
 /// What a failure of the vault means to a caller: nothing that he could mend.

@@ -1,10 +1,12 @@
-//! Seals what has become a secret, after a hint and from time to time.
+//! Seals what has become a secret, and what older keys have sealed, after a hint and from time to time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquetry_app::Topic;
-use marquetry_app::secret_sweeps::secrets_sweep;
+use marquetry_app::key_rotation::keys_reseal;
+use marquetry_app::secret_sweeps::{Swept, secrets_sweep};
+use marquetry_app::{Ctx, Topic};
+use marquetry_model::Result;
 use tokio::time::Instant;
 
 use crate::inner::Inner;
@@ -12,11 +14,20 @@ use crate::inner::Inner;
 /// After a failure, because the database may need a moment.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+async fn look(ctx: &Ctx) -> Result<Swept> {
+    let swept = secrets_sweep(ctx).await?;
+    let next = keys_reseal(ctx).await?;
+    Ok(Swept {
+        next: swept.next.into_iter().chain(next).min(),
+        ..swept
+    })
+}
+
 pub(crate) async fn run_loop(inner: Arc<Inner>) {
     let listener = inner.ctx.app.hints.listen(Topic::Secrets);
     loop {
         let hint = listener.next();
-        let again = match secrets_sweep(&inner.ctx).await {
+        let again = match look(&inner.ctx).await {
             Ok(swept) => {
                 if swept.sealed > 0 {
                     tracing::info!(

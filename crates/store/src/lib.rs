@@ -38,6 +38,7 @@ pub mod retention;
 pub mod run_views;
 pub mod runs;
 pub mod schedules;
+pub mod sealed_rows;
 pub mod secret_sweeps;
 pub mod settings;
 pub mod tenant_configs;

@@ -104,6 +104,7 @@ impl Inside {
             .unwrap();
         let settings = Settings {
             master_key: Arc::new(key),
+            other_master_keys: Vec::new(),
             environment: "test".into(),
             local_repositories: repositories,
             public_url: None,

@@ -6,7 +6,7 @@ use aws_lc_rs::aead::RandomizedNonceKey;
 use zeroize::Zeroizing;
 
 use crate::VaultError;
-use crate::sealed::{Place, open, parts, seal};
+use crate::sealed::{Place, beginning, open, parts, seal};
 
 /// The key of one kind of records.
 pub struct DataKey {
@@ -17,6 +17,16 @@ pub struct DataKey {
 impl DataKey {
     pub(crate) fn new(id: i64, key: RandomizedNonceKey) -> Self {
         Self { id, key }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// What everything begins with that it has sealed.
+    pub fn beginning(&self) -> String {
+        beginning(self.id)
     }
 
     /// Seals a secret for a place.

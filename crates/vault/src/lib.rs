@@ -15,7 +15,7 @@ mod sealed;
 
 pub use data::DataKey;
 pub use master::MasterKey;
-pub use sealed::Place;
+pub use sealed::{Place, key_of};
 pub use zeroize::Zeroizing;
 
 /// Why something cannot be sealed or opened.

@@ -54,6 +54,21 @@ impl MasterKey {
         seal(&self.key, &self.id, &bound_to(kind), &*random()?)
     }
 
+    /// The id of the master key that wraps a data key; empty where the text is damaged.
+    pub fn id_of(wrapped: &str) -> &str {
+        parts(wrapped).map_or("", |(id, _)| id)
+    }
+
+    /// Wraps anew, by this key, what another one has wrapped.
+    pub fn rewrap(&self, former: &Self, kind: &str, wrapped: &str) -> Result<String, VaultError> {
+        let (of, coded) = parts(wrapped)?;
+        if of != former.id {
+            return Err(VaultError::Refused);
+        }
+        let bytes = open(&former.key, &bound_to(kind), coded)?;
+        seal(&self.key, &self.id, &bound_to(kind), &bytes)
+    }
+
     /// Opens a data key that is stored under an id.
     pub fn open_data_key(&self, id: i64, kind: &str, wrapped: &str) -> Result<DataKey, VaultError> {
         let (of, coded) = parts(wrapped)?;

@@ -49,6 +49,16 @@ pub(crate) fn seal(
     ))
 }
 
+/// What every text begins with that the data key of this id has sealed.
+pub(crate) fn beginning(key_id: i64) -> String {
+    format!("{VERSION}.{key_id}.")
+}
+
+/// The id of the data key that a text was sealed with; none where it is no sealed text.
+pub fn key_of(sealed: &str) -> Option<i64> {
+    parts(sealed).ok()?.0.parse().ok()
+}
+
 /// The id of the key that a text was sealed with, and the rest.
 pub(crate) fn parts(sealed: &str) -> Result<(&str, &str), VaultError> {
     let rest = sealed

@@ -14,6 +14,7 @@ use crate::api::hooks;
 use crate::api::v2::{
     builds, bulk, connections, connectors, environment, explanations, integrations, keys, logs,
     metadata, nodes, provisioning, releases, reruns, runs, schedules, tenants, triggers, uploads,
+    vault,
 };
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
@@ -77,6 +78,8 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(nodes::list))
+        .routes(routes!(vault::get))
+        .routes(routes!(vault::rotate))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(docs::document))

@@ -12,7 +12,7 @@ use super::{hash, new_secret};
 use crate::connections::SecretValues;
 use crate::ctx::Ctx;
 use crate::errors::store_error;
-use crate::vault::{data_key, vault_error};
+use crate::vault::data_key;
 
 /// The kind of its data key.
 const KEY: &str = "connect_attempts";
@@ -67,7 +67,7 @@ pub(super) async fn begin(
     };
     let id = connect_attempts::insert(&mut tx, of, hashes, now, now.plus(LIFE)).await;
     let id = id.map_err(store_error)?;
-    let sealed = key.seal(place(id), &plain).map_err(vault_error)?;
+    let sealed = key.seal(place(id), &plain)?;
     let done = connect_attempts::update_sealed(&mut tx, id, &sealed).await;
     done.map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
@@ -99,7 +99,7 @@ pub(super) async fn keep(ctx: &Ctx, state: &str, kept: &Kept) -> Result<()> {
     let mut tx = ctx.write().await?;
     let found = connect_attempts::find(&mut tx, &hash(state), ctx.now()).await;
     if let Some(found) = found.map_err(store_error)? {
-        let sealed = key.seal(place(found.id), &plain).map_err(vault_error)?;
+        let sealed = key.seal(place(found.id), &plain)?;
         let done = connect_attempts::update_sealed(&mut tx, found.id, &sealed).await;
         done.map_err(store_error)?;
     }
@@ -123,9 +123,7 @@ async fn open(
         ));
     }
     let key = data_key(ctx, KEY).await?;
-    let plain = key
-        .open(place(found.id), &found.sealed)
-        .map_err(vault_error)?;
+    let plain = key.open(place(found.id), &found.sealed)?;
     let kept = serde_json::from_slice(&plain);
     let kept =
         kept.map_err(|_| Error::internal(format!("connect attempt {} is damaged", found.id)))?;

@@ -105,7 +105,7 @@ pub(crate) async fn ground(ctx: &Ctx, of: ConnectionOf) -> Result<Ground> {
     let found = connections::find(&mut tx, &of).await.map_err(store_error)?;
     drop(tx);
     let former = match found.and_then(|it| Some((it.id, it.sealed?))) {
-        Some((id, sealed)) => SecretValues::open(&*data_key(ctx, KEY).await?, place(id), &sealed)?,
+        Some((id, sealed)) => SecretValues::open(&data_key(ctx, KEY).await?, place(id), &sealed)?,
         None => SecretValues::default(),
     };
     let provisioned = provisions::open(ctx, provision).await?;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use marquetry_connector::Values;
 use marquetry_model::{Error, Result};
-use marquetry_vault::{DataKey, Place, Zeroizing};
+use marquetry_vault::{Place, Zeroizing};
 use zeroize::Zeroize as _;
 
-use crate::vault::vault_error;
+use crate::vault::Keys;
 
 /// Secrets by name. They are neither printed nor serialized but by [`SecretValues::seal`], and wiped from
 /// memory with it.
@@ -52,8 +52,8 @@ impl SecretValues {
         Self(kept.map(|(n, v)| (n.clone(), v.clone())).collect())
     }
 
-    pub(crate) fn open(key: &DataKey, place: Place<'_>, sealed: &str) -> Result<Self> {
-        let plain = key.open(place, sealed).map_err(vault_error)?;
+    pub(crate) fn open(key: &Keys, place: Place<'_>, sealed: &str) -> Result<Self> {
+        let plain = key.open(place, sealed)?;
         // The parser's own words could quote it.
         let read = serde_json::from_slice(&plain);
         read.map(Self).map_err(|_| {
@@ -64,9 +64,9 @@ impl SecretValues {
         })
     }
 
-    pub(crate) fn seal(&self, key: &DataKey, place: Place<'_>) -> Result<String> {
+    pub(crate) fn seal(&self, key: &Keys, place: Place<'_>) -> Result<String> {
         let plain = Zeroizing::new(serde_json::to_vec(&self.0).map_err(Error::internal)?);
-        key.seal(place, &plain).map_err(vault_error)
+        key.seal(place, &plain)
     }
 }
 

@@ -93,7 +93,7 @@ pub async fn integration_create(ctx: &Ctx, mut input: IntegrationInput) -> Resul
         .await
         .map_err(store_error)?;
     integration.id = id.ok_or_else(|| name_taken(&integration.name))?;
-    secrets::keep(&mut tx, integration.id, hidden, key.as_deref(), now).await?;
+    secrets::keep(&mut tx, integration.id, hidden, key.as_ref(), now).await?;
     let planned = polls::plan(&mut tx, None, &mut integration, now).await?;
     ctx.commit(tx, integration.id.get()).await?;
     if planned {
@@ -183,7 +183,7 @@ pub async fn integration_update(
     integrations::update(&mut tx, &integration)
         .await
         .map_err(|error| rename_error(error, || name_taken(&integration.name)))?;
-    secrets::keep(&mut tx, id, hidden, key.as_deref(), now).await?;
+    secrets::keep(&mut tx, id, hidden, key.as_ref(), now).await?;
     // What waits is looked at again when what it waits for has changed.
     let is_resumed = before.paused && !integration.paused;
     if is_resumed || before.debounce_ms != integration.debounce_ms {

@@ -1,6 +1,6 @@
 //! `marquetry keys`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::show;
@@ -45,15 +45,92 @@ enum KeysCommand {
         /// Its id.
         id: i64,
     },
+    /// The keys that secrets are sealed with, and how much an exchange has left to do.
+    Vault,
+    /// Exchange keys that secrets are sealed with, while the server works.
+    #[command(after_long_help = "To exchange the master key:\n  \
+        1. start every node with --other-master-key-file NEW\n  \
+        2. start every node with --master-key-file NEW --other-master-key-file OLD\n  \
+        3. marquetry keys rotate master\n  \
+        4. leave OLD out at the next start\n\n\
+        To exchange the data keys, which what is kept is then sealed with anew in the background:\n  \
+        marquetry keys rotate data; marquetry keys vault")]
+    Rotate {
+        /// What is exchanged.
+        what: Keys,
+    },
     /// Print a new master key: 32 random bytes in base64. Needs no server.
     #[command(after_long_help = "Example:\n  (umask 077; marquetry keys master > master.key)")]
     Master,
+}
+
+/// Keys that can be exchanged.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Keys {
+    /// What wraps the data keys.
+    Master,
+    /// What secrets are sealed with.
+    Data,
+}
+
+impl Keys {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Master => "master_key",
+            Self::Data => "data_keys",
+        }
+    }
+
+    fn said(self, done: &Value) -> String {
+        let keys = &done["keys"];
+        match self {
+            Self::Master => format!("{keys} data keys were put under the server's master key"),
+            Self::Data => format!(
+                "{keys} new data keys are used in a minute, and what is kept is sealed with them then; \
+                 see how far it is: marquetry keys vault"
+            ),
+        }
+    }
+}
+
+fn vault(found: &Value, to: &mut Printer) {
+    let empty = "nothing is sealed yet";
+    let headings = ["KIND", "KEY", "MASTER KEY", "MADE", "SEALED", "LEFT"];
+    let row = |it: &Value| {
+        [
+            "kind",
+            "key_id",
+            "master_key_id",
+            "created_date",
+            "sealed",
+            "left",
+        ]
+        .map(|name| match &it[name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+        .to_vec()
+    };
+    show::rows(&found["kinds"], &headings, row, empty, to);
 }
 
 pub(super) async fn run(args: KeysArgs, to: &mut Printer) -> anyhow::Result<u8> {
     let as_json = args.connection.json;
     match args.command {
         KeysCommand::Master => master(to)?,
+        KeysCommand::Vault => {
+            let client = args.connection.client()?;
+            let found = client.get("/v2/settings/vault", &[]).await?;
+            show::answer(&found, as_json, to, vault);
+        }
+        KeysCommand::Rotate { what } => {
+            let client = args.connection.client()?;
+            let body = json!({"what": what.word()});
+            let done = client
+                .post("/v2/settings/vault/rotate", &[], Some(&body))
+                .await?;
+            show::answer(&done, as_json, to, |value, to| to.line(&what.said(value)));
+        }
         KeysCommand::List(pages) => {
             let client = args.connection.client()?;
             let found = list(&client, "/v2/keys", &[], &pages).await?;

@@ -99,6 +99,10 @@ pub(crate) struct ServerFlags {
     /// SQLite: <data-dir>/master.key, made on first start].
     #[arg(long, value_name = "FILE")]
     pub(super) master_key_file: Option<String>,
+    /// A file with another master key, which opens what the first does not: the former one or the next, while they
+    /// are exchanged (see `marquetry keys rotate`); may be repeated.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub(super) other_master_key_file: Vec<String>,
     /// A command of the shell that prints the master key, where it lies in no file.
     #[arg(long, value_name = "COMMAND")]
     pub(super) master_key_command: Option<String>,
@@ -140,6 +144,7 @@ impl ServerFlags {
             "admin-listen" => one(&self.admin_listen),
             "trusted-proxies" => self.trusted_proxies.clone(),
             "master-key-file" => one(&self.master_key_file),
+            "other-master-key-file" => self.other_master_key_file.clone(),
             "master-key-command" => one(&self.master_key_command),
             "environment" => one(&self.environment),
             "log" => one(&self.log),

@@ -189,6 +189,8 @@ pub(crate) struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// The file of the master key; none: with SQLite it is made in the data folder.
     pub master_key_file: Option<PathBuf>,
+    /// Files of further master keys, while they are exchanged.
+    pub other_master_key_files: Vec<PathBuf>,
     /// What runs are told in `PAN_CTX_ENV`.
     pub environment: String,
     /// Which log lines are written, as `info` or `info,marquetry_engine=debug`.

@@ -99,6 +99,7 @@ impl Reader<'_> {
             admin_listen: self.maybe("admin_listen", values::address),
             trusted_proxies: self.many("trusted_proxies", values::network),
             master_key_file: self.maybe("master_key_file", values::master_key_file),
+            other_master_key_files: self.many("other_master_key_file", values::master_key_file),
             master_key_command: self.maybe("master_key_command", values::text),
             environment: self.one("environment", "prod".to_owned(), values::environment),
             log: self.one("log", "info".to_owned(), values::log_filter),

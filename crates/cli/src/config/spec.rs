@@ -250,6 +250,12 @@ pub(super) const SPECS: &[Spec] = &[
         One,
     ),
     spec(
+        "other_master_key_file",
+        "other-master-key-file",
+        "MARQUETRY_OTHER_MASTER_KEY_FILE",
+        Many,
+    ),
+    spec(
         "master_key_command",
         "master-key-command",
         "MARQUETRY_MASTER_KEY_COMMAND",

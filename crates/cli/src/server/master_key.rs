@@ -49,6 +49,17 @@ pub(super) fn find(config: &ServerConfig, folder: &DataFolder) -> anyhow::Result
     })
 }
 
+/// Those that open what the first does not, while they are exchanged.
+pub(super) fn others(config: &ServerConfig) -> anyhow::Result<Vec<Arc<MasterKey>>> {
+    let files = config.other_master_key_files.iter();
+    let read = files.map(|file| {
+        let key = MasterKey::read(&read(file)?);
+        let key = key.with_context(|| format!("the master key in {} is of no use", file.display()));
+        Ok(Arc::new(key?))
+    });
+    read.collect()
+}
+
 /// The operator's own command, as the server's user: it asks a keeper of secrets elsewhere.
 #[expect(
     clippy::disallowed_methods,

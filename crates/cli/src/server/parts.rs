@@ -50,6 +50,7 @@ pub(super) async fn app(config: &ServerConfig, folder: &DataFolder) -> anyhow::R
     let master = master_key::find(config, folder)?;
     let settings = Settings {
         master_key: Arc::clone(&master.key),
+        other_master_keys: master_key::others(config)?,
         environment: config.environment.clone(),
         local_repositories: repositories.canonicalize()?,
         public_url: config

@@ -15,6 +15,7 @@ mod runs;
 mod schedules;
 mod tenants;
 mod triggers;
+mod vault;
 pub mod words;
 
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
@@ -41,3 +42,4 @@ pub use tenants::{
     TenantMetadata, TenantStatus, UpdateTenant,
 };
 pub use triggers::{Trigger, TriggerDetails, TriggerStatus};
+pub use vault::{RotateVault, RotatedVault, Vault, VaultKeys, VaultKind};

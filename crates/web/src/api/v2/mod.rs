@@ -21,6 +21,7 @@ mod sse;
 pub(crate) mod tenants;
 pub(crate) mod triggers;
 pub(crate) mod uploads;
+pub(crate) mod vault;
 
 use marquetry_model::{Patch, ReleaseId};
 

@@ -11,7 +11,7 @@ use super::{Walk, operations};
 use crate::client::Client;
 
 /// What each route that changes something takes; the others take `read`.
-const SCOPES: [(&str, &[&str]); 34] = [
+const SCOPES: [(&str, &[&str]); 35] = [
     ("createIntegration", &["write"]),
     ("updateIntegration", &["write"]),
     ("archiveIntegration", &["write"]),
@@ -36,6 +36,7 @@ const SCOPES: [(&str, &[&str]); 34] = [
     ("rerunRun", &["sync", "write"]),
     ("createKey", &["admin"]),
     ("revokeKey", &["admin"]),
+    ("rotateVault", &["admin"]),
     ("putConnector", &["admin"]),
     ("deleteConnector", &["admin"]),
     ("putProvisioning", &["credentials"]),
@@ -53,7 +54,7 @@ const SCOPES: [(&str, &[&str]); 34] = [
 const ANY_KEY: &str = "getOpenApi";
 
 fn scopes(operation: &str) -> &'static [&'static str] {
-    if operation == "listKeys" {
+    if ["listKeys", "getVault"].contains(&operation) {
         return &["admin"];
     }
     let found = SCOPES.iter().find(|(name, _)| *name == operation);
