@@ -131,7 +131,10 @@ async fn renew(ctx: &Ctx, found: Opened, holder: &str) -> Result<Opened, Unfit> 
         Ok(tokens) => {
             let got = take_over(&found.definition, found.own.clone(), tokens, ctx.now());
             keep(ctx, &found.connection, &got).await?;
-            Ok(open_by_id(ctx, found.connection.id).await?)
+            let kept = open_by_id(ctx, found.connection.id).await?;
+            // Somebody may have disconnected it meanwhile.
+            standing(&kept.connection)?;
+            Ok(kept)
         }
         Err(fault) => give_up(ctx, found, holder, fault).await,
     }
