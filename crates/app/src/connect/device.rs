@@ -8,7 +8,7 @@ use super::attempt::{self, Device, Kept, begin};
 use super::callback::tokens_taken;
 use super::{DeviceCode, Next};
 use crate::connections::credentials::{Ground, ground, scalar};
-use crate::connections::{Asked, SecretValues, all_values, ask, device};
+use crate::connections::{Asked, SecretValues, all_values, ask, device, without_secrets};
 use crate::ctx::Ctx;
 
 /// Asks the provider for a code.
@@ -23,7 +23,14 @@ pub(super) async fn begin_device(
     let title = &ground.definition.title;
     let wrong = |why: String| Error::conflict("device", format!("{title} gave no code: {why}"));
     let answer = device(&ctx.app.http, rules, values.as_values()).await;
-    let answer = answer.map_err(|fault| wrong(fault.to_string()))?;
+    let answer = answer.map_err(|fault| {
+        let said = fault.to_string();
+        wrong(without_secrets(
+            &ground.definition,
+            values.as_values(),
+            &said,
+        ))
+    })?;
     let device = read(&answer).ok_or_else(|| wrong("its answer has no device_code".to_owned()))?;
     kept.device = Some(device.clone());
     let token = begin(ctx, &ground.of, browser, &kept).await?;

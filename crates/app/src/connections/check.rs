@@ -6,6 +6,7 @@ use marquetry_model::Timestamp;
 use marquetry_outbound::HttpClient;
 
 use super::authorize::authorized;
+use super::secret_values::without_secrets;
 
 /// What the system said.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +21,20 @@ pub(crate) enum Verdict {
 
 /// Asks.
 pub(crate) async fn check(
+    http: &HttpClient,
+    definition: &Definition,
+    values: &Values,
+    now: Timestamp,
+) -> Verdict {
+    let told = |why: String| without_secrets(definition, values, &why);
+    match asked(http, definition, values, now).await {
+        Verdict::Works => Verdict::Works,
+        Verdict::Refused(why) => Verdict::Refused(told(why)),
+        Verdict::Unknown(why) => Verdict::Unknown(told(why)),
+    }
+}
+
+async fn asked(
     http: &HttpClient,
     definition: &Definition,
     values: &Values,

@@ -17,7 +17,7 @@ mod tokens;
 pub(crate) use authorize::filled;
 pub(crate) use opened::all_values;
 pub use secret_values::SecretValues;
-pub(crate) use secret_values::sealing;
+pub(crate) use secret_values::{sealing, without_secrets};
 pub(crate) use status::States;
 pub(crate) use times::take_over;
 pub(crate) use tokens::{Asked, ask, device, scope};

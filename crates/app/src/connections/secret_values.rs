@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use marquetry_connector::Values;
+use marquetry_connector::{Definition, Values, is_secret};
+use marquetry_manifest::MASK;
 use marquetry_model::{Error, Result};
 use marquetry_vault::{Place, Zeroizing};
 use zeroize::Zeroize as _;
@@ -68,6 +69,31 @@ impl SecretValues {
         let plain = Zeroizing::new(serde_json::to_vec(&self.0).map_err(Error::internal)?);
         key.seal(place, &plain)
     }
+}
+
+/// The shortest value that is looked for in a text: one of fewer bytes stands in many words.
+const SHORTEST: usize = 6;
+
+/// What a system said, without the secrets that it was sent: some repeat them in their errors.
+pub(crate) fn without_secrets(definition: &Definition, values: &Values, said: &str) -> String {
+    let secret = values
+        .iter()
+        .filter(|(name, value)| value.len() >= SHORTEST && is_secret(definition, name));
+    let mut secret: Vec<&str> = secret.map(|(_, value)| value.as_str()).collect();
+    // One may be the beginning of another.
+    secret.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    let mut text = said.to_owned();
+    for value in secret {
+        text = text.replace(value, MASK);
+        // What was said is cut off somewhere, perhaps in the midst of one.
+        let cut = (SHORTEST..value.len().min(text.len() + 1)).rev();
+        let mut cut = cut.filter_map(|length| value.get(..length));
+        if let Some(rest) = cut.find(|rest| text.ends_with(rest)) {
+            text.truncate(text.len() - rest.len());
+            text.push_str(MASK);
+        }
+    }
+    text
 }
 
 impl Drop for SecretValues {

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::authorize::{basic, filled, headers, method};
+use super::secret_values::without_secrets;
 use crate::random;
 
 /// How long a token endpoint may take.
@@ -46,7 +47,11 @@ pub(crate) async fn ask(
     asked: Asked<'_>,
     now: Timestamp,
 ) -> Result<Tokens, TokenFault> {
-    match &definition.auth {
+    let told = |fault: TokenFault| TokenFault {
+        message: without_secrets(definition, values, &fault.message),
+        ..fault
+    };
+    let answered = match &definition.auth {
         Auth::Oauth2(rules) => oauth2(http, definition, rules, values, asked).await,
         Auth::JwtBearer(rules) => assertion(http, definition, rules, values, now).await,
         Auth::Oauth1(_)
@@ -56,7 +61,8 @@ pub(crate) async fn ask(
         | Auth::MutualTls(_)
         | Auth::Custom(_)
         | Auth::Fields(_) => Err(other("the connector has no tokens".to_owned())),
-    }
+    };
+    answered.map_err(told)
 }
 
 async fn oauth2(

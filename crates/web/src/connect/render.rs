@@ -202,10 +202,15 @@ pub(super) fn problem(error: &Error) -> Response {
             message.clone(),
             None,
         ),
-        Error::Invalid(_) => (
+        // The names of fields are for programs.
+        Error::Invalid(faults) => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "This did not work",
-            error.to_string(),
+            faults
+                .iter()
+                .map(|it| it.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
             None,
         ),
         Error::RateLimited { .. } => (
