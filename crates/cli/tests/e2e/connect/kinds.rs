@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marquetry_testkit::{Browser, Consent, both_databases, eventually};
+use marquetry_testkit::{Browser, Consent, Trouble, both_databases, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,21 +54,36 @@ async fn tried(case: &Case<'_>, right: &Value, wrong: &str, said: &str) -> Value
 both_databases! {
     async fn what_is_entered_is_tried_at_the_system(database) {
         let server = server(database).await;
-        let names = ["key", "query", "basic", "custom", "fields", "one", "older", "aws", "tls"];
+        let names = ["hyphened-name", "key", "query", "basic", "custom", "fields", "one", "older", "aws", "tls"];
         let shop = Shop::new(&server, &names).await;
 
         for (name, place) in [("key", json!({"in": "header", "name": "X-Api-Key", "value": "{{api_key}}"})),
             ("query", json!({"in": "query", "name": "api_key", "value": "{{api_key}}"}))] {
             let case = Case::new(&shop, name, |_| json!({
                 "auth": {"kind": "api_key", "inject": [place]},
-                "provisioning": [], "fields": [secret("api_key")], "check": {"url": "/api/key"},
+                "provisioning": [], "fields": [secret("api_key")],
+                "check": {"url": "/api/key", "expect": {"json": {"/scheme": "api_key"}}},
             })).await;
             let right = json!({"api_key": case.provider.credentials().api_key});
             let given = tried(&case, &right, "api_key", "the key is not known").await;
             assert_eq!(given.as_object().unwrap().len(), 1, "{given}");
             case.provider.forget_requests();
-            case.enter(right).await.expect(200);
+            case.enter(right.clone()).await.expect(200);
             assert_eq!(case.last("/api/key").header("x-api-key").is_some(), name == "key");
+            // Nobody repeats what a system should not have said.
+            let key = &case.provider.credentials().api_key;
+            for said in [format!("no key {key}, sorry"), format!("{}{key}", "x".repeat(180))] {
+                case.provider.trouble("/api/key", 1, Trouble::NotOk(said));
+                let refused = case.enter(right.clone()).await;
+                assert_eq!(refused.status, 422, "{refused:?}");
+                assert!(!refused.text.contains(&key[..10]) && refused.text.contains("********"), "{refused:?}");
+            }
+            for trouble in [Trouble::Status(503), Trouble::RateLimited(1), Trouble::Closed] {
+                case.provider.trouble("/api/key", 1, trouble);
+                let unknown = case.enter(right.clone()).await;
+                assert!(unknown.status == 422 && unknown.text.contains("?check=false"), "{unknown:?}");
+                assert!(!unknown.text.contains(key), "{unknown:?}");
+            }
         }
 
         let case = Case::new(&shop, "basic", |_| json!({
@@ -92,12 +107,15 @@ both_databases! {
                 {"in": "query", "name": "account", "value": "{{account}}"},
             ]},
             "provisioning": [], "fields": [secret("api_key"), field("account")],
-            "check": {"url": "/api/key"}, "secrets": {"pair": "{{account}}:{{api_key}}"},
+            "check": {"url": "/api/key", "expect": {"json": {"/scheme": "api_key"}}}, "secrets": {"pair": "{{account}}:{{api_key}}"},
             "hidden": ["nothing"],
         })).await;
         let key = &case.provider.credentials().api_key;
         let given = tried(&case, &json!({"api_key": key, "account": "a b&c"}), "api_key", "not known").await;
         assert_eq!(given["PAIR"], format!("a b&c:{key}"));
+        case.provider.trouble("/api/key", 1, Trouble::NotOk("no_such_account".to_owned()));
+        let refused = case.enter(json!({"api_key": key, "account": "a b&c"})).await;
+        assert!(refused.status == 422 && refused.text.contains("no_such_account"), "{refused:?}");
         assert_eq!(case.last("/api/key").query_value("account").unwrap(), "a b&c");
 
         let case = Case::new(&shop, "fields", |_| json!({
@@ -174,6 +192,14 @@ both_databases! {
             assert!(why.contains("the client certificate cannot be read") && !why.contains(WRONG), "{why}");
         }
         assert_eq!(case.status().await, "Disconnected");
+
+        let case = Case::new(&shop, "hyphened-name", |_| json!({
+            "auth": {"kind": "fields"}, "provisioning": [], "check": null, "fields": [secret("api_key")],
+        })).await;
+        case.enter(json!({"api_key": "some-key"})).await.expect(200);
+        let (_, given) = shop.run(case.tenant).await;
+        // The older name with the hyphen arrives only where the shell that starts the code passes it on.
+        assert_eq!(given["PAN_SEC_HYPHENED_NAME_API_KEY"], "some-key", "{given}");
     }
 }
 
@@ -320,7 +346,7 @@ both_databases! {
 both_databases! {
     async fn what_all_tenants_share_is_set_once(database) {
         let server = server(database).await;
-        let shop = Shop::new(&server, &["shared!", "own"]).await;
+        let shop = Shop::new(&server, &["shared!", "own", "joint!"]).await;
         let case = Case::new(&shop, "shared", |_| json!({
             "auth": {"kind": "api_key", "inject": [{"in": "header", "name": "X-Api-Key", "value": "{{api_key}}"}]},
             "provisioning": [], "fields": [secret("api_key")], "check": {"url": "/api/key"},
@@ -346,8 +372,9 @@ both_databases! {
         let kept = put(&server, &format!("{of}/shared/credentials"), values).await.expect(200);
         assert_eq!((&kept["status"], &kept["isGlobal"]), (&json!("Connected"), &json!(true)), "{kept}");
         let all = server.get(&of).await.expect(200);
+        assert_eq!(all[1]["status"], "Disconnected", "{all}");
         assert_eq!((&all[0]["name"], &all[0]["status"]), (&json!("shared"), &json!("Connected")), "{all}");
-        assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+        assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
         let other = shop.scenario.tenant("other").await;
         for tenant in [case.tenant, other] {
             let (_, given) = shop.run(tenant).await;
@@ -368,5 +395,24 @@ both_databases! {
         assert_eq!(gone.expect(200)["status"], "Disconnected");
         let (_, given) = shop.run(other).await;
         assert_eq!(given, json!({}));
+
+        // One consent for all, renewed once for all that begin together.
+        let case = Case::new(&shop, "joint", |_| json!({})).await;
+        case.provider.behave(|it| it.token_lifetime = Duration::from_secs(2));
+        let link = server.post(&format!("{of}/joint/connect"), json!({})).await.expect(200);
+        let page = browser.open(link["url"].as_str().unwrap()).await;
+        assert_eq!((page.status, page.heading()), (200, "Demo is connected"), "{page:?}");
+        case.provider.behave(|it| it.token_lifetime = Duration::from_secs(3600));
+        eventually("the token ends", || async {
+            let tokens = case.provider.counters().refreshes;
+            let (first, second) = tokio::join!(shop.run(case.tenant), shop.run(other));
+            let name = "PAN_SEC_JOINT_ACCESS_TOKEN";
+            assert_eq!(first.0["status"]["phase"], "Succeeded", "{}", first.0);
+            (tokens > 0 && first.1[name] == second.1[name]).then_some(())
+        }).await;
+        let counted = case.provider.counters();
+        assert_eq!((counted.refreshes, counted.refresh_tokens_reused), (1, 0));
+        assert!(!server.log().contains(case.provider.marker()));
+        assert!(!server.rows().await.contains(case.provider.marker()));
     }
 }

@@ -148,7 +148,7 @@ both_databases! {
 both_databases! {
     async fn a_renewal_outlives_what_passes_and_says_what_does_not(database) {
         let server = server(database).await;
-        let names = ["slow", "busy", "closed", "lost", "spent", "client", "html", "large", "never"];
+        let names = ["slow", "busy", "closed", "lost", "left", "spent", "client", "html", "large", "never"];
         let shop = Shop::new(&server, &names).await;
         let plain = |_: &_| json!({});
 
@@ -165,6 +165,28 @@ both_databases! {
             renewed(&case).await;
             assert_eq!((&*case.status().await, &*case.reason().await), ("Connected", ""));
         }
+
+        // Who disconnects while a token is on its way is disconnected.
+        let case = Case::new(&shop, "left", plain).await;
+        connected_for_short(&case).await;
+        case.provider.forget_requests();
+        case.provider.trouble("/token", 1, Trouble::Slow(Duration::from_secs(1)));
+        let renewal = async {
+            eventually("a renewal is under way", || async {
+                (!case.provider.requests_to("/token").is_empty()).then_some(())
+            }).await;
+            case.disconnect().await;
+        };
+        let run = async {
+            eventually("a run waits for it", || async {
+                let (run, given) = case.run().await;
+                assert_eq!(run["status"]["phase"], "Succeeded", "{run}");
+                (given.get("ACCESS_TOKEN").is_none()).then_some(given)
+            }).await
+        };
+        let ((), given) = tokio::join!(renewal, run);
+        assert_eq!(given, json!({}), "nor what is provisioned");
+        assert_eq!(case.status().await, "Disconnected");
 
         // The refresh token is spent and the new one lost: nobody can help but who consents.
         let case = Case::new(&shop, "spent", plain).await;
@@ -186,6 +208,11 @@ both_databases! {
         let case = Case::new(&shop, "client", plain).await;
         connected_for_short(&case).await;
         case.provision("another-secret").await;
+        let echo = format!("invalid another-secret {}", case.provider.client_secret());
+        case.provider.trouble("/token", 1, Trouble::OAuthError(echo));
+        let log = not_started(&case).await;
+        assert!(log.contains("invalid ********") && !log.contains("another-secret"), "{log}");
+        assert!(!case.reason().await.contains("another-secret"));
         let log = not_started(&case).await;
         assert!(log.contains("invalid_client") && !log.contains("another-secret"), "{log}");
         assert_eq!(case.status().await, "Connected");
@@ -233,7 +260,7 @@ both_databases! {
 both_databases! {
     async fn a_consent_brings_more_than_a_code(database) {
         let server = server(database).await;
-        let names = ["denied", "found", "chosen", "realm", "named", "forbidden"];
+        let names = ["denied", "away", "brought", "found", "chosen", "realm", "named", "forbidden"];
         let shop = Shop::new(&server, &names).await;
         let browser = Browser::new();
 
@@ -245,6 +272,34 @@ both_databases! {
         assert!(page.text.contains("access_denied") && page.text.contains("alert(1)"), "{page:?}");
         assert!(!page.text.contains("<script>alert"), "{page:?}");
         assert_eq!(case.status().await, "Disconnected");
+
+        // A consent that was given is kept where the system cannot be asked, and not where it refuses.
+        let case = Case::new(&shop, "away", |_| json!({})).await;
+        case.provider.trouble("/api/me", 1, Trouble::OAuthError("not for you".to_owned()));
+        let page = case.consent(&browser).await;
+        assert!(page.status == 422 && page.text.contains("<p>the check of the"), "{page:?}");
+        assert_eq!(case.status().await, "Disconnected");
+        case.provider.trouble("/api/me", 1, Trouble::Status(503));
+        case.connect().await;
+
+        // Tokens that were got elsewhere.
+        let case = Case::new(&shop, "brought", |_| json!({})).await;
+        let own = case.provider.credentials();
+        let grant = [
+            ("grant_type", "password"), ("username", &own.username), ("password", &own.password),
+            ("client_id", &own.client_id), ("client_secret", &own.client_secret), ("scope", "read"),
+        ];
+        let got = browser.send(&case.provider.at("/token"), &grant).await;
+        let got: Value = serde_json::from_str(&got.text).unwrap();
+        let wrong = json!({"access_token": "a-wrong-token", "refresh_token": got["refresh_token"]});
+        let refused = case.enter(wrong).await;
+        assert!(refused.status == 422 && refused.text.contains("not known"), "{refused:?}");
+        let tokens = json!({
+            "access_token": got["access_token"], "refresh_token": got["refresh_token"], "expires_in": 2, "scope": "read",
+        });
+        case.enter(tokens).await.expect(200);
+        assert!(case.given().await.get("REFRESH_TOKEN").is_none());
+        renewed(&case).await;
 
         let case = Case::new(&shop, "found", |_| json!({"auth": {"discover": [
             {"request": {"url": "/userinfo"}, "values": {"email": "/email", "nothing": "/not/there"}},
