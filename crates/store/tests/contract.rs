@@ -40,6 +40,7 @@ mod runs;
 mod runs_claim;
 mod schedules;
 mod schema;
+mod sealed_rows;
 mod secret_sweeps;
 mod settings;
 mod several;
