@@ -229,20 +229,37 @@ pub async fn find_next(tx: &mut Tx) -> Result<Option<Timestamp>> {
         .flatten())
 }
 
-/// Forgets the credentials of all connections of a tenant that is archived, and its links.
-pub async fn disconnect_tenant(tx: &mut Tx, tenant: TenantId, now: Timestamp) -> Result<()> {
-    const SQL: &str =
+macro_rules! forget {
+    () => {
         "UPDATE connections SET status = $2, reason = NULL, sealed = NULL, issued_at = NULL,
             expires_at = NULL, refresh_at = NULL, check_at = NULL, changed_at = $3,
             version = version + 1, lease_until = NULL, lease_holder = NULL
-        WHERE tenant_id = $1 AND sealed IS NOT NULL";
+        WHERE sealed IS NOT NULL AND "
+    };
+}
+
+/// Forgets the credentials of all connections of a tenant that is archived, and its links.
+pub async fn disconnect_tenant(tx: &mut Tx, tenant: TenantId, now: Timestamp) -> Result<()> {
+    const SQL: &str = concat!(forget!(), "tenant_id = $1");
+    const LINKS: &str = "DELETE FROM connect_links WHERE tenant_id = $1";
     let row = values![tenant, ConnectionStatus::Disconnected.as_str(), now];
     tx.execute(SQL, &row).await?;
-    tx.execute(
-        "DELETE FROM connect_links WHERE tenant_id = $1",
-        &values![tenant],
-    )
-    .await?;
+    tx.execute(LINKS, &values![tenant]).await?;
+    Ok(())
+}
+
+/// Forgets the credentials of all connections of an integration that is archived, its tenants' and the shared
+/// ones, and their links.
+pub async fn disconnect_integration(
+    tx: &mut Tx,
+    integration: IntegrationId,
+    now: Timestamp,
+) -> Result<()> {
+    const SQL: &str = concat!(forget!(), "integration_id = $1");
+    const LINKS: &str = "DELETE FROM connect_links WHERE integration_id = $1";
+    let row = values![integration, ConnectionStatus::Disconnected.as_str(), now];
+    tx.execute(SQL, &row).await?;
+    tx.execute(LINKS, &values![integration]).await?;
     Ok(())
 }
 

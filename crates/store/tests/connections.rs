@@ -1,4 +1,5 @@
-//! `connections`: find, get, list, ensure, update, claim, release, list_due, find_next, disconnect_tenant.
+//! `connections`: find, get, list, ensure, update, claim, release, list_due, find_next, disconnect_tenant,
+//! disconnect_integration.
 
 use marquetry_model::{
     ConnectLink, Connection, ConnectionId, ConnectionOf, ConnectionStatus, IntegrationId, TenantId,
@@ -619,6 +620,45 @@ on_both! {
         }
         connections::disconnect_tenant(&mut tx, world.tenants[0], at(10)).await.unwrap();
         assert_eq!(get(&mut tx, own[0].id).await.version, own[0].version + 1, "there was nothing more");
+    }
+
+    async fn nothing_is_left_of_the_credentials_of_an_integration(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 2).await;
+        let other = World::make_in(&mut tx, "erp", 1).await;
+        let link = |of: &ConnectionOf| ConnectLink { of: of.clone(), once: false, created_at: NOW, expires_at: None };
+        let own = [of_tenant(&world, 0, "shop"), of_tenant(&world, 1, "mail"), of_all(&world, "shop")];
+        let others = [of_tenant(&other, 0, "shop"), of_all(&other, "shop")];
+        let mut rows = Vec::new();
+        for of in own.iter().chain(&others) {
+            rows.push(connect(&mut tx, of, &full()).await);
+            connect_links::insert(&mut tx, &format!("{of:?}"), &link(of)).await.unwrap();
+        }
+        assert!(claim(&mut tx, &rows[0], "a", 0, 100).await);
+        connections::disconnect_integration(&mut tx, world.integration, at(9)).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = db.write().await;
+        let (forgotten, kept) = rows.split_at(own.len());
+        for read in forgotten {
+            let expected = Connection {
+                status: ConnectionStatus::Disconnected, reason: None, sealed: None, issued_at: None, expires_at: None,
+                refresh_at: None, check_at: None, changed_at: at(9), lease_until: None, version: read.version + 1,
+                ..read.clone()
+            };
+            assert_eq!(get(&mut tx, read.id).await, expected);
+            assert!(!update(&mut tx, read, &PLAIN).await, "a renewal comes too late");
+        }
+        for row in kept {
+            assert_eq!(get(&mut tx, row.id).await, *row);
+        }
+        for of in &own {
+            assert_eq!(connect_links::find(&mut tx, &format!("{of:?}"), NOW).await.unwrap(), None);
+        }
+        for of in &others {
+            assert!(connect_links::find(&mut tx, &format!("{of:?}"), NOW).await.unwrap().is_some());
+        }
+        connections::disconnect_integration(&mut tx, IntegrationId::new(999), at(10)).await.unwrap();
     }
 
     async fn what_is_being_renewed_is_forgotten_too(db) {

@@ -7,7 +7,9 @@ use marquetry_model::{
     Loc, LocalRun, Missed, Page, PageRequest, Patch, Randomization, ReleaseId, Result, Retry,
     ScheduleChoice, Scope, TenantId, Timestamp,
 };
-use marquetry_store::{WriteTx, builds, integrations, schedules, tenant_states, triggers, turns};
+use marquetry_store::{
+    WriteTx, builds, connections, integrations, schedules, tenant_states, triggers, turns,
+};
 
 use crate::ctx::Ctx;
 use crate::errors::{rename_error, store_error};
@@ -276,6 +278,10 @@ pub async fn integration_archive(
     for tenant in tenants {
         cancel_waiting(&mut tx, tenant, now).await?;
     }
+    // Nobody can use its credentials any more, so nobody shall be able to steal them.
+    connections::disconnect_integration(&mut tx, id, now)
+        .await
+        .map_err(store_error)?;
     let open = builds::cancel_all(&mut tx, id, now)
         .await
         .map_err(store_error)?;
