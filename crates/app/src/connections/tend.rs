@@ -45,6 +45,11 @@ pub async fn connection_tend(ctx: &Ctx, id: ConnectionId) -> Result<()> {
         Ok(opened) => opened,
         // Its connector was forgotten. A run would say so; nobody else needs it.
         Err(Error::NotFound { kind: KIND, .. }) => return put_off(ctx, id, None).await,
+        // Whatever keeps it from opening is told now and then, and not all the time.
+        Err(error @ Error::Internal(_)) => {
+            put_off(ctx, id, Some(ctx.now().plus(CHECK_AGAIN))).await?;
+            return Err(error);
+        }
         Err(error) => return Err(error),
     };
     let now = ctx.now();
@@ -115,7 +120,7 @@ async fn is_refused(ctx: &Ctx, opened: &Opened, mendable: bool) -> Result<bool> 
     Ok(refused)
 }
 
-/// A connection that cannot be tended now is due no more, until it is looked at again.
+/// A connection that cannot be tended now is due no more until it is looked at, by `check_at` at the latest.
 async fn put_off(ctx: &Ctx, id: ConnectionId, check_at: Option<Timestamp>) -> Result<()> {
     let mut tx = ctx.read().await?;
     let row = connections::get(&mut tx, id).await.map_err(store_error)?;
@@ -123,7 +128,12 @@ async fn put_off(ctx: &Ctx, id: ConnectionId, check_at: Option<Timestamp>) -> Re
     let now = ctx.now();
     let found = Found {
         refresh_at: row.refresh_at.filter(|at| *at > now),
-        check_at: row.check_at.filter(|at| *at > now).or(check_at),
+        check_at: row
+            .check_at
+            .into_iter()
+            .filter(|at| *at > now)
+            .chain(check_at)
+            .min(),
         ..as_it_was(&row)
     };
     let holder = random::hex(&random::bytes::<12>());

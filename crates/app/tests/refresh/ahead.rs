@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use marquetry_app::connections::tend::connection_tend;
+use marquetry_app::integrations::integration_archive;
 use marquetry_model::ConnectionStatus;
 use marquetry_testkit::{Database, Trouble, both_databases};
 use serde_json::json;
@@ -92,7 +94,7 @@ async fn what_has_lost_its_tokens_or_its_definition_lets_nodes_rest() {
     ground.define(&simple).await;
     ground.advance(HOUR);
     let next = ground.tend().await.unwrap();
-    assert!(next.since(ground.now()) > 12 * HOUR);
+    assert!(next.since(ground.now()) >= HOUR);
     let mut tx = ground.inside.app.store.write().await.unwrap();
     let deleted = marquetry_store::connectors::delete(&mut tx, "demo").await;
     assert!(deleted.unwrap());
@@ -100,4 +102,39 @@ async fn what_has_lost_its_tokens_or_its_definition_lets_nodes_rest() {
     ground.move_to(next);
     assert_eq!(ground.tend().await, None);
     assert_eq!(ground.row(tenant).await.status, ConnectionStatus::Connected);
+}
+
+both_databases! {
+    async fn nothing_is_renewed_for_an_integration_that_is_archived(database) {
+        let ground = Ground::of_oauth2(database).await;
+        let tenant = ground.tenant().await;
+        ground.consent(tenant).await;
+        let archived = integration_archive(&ground.ctx(), ground.integration, true).await;
+        archived.unwrap();
+        let row = ground.row(tenant).await;
+        assert_eq!((row.status, row.sealed), (ConnectionStatus::Disconnected, None));
+        assert_eq!(ground.tend().await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_open_is_told_now_and_then() {
+    let ground = Ground::of_oauth2(Database::Sqlite).await;
+    let tenant = ground.tenant().await;
+    ground.consent(tenant).await;
+    let row = ground.row(tenant).await;
+    let intact = row.sealed.clone();
+    ground.set_sealed(&row, Some("damaged")).await;
+    ground.advance(HOUR);
+    let told = connection_tend(&ground.ctx(), row.id).await;
+    assert!(told.is_err());
+    let next = ground.tend().await.unwrap();
+    assert_eq!(next.since(ground.now()), HOUR);
+    // It was mended meanwhile.
+    ground
+        .set_sealed(&ground.row(tenant).await, intact.as_deref())
+        .await;
+    ground.move_to(next);
+    ground.tend().await;
+    assert_eq!(ground.provider.counters().refreshes, 1);
 }

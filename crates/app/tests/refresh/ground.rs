@@ -18,7 +18,7 @@ use marquetry_app::{App, Ctx};
 use marquetry_model::{
     Connection, ConnectionOf, Connector, IntegrationId, Patch, TenantId, Timestamp,
 };
-use marquetry_store::connections;
+use marquetry_store::connections::{self, Written};
 use marquetry_testkit::{Browser, Database, Inside, Provider, tenant_named};
 use serde_json::{Value, json};
 
@@ -149,6 +149,29 @@ impl Ground {
         let mut tx = self.inside.app.store.read().await.unwrap();
         let found = connections::find(&mut tx, &of).await.unwrap();
         found.expect("it was connected")
+    }
+
+    /// Puts something else in the place of a connection's credentials.
+    pub(crate) async fn set_sealed(&self, row: &Connection, sealed: Option<&str>) {
+        let written = Written {
+            status: row.status,
+            reason: None,
+            sealed,
+            issued_at: row.issued_at,
+            expires_at: row.expires_at,
+            refresh_at: row.refresh_at,
+            check_at: row.check_at,
+            checked_at: None,
+            anew: false,
+        };
+        let mut tx = self.inside.app.store.write().await.unwrap();
+        let now = self.now();
+        assert!(
+            connections::update(&mut tx, row, &written, now)
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
     }
 
     /// Tends what is due, as a node does, until nothing is; answers when it wakes up next.
