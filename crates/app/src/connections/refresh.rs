@@ -131,13 +131,17 @@ async fn renew(ctx: &Ctx, found: Opened, holder: &str) -> Result<Opened, Unfit> 
         Ok(tokens) => {
             let got = take_over(&found.definition, found.own.clone(), tokens, ctx.now());
             keep(ctx, &found.connection, &got).await?;
-            let kept = open_by_id(ctx, found.connection.id).await?;
-            // Somebody may have disconnected it meanwhile.
-            standing(&kept.connection)?;
-            Ok(kept)
+            as_it_is(ctx, found.connection.id).await
         }
         Err(fault) => give_up(ctx, found, holder, fault).await,
     }
+}
+
+/// The connection after a renewal. Somebody may have connected it anew meanwhile, or disconnected it: that counts.
+async fn as_it_is(ctx: &Ctx, id: ConnectionId) -> Result<Opened, Unfit> {
+    let opened = open_by_id(ctx, id).await?;
+    standing(&opened.connection)?;
+    Ok(opened)
 }
 
 /// Asks until the provider says something that counts.
@@ -251,7 +255,14 @@ async fn give_up(
     ctx.app.hints.give(Topic::Connections);
     tell(ctx, &connection.of);
     if !kept {
-        return Err(failed(connection, "it was changed meanwhile; try again"));
+        let other = as_it_is(ctx, connection.id).await?;
+        if other.connection.version == connection.version {
+            return Err(failed(
+                connection,
+                "another renewal took its place; try again",
+            ));
+        }
+        return Ok(other);
     }
     tracing::warn!(connection = %connection.id, connector = connection.of.connector, reason = fault.message, "credentials could not be refreshed");
     if dead {

@@ -13,10 +13,12 @@ use marquetry_app::connections::tend::{connection_tend, connections_due};
 use marquetry_app::connectors::connector_put;
 use marquetry_app::connectors::provisions::{Input, provisioning_put};
 use marquetry_app::integrations::{IntegrationInput, integration_create};
+use marquetry_app::jobs::RunJob;
 use marquetry_app::tenants::tenant_create;
+use marquetry_app::triggers::{TriggerInput, trigger_accept};
 use marquetry_app::{App, Ctx};
 use marquetry_model::{
-    Connection, ConnectionOf, Connector, IntegrationId, Patch, TenantId, Timestamp,
+    Connection, ConnectionOf, Connector, IntegrationId, Mode, Patch, Source, TenantId, Timestamp,
 };
 use marquetry_store::connections::{self, Written};
 use marquetry_testkit::{Browser, Database, Inside, Provider, tenant_named};
@@ -121,6 +123,19 @@ impl Ground {
         let name = format!("tenant-{}", self.count.get());
         let made = tenant_create(&self.ctx(), tenant_named(&name, self.integration)).await;
         made.unwrap().tenant.id
+    }
+
+    /// A run, to be had for any tenant.
+    pub(crate) async fn job(&self) -> RunJob {
+        let tenant = self.tenant().await;
+        let trigger = TriggerInput {
+            source: Source::Manual,
+            mode: Mode::Normal,
+            payload: None,
+            headers: None,
+        };
+        trigger_accept(&self.ctx(), tenant, trigger).await.unwrap();
+        self.inside.take_job().await.0
     }
 
     /// Somebody consents for a tenant.

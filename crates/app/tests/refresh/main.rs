@@ -4,4 +4,5 @@
 mod ahead;
 mod ground;
 mod looked_at;
+mod meanwhile;
 mod together;

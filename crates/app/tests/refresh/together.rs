@@ -7,9 +7,8 @@ use std::time::Duration;
 use marquetry_app::connections::run::run_secrets;
 use marquetry_app::connections::tend::connection_tend;
 use marquetry_app::jobs::RunJob;
-use marquetry_app::triggers::{TriggerInput, trigger_accept};
 use marquetry_app::{App, Ctx};
-use marquetry_model::{ConnectionId, ConnectionStatus, Mode, Source, TenantId};
+use marquetry_model::{ConnectionId, ConnectionStatus, TenantId};
 use marquetry_testkit::{Trouble, both_databases};
 use tokio::task::JoinSet;
 
@@ -23,7 +22,7 @@ both_databases! {
         let ground = Ground::of_oauth2(database).await;
         let second = ground.inside.second_node().await;
         let nodes = [Arc::clone(&ground.inside.app), second];
-        let job = job(&ground).await;
+        let job = ground.job().await;
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let tenant = ground.tenant().await;
@@ -47,21 +46,6 @@ both_databases! {
             assert_eq!((row.status, row.reason), (ConnectionStatus::Connected, None));
         }
     }
-}
-
-/// A run, to be had for any tenant.
-async fn job(ground: &Ground) -> RunJob {
-    let tenant = ground.tenant().await;
-    let trigger = TriggerInput {
-        source: Source::Manual,
-        mode: Mode::Normal,
-        payload: None,
-        headers: None,
-    };
-    trigger_accept(&ground.ctx(), tenant, trigger)
-        .await
-        .unwrap();
-    ground.inside.take_job().await.0
 }
 
 /// Each connection is renewed ahead of time on one of the nodes, and for runs on both.
