@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(400);
 const LEASE: Duration = Duration::from_secs(90);
 /// How long somebody waits for another one's renewal.
 const PATIENCE: Duration = Duration::from_secs(100);
+/// A token that is good for longer is used when there is no other.
+const STILL_GOOD: Duration = Duration::from_secs(30);
 /// How long a write is tried: a token that was got and is not kept is lost.
 const WRITE_TRIES: u32 = 8;
 
@@ -76,11 +78,17 @@ async fn freshen(
 ) -> Result<Opened, Unfit> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(20);
+    let first = (found.connection.version, found.connection.refresh_at);
     loop {
         standing(&found.connection)?;
         let now = ctx.now();
         if !found.definition.auth.has_tokens() || !due(&found, now) {
             return Ok(found);
+        }
+        // The one who was waited for has just asked in vain; all who waited would ask one after the other.
+        if found.connection.version == first.0 && found.connection.refresh_at != first.1 {
+            let reason = found.connection.reason.clone().unwrap_or_default();
+            return in_vain(found, &reason, now);
         }
         let holder = random::hex(&random::bytes::<12>());
         if claim(ctx, &found.connection, &holder, now).await? {
@@ -271,9 +279,14 @@ async fn give_up(
             reason: fault.message,
         });
     }
-    match connection.expires_at {
-        Some(end) if end.since(now) > Duration::from_secs(30) => Ok(found),
-        _ => Err(failed(connection, &fault.message)),
+    in_vain(found, &fault.message, now)
+}
+
+/// What a renewal that failed leaves: the token that is there, while it is good.
+fn in_vain(found: Opened, reason: &str, now: Timestamp) -> Result<Opened, Unfit> {
+    match found.connection.expires_at {
+        Some(end) if end.since(now) > STILL_GOOD => Ok(found),
+        _ => Err(failed(&found.connection, reason)),
     }
 }
 

@@ -90,3 +90,28 @@ async fn run(ctx: Ctx, job: RunJob) -> Option<(TenantId, String)> {
     let token = variables.find(|(name, _)| name == "PAN_SEC_DEMO_ACCESS_TOKEN");
     Some((job.tenant.id, token.unwrap().1))
 }
+
+both_databases! {
+    async fn who_waits_for_a_renewal_that_fails_does_not_ask_again(database) {
+        let ground = Ground::of_oauth2(database).await;
+        let second = ground.inside.second_node().await;
+        let mut job = ground.job().await;
+        let tenant = ground.tenant().await;
+        ground.consent(tenant).await;
+        job.tenant.id = tenant;
+        ground.advance(Duration::from_secs(3600));
+        ground.provider.forget_requests();
+        ground.provider.lasting_trouble("/token", Trouble::Status(503));
+        let mut callers = JoinSet::new();
+        for node in [&ground.inside.app, &second].repeat(10) {
+            let (ctx, job) = (on(node), job.clone());
+            callers.spawn(async move { run_secrets(&ctx, &job, Duration::from_secs(600)).await.is_err() });
+        }
+        assert!(callers.join_all().await.into_iter().all(|failed| failed));
+        assert_eq!(ground.provider.requests_to("/token").len(), 3);
+        // The next one asks.
+        ground.provider.end_trouble();
+        run(ground.ctx(), job).await;
+        assert_eq!(ground.provider.counters().refreshes, 1);
+    }
+}
