@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod app;
+pub mod audit;
 mod auth;
 mod ctx;
 mod errors;

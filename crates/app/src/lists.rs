@@ -3,6 +3,7 @@
 use marquetry_model::{FieldError, Sort};
 pub use marquetry_store::List;
 pub use marquetry_store::api_keys::LIST as KEYS;
+pub use marquetry_store::audit::LIST as AUDIT;
 pub use marquetry_store::builds::LIST as BUILDS;
 pub use marquetry_store::connectors::LIST as CONNECTORS;
 pub use marquetry_store::integrations::LIST as INTEGRATIONS;

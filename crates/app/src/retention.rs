@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use marquetry_blobs::{BlobRef, Kind, ListedBlob};
 use marquetry_model::{ReleaseId, Result, RunId, TenantId, Timestamp};
-use marquetry_store::{connect_attempts, connect_links, decisions, nodes, retention, settings};
+use marquetry_store::{
+    audit, connect_attempts, connect_links, decisions, nodes, retention, settings,
+};
 use tokio::time::Instant;
 
 use crate::ctx::Ctx;
@@ -18,6 +20,8 @@ const BLOBS: usize = 500;
 /// A blob that nothing refers to is left alone for so long: what put it may not have said so yet. An
 /// artifact that was given up, too: a run may have been on its way to it.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// Who did what is kept for two years.
+const AUDIT: Duration = Duration::from_secs(730 * 24 * 3600);
 /// A node that is lost is listed for so long, so that somebody sees it.
 const LOST_NODES: Duration = Duration::from_secs(24 * 3600);
 /// How often rows are looked through, by one node of them all.
@@ -118,6 +122,7 @@ enum Rows {
     Outputs,
     Artifacts,
     Nodes,
+    Audit,
     ConnectLinks,
     ConnectAttempts,
 }
@@ -158,6 +163,7 @@ async fn rows(ctx: &Ctx, now: Timestamp, removed: &mut Removed, pace: &mut Pace)
         (Rows::Outputs, kept.runs),
         (Rows::Artifacts, kept.artifacts),
         (Rows::Nodes, LOST_NODES),
+        (Rows::Audit, AUDIT),
         (Rows::ConnectLinks, Duration::ZERO),
         (Rows::ConnectAttempts, Duration::ZERO),
     ] {
@@ -184,6 +190,7 @@ async fn forget(ctx: &Ctx, what: Rows, now: Timestamp, age: Duration) -> Result<
         Rows::Outputs => retention::delete_outputs(&mut tx, before, ROWS).await,
         Rows::Artifacts => retention::delete_artifacts(&mut tx, before, now, ROWS).await,
         Rows::Nodes => nodes::delete_lost(&mut tx, before, ROWS).await,
+        Rows::Audit => audit::delete(&mut tx, before, ROWS).await,
         Rows::ConnectLinks => connect_links::delete_ended(&mut tx, now, ROWS).await,
         Rows::ConnectAttempts => connect_attempts::delete_ended(&mut tx, now, ROWS).await,
     };

@@ -43,12 +43,21 @@ pub(crate) async fn sealed(tx: &mut Tx, tenant: &Tenant) -> Result<Option<String
 ///
 /// What is sealed does not open: it is damaged, or from elsewhere.
 pub async fn run_configs(ctx: &Ctx, job: &RunJob) -> Result<Map<String, Value>> {
-    let mut configs = job.tenant.configs.clone();
-    let values = match &job.sealed {
-        Some(sealed) => read(&data_key(ctx, KIND).await?, job.tenant.id, sealed)?,
+    configs_of(ctx, &job.tenant, job.sealed.as_deref()).await
+}
+
+/// The settings of a tenant, with what is sealed of them.
+pub(crate) async fn configs_of(
+    ctx: &Ctx,
+    tenant: &Tenant,
+    sealed: Option<&str>,
+) -> Result<Map<String, Value>> {
+    let mut configs = tenant.configs.clone();
+    let values = match sealed {
+        Some(sealed) => read(&data_key(ctx, KIND).await?, tenant.id, sealed)?,
         None => Map::new(),
     };
-    put(&mut configs, &job.tenant.secret_configs, values);
+    put(&mut configs, &tenant.secret_configs, values);
     Ok(configs)
 }
 

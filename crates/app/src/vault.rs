@@ -28,7 +28,7 @@ pub(crate) struct Vault {
 /// The data keys of a kind, in the order in which they are used.
 #[derive(Clone)]
 pub(crate) struct Keys {
-    all: Arc<[(Timestamp, DataKey)]>,
+    all: Arc<[(Timestamp, Arc<DataKey>)]>,
     read_at: Timestamp,
     now: Timestamp,
 }
@@ -37,7 +37,7 @@ impl Keys {
     /// The one to seal with.
     pub(crate) fn current(&self) -> Result<&DataKey> {
         let begun = self.all.iter().rev().find(|(from, _)| *from <= self.now);
-        let found = begun.or(self.all.first()).map(|(_, key)| key);
+        let found = begun.or(self.all.first()).map(|(_, key)| &**key);
         found.ok_or_else(|| Error::internal("a data key is gone"))
     }
 
@@ -104,18 +104,39 @@ impl Vault {
         fresh.then_some(Keys { now, ..found })
     }
 
-    /// Forgets what was read: it has changed.
+    /// Has what was read be read again: it has changed.
     pub(crate) fn forget(&self) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.clear();
+        for known in keys.values_mut() {
+            known.read_at = Timestamp::from_millis(0);
+        }
+    }
+
+    /// The keys of a kind that are open here.
+    fn former(&self, kind: &'static str) -> Vec<Arc<DataKey>> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = keys.get(kind).into_iter().flat_map(|it| it.all.iter());
+        known.map(|(_, key)| Arc::clone(key)).collect()
+    }
+
+    fn remember(&self, kind: &'static str, found: &[Generation], now: Timestamp) -> Result<Keys> {
+        let opened = self.open_all(kind, found, now)?;
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(kind, opened.clone());
+        Ok(opened)
     }
 
     fn open_all(&self, kind: &'static str, found: &[Generation], now: Timestamp) -> Result<Keys> {
+        // One that was opened stays open: a node whose master key is the former one goes on with it.
+        let former = self.former(kind);
         let open = |it: &Generation| {
             let WrappedKey { id, wrapped } = &it.key;
+            if let Some(key) = former.iter().find(|key| key.id() == *id) {
+                return Ok((it.active_from, Arc::clone(key)));
+            }
             let master = self.master_of(wrapped).ok_or(VaultError::Refused);
             let key = master.and_then(|master| master.open_data_key(*id, kind, wrapped));
-            Ok((it.active_from, key.map_err(vault_error)?))
+            Ok((it.active_from, Arc::new(key.map_err(vault_error)?)))
         };
         let all: Result<Vec<_>> = found.iter().map(open).collect();
         Ok(Keys {
@@ -128,9 +149,7 @@ impl Vault {
 
 /// The data keys of a kind of secrets; makes the first one the first time. Opens transactions of its own.
 pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Keys> {
-    let vault = &ctx.app.vault;
-    let now = ctx.now();
-    if let Some(keys) = vault.known(kind, now) {
+    if let Some(keys) = ctx.app.vault.known(kind, ctx.now()) {
         return Ok(keys);
     }
     let mut tx = ctx.read().await?;
@@ -138,37 +157,35 @@ pub(crate) async fn data_key(ctx: &Ctx, kind: &'static str) -> Result<Keys> {
     drop(tx);
     if found.is_empty() {
         let mut tx = ctx.write().await?;
-        found = find_or_make(ctx, &mut tx, kind).await?;
+        make(ctx, &mut tx, kind).await?;
+        found = data_keys::list(&mut tx, kind).await.map_err(store_error)?;
         tx.commit().await.map_err(store_error)?;
     }
-    let opened = vault.open_all(kind, &found, now)?;
-    let mut keys = vault.keys.lock().unwrap_or_else(PoisonError::into_inner);
-    keys.insert(kind, opened.clone());
-    Ok(opened)
+    ctx.app.vault.remember(kind, &found, ctx.now())
 }
 
-/// The same for who has a transaction already, which then makes the key. It is not remembered here: the
+/// The same for who has a transaction already, which then makes the key. That is not remembered here: the
 /// transaction may be undone, and the key with it.
 pub(crate) async fn data_key_in(ctx: &Ctx, tx: &mut WriteTx, kind: &'static str) -> Result<Keys> {
     let now = ctx.now();
     if let Some(keys) = ctx.app.vault.known(kind, now) {
         return Ok(keys);
     }
-    let found = find_or_make(ctx, tx, kind).await?;
+    let found = data_keys::list(tx, kind).await.map_err(store_error)?;
+    if !found.is_empty() {
+        return ctx.app.vault.open_all(kind, &found, now);
+    }
+    make(ctx, tx, kind).await?;
+    let found = data_keys::list(tx, kind).await.map_err(store_error)?;
     ctx.app.vault.open_all(kind, &found, now)
 }
 
-async fn find_or_make(ctx: &Ctx, tx: &mut Tx, kind: &'static str) -> Result<Vec<Generation>> {
-    let found = data_keys::list(tx, kind).await.map_err(store_error)?;
-    if !found.is_empty() {
-        return Ok(found);
-    }
+/// Makes the first key of a kind, unless another node was faster: what stands there counts.
+async fn make(ctx: &Ctx, tx: &mut Tx, kind: &'static str) -> Result<()> {
     let master = ctx.app.vault.master();
     let wrapped = master.make_data_key(kind).map_err(vault_error)?;
     let made = data_keys::insert(tx, kind, master.id(), &wrapped, ctx.now()).await;
-    made.map_err(store_error)?;
-    // Another node may have been faster: what stands there counts.
-    data_keys::list(tx, kind).await.map_err(store_error)
+    made.map_err(store_error)
 }
 
 /// What a failure of the vault means to a caller: nothing that he could mend.

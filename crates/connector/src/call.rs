@@ -1,7 +1,10 @@
 //! Where a call goes, and which hosts may see a credential.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
+use crate::auth::Auth;
 use crate::definition::Definition;
 use crate::template::{Template, TemplateError, Values};
 use crate::template_url::is_absolute;
@@ -86,4 +89,33 @@ fn host_entry(template: &Template, values: &Values) -> Option<String> {
         (None, "http") => format!("{host}:80"),
         (None, _) => host.to_owned(),
     })
+}
+
+/// The names of values that decide where credentials are sent: to calls, or to token endpoints.
+#[must_use]
+pub fn address_names(definition: &Definition) -> BTreeSet<String> {
+    let mut templates: Vec<&Template> = definition
+        .hosts
+        .iter()
+        .chain(&definition.base_url)
+        .collect();
+    match &definition.auth {
+        Auth::Oauth2(rules) => {
+            templates.push(&rules.token_url);
+            templates.extend(&rules.refresh_url);
+            templates.extend(&rules.authorize_url);
+            templates.extend(&rules.device_url);
+            templates.extend(rules.revoke.iter().map(|it| &it.url));
+        }
+        Auth::JwtBearer(rules) => templates.extend(&rules.token_url),
+        Auth::Oauth1(_)
+        | Auth::ApiKey(_)
+        | Auth::Basic(_)
+        | Auth::AwsSigv4(_)
+        | Auth::MutualTls(_)
+        | Auth::Custom(_)
+        | Auth::Fields(_) => {}
+    }
+    let names = templates.into_iter().filter_map(|it| it.names().ok());
+    names.flatten().collect()
 }

@@ -29,7 +29,7 @@ pub use auth::{
     TokenAnswer,
 };
 pub use built_in::{built_in, built_in_names};
-pub use call::{CallUrlError, call_url, host_entries};
+pub use call::{CallUrlError, address_names, call_url, host_entries};
 pub use definition::{Check, Definition, Expect, Request};
 pub use field::{Field, FieldFault, FieldKind, FieldOption, check_values, defaults};
 pub use hosts::may_go;

@@ -16,6 +16,7 @@ mod store;
 mod value;
 
 pub mod api_keys;
+pub mod audit;
 pub mod builds;
 pub mod connect_attempts;
 pub mod connect_links;

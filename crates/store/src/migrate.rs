@@ -32,7 +32,7 @@ const MIGRATIONS: &[Migration] = migrations![
     5 "0005_idempotency", 6 "0006_metadata", 7 "0007_sources", 8 "0008_sealed",
     9 "0009_reruns", 10 "0010_given_state", 11 "0011_turns", 12 "0012_decisions",
     13 "0013_tenant_secrets", 14 "0014_retention", 15 "0015_lanes", 16 "0016_artifacts",
-    17 "0017_nodes", 18 "0018_connections", 19 "0019_key_generations"
+    17 "0017_nodes", 18 "0018_connections", 19 "0019_key_generations", 20 "0020_audit"
 ];
 
 /// Two nodes that start at once must not both migrate.

@@ -12,6 +12,7 @@ mod common;
 
 mod api_keys;
 mod artifacts;
+mod audit;
 mod builds;
 mod claims;
 mod connect_attempts;

@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use crate::api::hooks;
 use crate::api::v2::{
-    builds, bulk, connections, connectors, environment, explanations, integrations, keys, logs,
-    metadata, nodes, provisioning, releases, reruns, runs, schedules, tenants, triggers, uploads,
-    vault,
+    audit, builds, bulk, connections, connectors, environment, explanations, integrations, keys,
+    logs, metadata, nodes, provisioning, releases, reruns, runs, schedules, tenants, triggers,
+    uploads, vault,
 };
 use crate::around::Around;
 use crate::error::{no_method, no_route, panicked};
@@ -78,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(nodes::list))
+        .routes(routes!(audit::list))
         .routes(routes!(vault::get))
         .routes(routes!(vault::rotate))
         .routes(routes!(health::alive))

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use marquetry_connector::{Definition, Field, OAuth2};
 use marquetry_model::{ConnectLink, Error, Result};
+use marquetry_store::integrations;
 use url::Url;
 
 use super::attempt::{Kept, begin};
@@ -16,10 +17,13 @@ use crate::connections::credentials::{
 use crate::connections::{SecretValues, all_values, filled, scope};
 use crate::connectors::provisions::{Input, merged};
 use crate::ctx::Ctx;
+use crate::errors::store_error;
 
 /// A link that was opened.
 #[derive(Debug, Clone)]
 pub struct LinkView {
+    /// What it is connected for: the integration, as people know it.
+    pub account: String,
     /// The connector's name.
     pub connector: String,
     /// The system's name.
@@ -59,8 +63,13 @@ pub async fn link_open(ctx: &Ctx, token: &str) -> Result<LinkView> {
         },
     });
     let fields = fields.collect();
+    let mut tx = ctx.read().await?;
+    let integration = integrations::get(&mut tx, link.of.integration_id).await;
+    let account = integration.map_err(store_error)?.long_name;
+    drop(tx);
     let definition = ground.definition;
     Ok(LinkView {
+        account,
         consent: definition.auth.needs_consent(),
         connector: definition.name.clone(),
         title: definition.title.clone(),
@@ -94,7 +103,12 @@ pub async fn link_submit(
 ) -> Result<Next> {
     let link = find(ctx, token).await?;
     let ground = standing(ctx, &link).await?;
-    let entered = merged(&ground.definition.fields, input, &SecretValues::default())?;
+    let entered = merged(
+        &ground.definition,
+        &ground.definition.fields,
+        input,
+        &SecretValues::default(),
+    )?;
     let values = all_values(&ground.definition, &ground.provisioned, &entered);
     missing_provision(&ground, &values)?;
     let once = link.once.then(|| hash(token));

@@ -147,7 +147,7 @@ pub(crate) fn entered(ground: &Ground, input: Input) -> Result<SecretValues> {
     if ground.definition.auth.needs_consent() {
         fields.extend(imported());
     }
-    merged(&fields, input, &ground.former)
+    merged(&ground.definition, &fields, input, &ground.former)
 }
 
 fn imported() -> impl Iterator<Item = Field> {

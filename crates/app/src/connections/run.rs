@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use marquetry_connector::{is_secret, secret_variables};
-use marquetry_model::{ConnectionOf, Error};
+use marquetry_model::{ConnectionOf, ConnectionStatus, Error, Integration, TenantId};
 
+use super::opened::open;
 use super::refresh::{Unfit, fresh};
 use super::times::MARGIN;
 use crate::ctx::Ctx;
@@ -43,11 +44,21 @@ pub async fn run_secrets(
     job: &RunJob,
     limit: Duration,
 ) -> Result<RunSecrets, RunSecretsError> {
+    secrets_of(ctx, &job.integration, job.tenant.id, limit).await
+}
+
+/// The same of what there is no run of yet.
+pub(crate) async fn secrets_of(
+    ctx: &Ctx,
+    integration: &Integration,
+    tenant: TenantId,
+    limit: Duration,
+) -> Result<RunSecrets, RunSecretsError> {
     let mut all = RunSecrets::default();
-    for connector in &job.integration.connectors {
+    for connector in &integration.connectors {
         let of = ConnectionOf {
-            integration_id: job.integration.id,
-            tenant_id: (!connector.is_global).then_some(job.tenant.id),
+            integration_id: integration.id,
+            tenant_id: (!connector.is_global).then_some(tenant),
             connector: connector.name.clone(),
         };
         match fresh(ctx, &of, limit + MARGIN).await {
@@ -72,9 +83,36 @@ pub async fn run_secrets(
             }
         }
     }
-    // Definitions may give a name twice: the later connector's value counts, as in a process's own environment.
+    // Two connectors may give one name, as `a-b` and `a_b`: the first one's value counts.
     all.variables.sort_by(|a, b| a.0.cmp(&b.0));
     all.variables
         .dedup_by(|later, earlier| later.0 == earlier.0);
     Ok(all)
+}
+
+/// The names of the variables that the connections of a tenant would give now, without a look at a provider.
+pub(crate) async fn names_of(
+    ctx: &Ctx,
+    integration: &Integration,
+    tenant: TenantId,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for connector in &integration.connectors {
+        let of = ConnectionOf {
+            integration_id: integration.id,
+            tenant_id: (!connector.is_global).then_some(tenant),
+            connector: connector.name.clone(),
+        };
+        match open(ctx, &of).await {
+            Ok(opened) if opened.connection.status == ConnectionStatus::Connected => {
+                let given = secret_variables(&opened.definition, opened.values.as_values());
+                names.extend(given.into_iter().map(|(name, _)| name));
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
 }

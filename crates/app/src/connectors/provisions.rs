@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use marquetry_connector::{Field, check_values, variable_names};
+use marquetry_connector::{
+    Definition, Field, address_names, check_values, is_secret, variable_names,
+};
 use marquetry_manifest::MASK;
 use marquetry_model::{
     Connector, Error, FieldError, Integration, IntegrationId, Loc, Result, Scope, Timestamp,
@@ -114,7 +116,7 @@ pub async fn provisioning_put(
         }
         _ => SecretValues::default(),
     };
-    let values = merged(&definition.provisioning, input, &former)?;
+    let values = merged(&definition, &definition.provisioning, input, &former)?;
     let now = ctx.now();
     let row = provisions::ensure(&mut tx, id, connector, now).await;
     let row = row.map_err(store_error)?;
@@ -173,16 +175,21 @@ pub(crate) async fn open(ctx: &Ctx, sealed: Option<(i64, String)>) -> Result<Sec
     }
 }
 
-/// Values that came in, judged; a mask stands for what is there.
+/// Values that came in, judged; a mask stands for what is there, as long as that goes where it went before.
 pub(crate) fn merged(
+    definition: &Definition,
     fields: &[Field],
     input: Input,
     former: &SecretValues,
 ) -> Result<SecretValues> {
     let mut values = BTreeMap::new();
+    let mut kept = Vec::new();
     for (name, value) in input {
         let value = match value {
-            Some(value) if value == MASK => former.get(&name).map(str::to_owned),
+            Some(value) if value == MASK => {
+                kept.push(name.clone());
+                former.get(&name).map(str::to_owned)
+            }
             other => other,
         };
         let Some(value) = value else { continue };
@@ -192,16 +199,39 @@ pub(crate) fn merged(
             values.insert(name, value);
         }
     }
-    let faults = check_values(fields, &values, true);
+    let faults = check_values(fields, &values, true).into_iter();
+    let mut faults: Vec<FieldError> = faults
+        .map(|fault| value_fault(&fault.name, fault.message))
+        .collect();
+    faults.extend(moved(definition, &values, &kept, former));
     if faults.is_empty() {
-        return Ok(SecretValues::new(values));
+        Ok(SecretValues::new(values))
+    } else {
+        Err(Error::Invalid(faults))
     }
-    let faults = faults.into_iter();
-    Err(Error::Invalid(
-        faults
-            .map(|fault| value_fault(&fault.name, fault.message))
-            .collect(),
-    ))
+}
+
+/// Who changes where a secret goes could have one sent to himself that he was not told.
+fn moved(
+    definition: &Definition,
+    values: &BTreeMap<String, String>,
+    kept: &[String],
+    former: &SecretValues,
+) -> Vec<FieldError> {
+    let names = address_names(definition);
+    let mut changed = names.iter().filter(|name| {
+        let is_here = values.contains_key(*name) || former.get(name).is_some();
+        is_here && values.get(*name).map(String::as_str) != former.get(name)
+    });
+    let Some(changed) = changed.next() else {
+        return Vec::new();
+    };
+    let secret = kept.iter().filter(|name| is_secret(definition, name));
+    let fault = |name: &String| {
+        let message = format!("was given for another {changed}; enter it again");
+        value_fault(name, message)
+    };
+    secret.map(fault).collect()
 }
 
 /// A fault of one value.

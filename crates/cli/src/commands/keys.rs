@@ -107,7 +107,11 @@ fn vault(found: &Value, to: &mut Printer) {
         ]
         .map(|name| match &it[name] {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => other.to_string(),
         })
         .to_vec()
     };

@@ -1,5 +1,8 @@
 //! From a claimed run to its process.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,7 +191,7 @@ async fn start(
     signal: &watch::Receiver<Signal>,
 ) -> Result<Child, StartError> {
     let end = Instant::now() + Duration::from_secs(timeout_s(inner, job));
-    let given: Vec<_> = given
+    let given: Vec<(OsString, OsString)> = given
         .into_iter()
         .map(|(n, v)| (n.into(), v.into()))
         .collect();
@@ -197,6 +200,12 @@ async fn start(
         let lease = lease.map_or_else(|| lease_left(inner, job), |end| end - Instant::now());
         let mut spec = spec(inner, job, layout, reach, lease);
         spec.image = image;
+        // The shell of some systems keeps from its command what it could not name itself.
+        let has_odd_names = given.iter().any(|(name, _)| !is_shell_name(name));
+        if has_odd_names && spec.image.is_none() && Path::new(BASH).exists() {
+            let words = [BASH, "--posix", "-c", job.release.run_command.as_str()];
+            spec.command = words.map(Into::into).to_vec();
+        }
         spec.environment.extend(given.iter().cloned());
         spec
     };
@@ -205,6 +214,15 @@ async fn start(
         NotReady::Failed(error) => StartError::Sandbox(error),
         NotReady::Stopped(why) => StartError::Stopped(why),
     })
+}
+
+/// A shell that hands on variables whatever they are called, as `PAN_SEC_HUBSPOT-BASIC_API_KEY`.
+const BASH: &str = "/bin/bash";
+
+/// Whether a shell can name a variable.
+fn is_shell_name(name: &OsStr) -> bool {
+    let mut bytes = name.as_bytes().iter();
+    bytes.all(|b| b.is_ascii_alphanumeric() || *b == b'_')
 }
 
 /// The run's own variables, and what its log must not show; its files are written, and its log has begun.

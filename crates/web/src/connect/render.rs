@@ -113,7 +113,7 @@ pub(super) fn form(view: &LinkView, token: &str, input: &Input, error: Option<&E
     };
     let html = pages::html(&FormPage {
         heading: format!("Connect {}", view.title),
-        account: None,
+        account: Some(view.account.clone()),
         intro: view.help.clone(),
         action: format!("/link/{token}"),
         fields,

@@ -18,8 +18,8 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What a route lets its caller do.
 pub(crate) trait Permission: Send {
-    /// The scope that stands for it.
-    const SCOPE: Scope;
+    /// The scope that stands for it; none: the use case alone asks.
+    const SCOPE: Option<Scope>;
 }
 
 macro_rules! permissions {
@@ -28,7 +28,7 @@ macro_rules! permissions {
         pub(crate) enum $name {}
 
         impl Permission for $name {
-            const SCOPE: Scope = Scope::$name;
+            const SCOPE: Option<Scope> = Some(Scope::$name);
         }
     )+};
 }
@@ -46,6 +46,13 @@ permissions! {
     Admin
 }
 
+/// Whoever has a key: the use case says which scope it takes.
+pub(crate) enum AnyKey {}
+
+impl Permission for AnyKey {
+    const SCOPE: Option<Scope> = None;
+}
+
 /// The caller of an API route. It is the first argument of a handler, so that nothing else of the
 /// request is looked at without a key that may do this. The use case asks again: other doors have
 /// no such argument.
@@ -57,7 +64,9 @@ impl<P: Permission> FromRequestParts<Web> for Caller<P> {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
         let key = api_key(&parts.headers).ok_or(Error::Unauthenticated)?;
         let ctx = authenticate(web.app(), key).await?;
-        ctx.require(P::SCOPE)?;
+        if let Some(scope) = P::SCOPE {
+            ctx.require(scope)?;
+        }
         Ok(Self(ctx, PhantomData))
     }
 }

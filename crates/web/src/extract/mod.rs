@@ -12,7 +12,7 @@ mod shape;
 mod streamed;
 
 pub(crate) use body::{Json, JsonBody, JsonObject, JsonOrNothing, Payload, Raw, json_body};
-pub(crate) use caller::{Admin, Caller, Credentials, Sync, Write, browser_caller};
+pub(crate) use caller::{Admin, AnyKey, Caller, Credentials, Sync, Write, browser_caller};
 pub(crate) use checked::{Checked, Plain};
 pub(crate) use judge::{Refused, as_far};
 pub(crate) use paging::{list_query, page};

@@ -28,6 +28,7 @@ mod races;
 mod repeated;
 mod reruns;
 mod retention;
+mod rotation;
 mod schedules;
 mod sealed;
 mod server;

@@ -1,5 +1,6 @@
 //! Version 2, one file per resource.
 
+mod audit;
 mod builds;
 mod bulk;
 mod connectors;
@@ -18,6 +19,7 @@ mod triggers;
 mod vault;
 pub mod words;
 
+pub use audit::AuditEntry;
 pub use builds::{Build, CreateBuild, CreatedBuild, PushTaken};
 pub use bulk::{BulkAction, BulkFilter, BulkItem, BulkRequest, BulkResult};
 pub use connectors::{

@@ -84,7 +84,7 @@ impl<'a> Case<'a> {
 
     /// Gives the connector another definition.
     pub(super) async fn define(&self, changes: Value) {
-        let mut definition = definition(&self.provider, changes);
+        let mut definition = definition(&self.provider, &changes);
         definition["name"] = json!(self.name);
         let path = format!("/v2/connectors/{}", self.name);
         put(self.server(), &path, definition).await.expect(200);

@@ -29,7 +29,7 @@ async fn put(server: &TestServer, path: &str, body: Value) -> marquetry_testkit:
 }
 
 /// A definition of the provider's code grant, with the changes of a test.
-fn definition(provider: &Provider, changes: Value) -> Value {
+fn definition(provider: &Provider, changes: &Value) -> Value {
     let mut all = json!({
         "name": "demo",
         "title": "Demo",
@@ -69,7 +69,7 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     async fn new(server: &'a TestServer, changes: Value) -> Self {
         let provider = Provider::start().await;
-        let definition = definition(&provider, changes);
+        let definition = definition(&provider, &changes);
         put(server, "/v2/connectors/demo", definition)
             .await
             .expect(201);

@@ -1,5 +1,6 @@
 //! Version 2, one file per resource: read the input, call one use case, render.
 
+pub(crate) mod audit;
 pub(crate) mod builds;
 pub(crate) mod bulk;
 pub(crate) mod connections;

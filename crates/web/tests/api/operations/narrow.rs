@@ -54,7 +54,7 @@ const SCOPES: [(&str, &[&str]); 35] = [
 const ANY_KEY: &str = "getOpenApi";
 
 fn scopes(operation: &str) -> &'static [&'static str] {
-    if ["listKeys", "getVault"].contains(&operation) {
+    if ["listKeys", "getVault", "listAudit"].contains(&operation) {
         return &["admin"];
     }
     let found = SCOPES.iter().find(|(name, _)| *name == operation);
