@@ -1,4 +1,4 @@
-//! `connections`: find, get, list, ensure, update, claim, release, list_due, find_next, disconnect_tenant,
+//! `connections`: find, get, list, ensure, update, list_due, find_next, disconnect_tenant.
 //! disconnect_integration.
 
 use marquetry_model::{
@@ -41,7 +41,7 @@ pub(crate) fn absent(world: &World) -> [ConnectionOf; 2] {
 }
 
 /// Credentials of which nothing is due.
-const PLAIN: Written<'static> = Written {
+pub(crate) const PLAIN: Written<'static> = Written {
     status: ConnectionStatus::Connected,
     reason: None,
     sealed: Some("sealed"),
@@ -54,7 +54,7 @@ const PLAIN: Written<'static> = Written {
 };
 
 /// Nothing but that it is well.
-const WELL: Found<'static> = Found {
+pub(crate) const WELL: Found<'static> = Found {
     status: ConnectionStatus::Connected,
     reason: None,
     refresh_at: None,
@@ -63,7 +63,7 @@ const WELL: Found<'static> = Found {
 };
 
 /// Credentials in which nothing is like anything else.
-fn full() -> Written<'static> {
+pub(crate) fn full() -> Written<'static> {
     Written {
         status: ConnectionStatus::NeedsReconnect,
         reason: Some(ODD),
@@ -77,7 +77,7 @@ fn full() -> Written<'static> {
     }
 }
 
-async fn get(tx: &mut Tx, id: ConnectionId) -> Connection {
+pub(crate) async fn get(tx: &mut Tx, id: ConnectionId) -> Connection {
     connections::get(tx, id).await.unwrap()
 }
 
@@ -85,29 +85,35 @@ async fn ensure(tx: &mut Tx, of: &ConnectionOf) -> Connection {
     connections::ensure(tx, of, NOW).await.unwrap()
 }
 
-async fn update(tx: &mut Tx, read: &Connection, written: &Written<'_>) -> bool {
+pub(crate) async fn update(tx: &mut Tx, read: &Connection, written: &Written<'_>) -> bool {
     connections::update(tx, read, written, NOW).await.unwrap()
 }
 
-async fn claim(tx: &mut Tx, read: &Connection, holder: &str, now: i64, until: i64) -> bool {
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    read: &Connection,
+    holder: &str,
+    now: i64,
+    until: i64,
+) -> bool {
     let taken = connections::claim(tx, read, holder, at(now), at(until)).await;
     taken.unwrap()
 }
 
-async fn release(tx: &mut Tx, read: &Connection, holder: &str) -> bool {
+pub(crate) async fn release(tx: &mut Tx, read: &Connection, holder: &str) -> bool {
     let given = connections::release(tx, read, holder, &WELL, NOW).await;
     given.unwrap()
 }
 
 /// One with credentials.
-async fn connect(tx: &mut Tx, of: &ConnectionOf, written: &Written<'_>) -> Connection {
+pub(crate) async fn connect(tx: &mut Tx, of: &ConnectionOf, written: &Written<'_>) -> Connection {
     let row = ensure(tx, of).await;
     assert!(update(tx, &row, written).await);
     get(tx, row.id).await
 }
 
 /// The same, committed, of a world with one tenant.
-async fn connected(db: &Db) -> Connection {
+pub(crate) async fn connected(db: &Db) -> Connection {
     let world = World::make(db, 1).await;
     let mut tx = db.write().await;
     let row = connect(&mut tx, &of_tenant(&world, 0, "shop"), &PLAIN).await;
@@ -344,130 +350,6 @@ on_both! {
             assert!(connections::release(&mut tx, &row, "a", &found, NOW).await.unwrap());
             assert_eq!(get(&mut tx, row.id).await.checked_at, Some(at(shown)));
         }
-    }
-}
-
-on_both! {
-    async fn a_lease_is_one_holders_until_it_ends(db) {
-        let mut tx = db.write().await;
-        let world = World::make_in(&mut tx, "crm", 2).await;
-        let row = connect(&mut tx, &of_tenant(&world, 0, "shop"), &PLAIN).await;
-        let other = connect(&mut tx, &of_tenant(&world, 1, "shop"), &PLAIN).await;
-        let all = connect(&mut tx, &of_all(&world, "shop"), &PLAIN).await;
-        assert!(claim(&mut tx, &row, "a", 0, 10).await);
-        let leased = Connection { lease_until: Some(at(10)), ..row.clone() };
-        for (holder, now) in [("b", 5), ("a", 5), ("b", 9)] {
-            assert!(!claim(&mut tx, &row, holder, now, 99).await, "{holder} at {now}");
-            assert_eq!(get(&mut tx, row.id).await, leased, "nothing else is changed");
-        }
-        assert!(claim(&mut tx, &other, "b", 5, 99).await, "one of another connection");
-        assert!(claim(&mut tx, &all, "b", 5, 99).await);
-        assert!(claim(&mut tx, &row, "b", 10, 20).await, "it has ended");
-        assert_eq!(get(&mut tx, row.id).await.lease_until, Some(at(20)));
-        assert!(!release(&mut tx, &row, "a").await, "it is lost");
-        assert_eq!(get(&mut tx, row.id).await.lease_until, Some(at(20)));
-        assert!(release(&mut tx, &row, "b").await);
-        assert!(claim(&mut tx, &row, "a", 11, 20).await, "it was given back");
-    }
-
-    async fn a_lease_is_of_the_version_that_was_read(db) {
-        let read = connected(db).await;
-        let mut tx = db.write().await;
-        assert!(update(&mut tx, &read, &PLAIN).await);
-        assert!(!claim(&mut tx, &read, "a", 0, 10).await, "somebody has written since");
-        let row = get(&mut tx, read.id).await;
-        assert_eq!(row.lease_until, None);
-        assert!(claim(&mut tx, &row, "a", 0, 10).await);
-    }
-
-    async fn a_write_ends_the_lease(db) {
-        let read = connected(db).await;
-        let mut tx = db.write().await;
-        assert!(claim(&mut tx, &read, "a", 0, 10).await);
-        assert!(update(&mut tx, &read, &PLAIN).await, "it needs no lease");
-        let row = get(&mut tx, read.id).await;
-        assert_eq!((row.version, row.lease_until), (read.version + 1, None));
-        for version in [&read, &row] {
-            assert!(!release(&mut tx, version, "a").await);
-        }
-        assert!(claim(&mut tx, &row, "b", 1, 10).await);
-        assert!(!release(&mut tx, &row, "a").await);
-        assert!(!update(&mut tx, &read, &PLAIN).await);
-        assert_eq!(get(&mut tx, row.id).await, Connection { lease_until: Some(at(10)), ..row });
-    }
-
-    async fn of_several_who_claim_at_once_one_gets_it(db) {
-        let read = connected(db).await;
-        let tasks: Vec<_> = (0..4).map(|n| {
-            let (store, read) = (db.store.clone(), read.clone());
-            tokio::spawn(async move {
-                let mut tx = store.write().await.unwrap();
-                let holder = n.to_string();
-                let taken = claim(&mut tx, &read, &holder, 0, 10).await;
-                tx.commit().await.unwrap();
-                taken.then_some(holder)
-            })
-        }).collect();
-        let mut holders = Vec::new();
-        for task in tasks {
-            holders.extend(task.await.unwrap());
-        }
-        let [holder] = &holders[..] else { panic!("{holders:?}") };
-        assert!(release(&mut *db.write().await, &read, holder).await, "and he has it");
-    }
-
-    async fn who_claims_what_another_is_claiming_gets_it_where_that_fails(db) {
-        if db.kind() == Kind::Sqlite {
-            return;
-        }
-        let read = connected(db).await;
-        for is_kept in [false, true] {
-            let mut first = db.write().await;
-            assert!(claim(&mut first, &read, "a", 0, 10).await);
-            let (store, wanted) = (db.store.clone(), read.clone());
-            let second = tokio::spawn(async move {
-                let mut tx = store.write().await.unwrap();
-                claim(&mut tx, &wanted, "b", 0, 10).await
-            });
-            wait_for_a_blocked_statement(db).await;
-            if is_kept {
-                first.commit().await.unwrap();
-            } else {
-                drop(first);
-            }
-            assert_eq!(second.await.unwrap(), !is_kept);
-        }
-    }
-
-    async fn who_gives_a_lease_back_notes_what_was_found(db) {
-        let mut tx = db.write().await;
-        let world = World::make_in(&mut tx, "crm", 1).await;
-        let written = Written { status: ConnectionStatus::Connected, ..full() };
-        let row = connect(&mut tx, &of_tenant(&world, 0, "shop"), &written).await;
-        assert!(claim(&mut tx, &row, "a", 0, 10).await);
-        let refused = Found {
-            status: ConnectionStatus::NeedsReconnect, reason: Some(ODD), refresh_at: Some(at(50)),
-            check_at: Some(at(60)), checked_at: Some(at(5)),
-        };
-        let leased = get(&mut tx, row.id).await;
-        let older = Connection { version: row.version - 1, ..row.clone() };
-        for (read, holder) in [(&row, "b"), (&row, ""), (&older, "a")] {
-            assert!(!connections::release(&mut tx, read, holder, &refused, at(6)).await.unwrap(), "{holder}");
-            assert_eq!(get(&mut tx, row.id).await, leased);
-        }
-        assert!(connections::release(&mut tx, &row, "a", &refused, at(6)).await.unwrap());
-        let noted = Connection {
-            status: ConnectionStatus::NeedsReconnect, reason: Some(ODD.to_owned()), refresh_at: Some(at(50)),
-            check_at: Some(at(60)), checked_at: Some(at(5)), changed_at: at(6), lease_until: None, ..row.clone()
-        };
-        assert_eq!(get(&mut tx, row.id).await, noted, "of the same version, with the same credentials");
-        assert!(!release(&mut tx, &row, "a").await, "it was given back");
-        assert!(claim(&mut tx, &row, "a", 0, 10).await, "the version that was read is the newest still");
-        let same = Found { status: ConnectionStatus::NeedsReconnect, ..WELL };
-        assert!(connections::release(&mut tx, &row, "a", &same, at(12)).await.unwrap(), "nobody else has it");
-        let expected = Connection { reason: None, refresh_at: None, check_at: None, ..noted };
-        assert_eq!(get(&mut tx, row.id).await, expected);
-        assert!(update(&mut tx, &row, &PLAIN).await);
     }
 }
 

@@ -18,6 +18,7 @@ mod claims;
 mod connect_attempts;
 mod connect_links;
 mod connections;
+mod connections_claim;
 mod connectors;
 mod data_keys;
 mod decisions;

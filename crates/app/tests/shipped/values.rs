@@ -47,6 +47,13 @@ fn value(field: &Field) -> Result<String, String> {
     found.ok_or_else(|| format!("no example of field {} meets its own rules", field.name))
 }
 
+fn help(field: &Field) -> &str {
+    field.help.as_deref().unwrap_or_default()
+}
+
+const CERTIFICATE: &str = include_str!("../../../outbound/tests/certificates/client.pem");
+const CERTIFICATE_KEY: &str = include_str!("../../../outbound/tests/certificates/client-key.pem");
+
 fn candidates(field: &Field) -> Vec<String> {
     let name = field.name.replace('_', "-");
     let last = field.options.last().map(|it| it.value.clone());
@@ -55,6 +62,9 @@ fn candidates(field: &Field) -> Vec<String> {
     let plain = match field.kind {
         FieldKind::Select => String::new(),
         FieldKind::Json => service_account(),
+        // The two halves of one client.
+        FieldKind::Multiline if field.name == "certificate" => CERTIFICATE.to_owned(),
+        FieldKind::Multiline if help(field).contains("certificate") => CERTIFICATE_KEY.to_owned(),
         FieldKind::Multiline if field.name.contains("key") => keys::private_key().to_owned(),
         FieldKind::Multiline | FieldKind::Text if field.name == "scopes" => {
             "read.one write.two".to_owned()

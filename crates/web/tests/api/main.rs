@@ -16,6 +16,7 @@ mod hostile;
 mod journey;
 mod keys;
 mod lists;
+mod local_run;
 mod logs;
 mod lost;
 mod nodes;

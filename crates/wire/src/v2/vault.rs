@@ -46,7 +46,6 @@ pub enum VaultKeys {
 #[serde(deny_unknown_fields)]
 pub struct RotateVault {
     /// Which.
-    #[schema(inline)]
     pub what: VaultKeys,
 }
 

@@ -1,7 +1,9 @@
 //! The keys that secrets are sealed with, and their exchange.
 
 use marquetry_app::key_rotation::{data_keys_rotate, master_key_rotate, vault_get};
-use marquetry_wire::v2::{ErrorMessage, RotateVault, RotatedVault, Vault, VaultKeys, VaultKind};
+use marquetry_wire::v2::{
+    ErrorDetail, ErrorMessage, RotateVault, RotatedVault, Vault, VaultKeys, VaultKind,
+};
 
 use super::Answer;
 use crate::extract::{Admin, Caller, Checked, Json, json_body};
@@ -13,7 +15,8 @@ json_body!(RotateVault);
 
 /// The keys, and how much an exchange has left to do.
 #[utoipa::path(get, path = "/v2/settings/vault", operation_id = "getVault", tag = "extension",
-    responses((status = 200, description = "The keys", body = Vault), InputRefusals))]
+    responses((status = 200, description = "The keys", body = Vault),
+        (status = 403, description = "No valid API key, or one that may not do this", body = ErrorDetail)))]
 pub(crate) async fn get(Caller(ctx, _): Caller<Admin>) -> Answer {
     let state = vault_get(&ctx).await?;
     let kinds = state.kinds.into_iter().map(|it| VaultKind {

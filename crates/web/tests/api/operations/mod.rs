@@ -367,6 +367,8 @@ fn redact(text: &str) -> String {
     let mut shown = text.to_owned();
     for start in [
         "mq_",
+        "mql_",
+        "\"master_key_id\":\"",
         "whsec_",
         "/hooks/git/1/",
         "/hooks/git/2/",

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::Method;
+use marquetry_app::key_rotation::keys_reseal;
 use marquetry_app::logs::{LogOf, log_archive};
-use marquetry_model::{Outcome, Phase, RunUsage};
+use marquetry_app::next_environment::{Secrets, environment_get};
+use marquetry_model::{Mode, Outcome, Phase, RunUsage, TenantId};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
@@ -39,7 +41,8 @@ pub(super) async fn prepare(client: &Client) {
     put(client, "/v2/connectors/chat", definition)
         .await
         .expect(201);
-    let connectors = json!({"connectors": [{"name": "chat", "isGlobal": false}]});
+    let connectors =
+        json!({"connectors": [{"name": "chat", "isGlobal": false}], "local_run": "plain"});
     client.patch(&path, connectors).await.expect(200);
 }
 
@@ -64,12 +67,35 @@ async fn connections(client: &Client, day: usize) {
     }
 }
 
+/// Data keys that are exchanged now and then, and a developer who runs the code at home every day.
+async fn keys(client: &Client, day: usize) {
+    if day.is_multiple_of(5) {
+        let wanted = json!({"what": "data_keys"});
+        client
+            .post("/v2/settings/vault/rotate", wanted)
+            .await
+            .expect(200);
+        client.inside.clock.advance(Duration::from_mins(3));
+    }
+    let system = client.inside.system();
+    keys_reseal(&system).await.unwrap();
+    let shown = environment_get(&system, TenantId::new(1), Mode::Normal, Secrets::Plain);
+    assert!(
+        shown
+            .await
+            .unwrap()
+            .iter()
+            .any(|(name, _)| name == "PAN_SEC_CHAT_ACCESS_TOKEN")
+    );
+}
+
 /// A day; every five are alike.
 pub(super) async fn pass(client: &Client, day: usize) {
     // One that is never heard of again.
     client.inside.node_was_seen(&format!("node-{day}")).await;
     syncs(client, day).await;
     connections(client, day).await;
+    keys(client, day).await;
     match day % 5 {
         0 => build(client, day, true).await,
         1 => triggers(client, day).await,

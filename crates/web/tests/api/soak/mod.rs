@@ -30,6 +30,10 @@ const DAYS: usize = 60;
 /// What is kept for good. Anything else, also of a table that is added some day, must stop growing.
 const FOR_GOOD: &[(&str, &str)] = &[
     ("api_keys", "it can be told who had access"),
+    (
+        "audit",
+        "it can be told for two years who was given secrets",
+    ),
     ("builds", "it can be told what a release is made of"),
     ("releases", "it can be told what ran"),
     ("tenants", "one that is archived can be looked at"),
