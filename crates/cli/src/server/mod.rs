@@ -1,5 +1,6 @@
 //! The server: its parts put together, started and stopped.
 
+mod core_files;
 mod folder;
 mod master_key;
 pub(crate) mod parts;
@@ -58,6 +59,7 @@ impl Server {
         choices: Choices,
         host_path: OsString,
     ) -> anyhow::Result<Self> {
+        core_files::forbid();
         let folder = DataFolder::open(&config.data_dir)?;
         let listener = bind(config.listen, choices.next_free_port)?;
         let app = parts::app(config, &folder).await?;
