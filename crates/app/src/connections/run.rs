@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marquetry_connector::{is_secret, secret_variables};
+use marquetry_connector::{Definition, Values, is_secret, secret_variables};
 use marquetry_model::{ConnectionOf, ConnectionStatus, Error, Integration, TenantId};
 
 use super::opened::open;
@@ -65,11 +65,7 @@ pub(crate) async fn secrets_of(
             Ok(opened) => {
                 let definition = &opened.definition;
                 let values = opened.values.as_values();
-                let hidden = values
-                    .iter()
-                    .filter(|(name, _)| is_secret(definition, name));
-                all.hidden
-                    .extend(with_lines(hidden.map(|(_, value)| value.as_str())));
+                all.hidden.extend(hidden(definition, values));
                 all.variables.extend(secret_variables(definition, values));
             }
             Err(Unfit::NotConnected(name)) => all.missing.push(name),
@@ -115,4 +111,18 @@ pub(crate) async fn names_of(
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// The secret values, and those that the definition makes of them: a filter may leave nothing of a secret's
+/// own text, as `upper` does.
+fn hidden(definition: &Definition, values: &Values) -> Vec<String> {
+    let own = values
+        .iter()
+        .filter(|(name, _)| is_secret(definition, name));
+    let own = own.map(|(_, value)| value.clone());
+    let made = definition.secrets.iter();
+    let made = made.filter(|(name, _)| is_secret(definition, name));
+    let made = made.filter_map(|(_, template)| template.fill(values).ok());
+    let texts: Vec<String> = own.chain(made).collect();
+    with_lines(texts.iter().map(String::as_str))
 }
