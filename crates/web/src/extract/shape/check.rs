@@ -18,6 +18,11 @@ const SECRET: [&str; 5] = [
     "values",
 ];
 
+/// Whether a field holds or may hold secrets.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name)
+}
+
 type Faults = Vec<ValidationError>;
 type Place = Vec<LocPart>;
 
@@ -28,7 +33,7 @@ pub(crate) fn fault(
     msg: impl Into<String>,
     input: Option<Value>,
 ) -> ValidationError {
-    let secret = |part: &LocPart| matches!(part, LocPart::Name(n) if SECRET.contains(&n.as_str()));
+    let secret = |part: &LocPart| matches!(part, LocPart::Name(n) if is_secret(n));
     let input = input.filter(|_| !loc.iter().any(secret)).and_then(echo);
     ValidationError {
         loc,
@@ -43,7 +48,7 @@ pub(crate) fn fault(
 fn echo(mut input: Value) -> Option<Value> {
     if let Value::Object(fields) = &mut input {
         for (name, value) in fields {
-            if SECRET.contains(&name.as_str()) {
+            if is_secret(name) {
                 *value = "********".into();
             }
         }

@@ -7,7 +7,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
 use super::compile::{compile, to_json};
-use super::{Shape, fault};
+use super::{Shape, fault, is_secret};
 
 /// The fields of an object.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Fields {
     known: Vec<Field>,
     /// Whether other names are refused instead of ignored.
     closed: bool,
+    /// Whether one of them holds or may hold secrets: then what stands in a wrong place may be one, too.
+    secret: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Fields {
         Self {
             known: known.collect(),
             closed: false,
+            secret: false,
         }
     }
 
@@ -59,8 +62,10 @@ impl Fields {
             required: required.contains(&name.as_str()),
             shape: compile(schema, parts),
         });
+        let known: Vec<Field> = known.collect();
         Self {
-            known: known.collect(),
+            secret: known.iter().any(|field| is_secret(&field.name)),
+            known,
             closed: schema["additionalProperties"] == Value::Bool(false),
         }
     }
@@ -117,10 +122,22 @@ impl Fields {
         let Value::Object(found) = value else {
             const KIND: &str = "model_attributes_type";
             let text = "Input should be a valid dictionary or object to extract fields from";
-            faults.push(fault(loc.clone(), KIND, text, Some(value)));
+            let input = (!self.secret).then_some(value);
+            faults.push(fault(loc.clone(), KIND, text, input));
             return None;
         };
         Some(self.fitting(found, None, loc, faults))
+    }
+
+    /// What was sent, as it may be sent back.
+    fn shown(&self, found: &Map<String, Value>) -> Value {
+        let may = |name: &String| !self.secret || self.knows(name);
+        let shown = found.iter().filter(|(name, _)| may(name));
+        Value::Object(
+            shown
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// Checks every field, and keeps those that fit; `absent` is what a missing one says that was
@@ -136,7 +153,7 @@ impl Fields {
             .known
             .iter()
             .any(|field| field.required && !found.contains_key(&field.name));
-        let absent = absent.or_else(|| missing.then(|| Value::Object(found.clone())));
+        let absent = absent.or_else(|| missing.then(|| self.shown(&found)));
         let mut fitting = Map::new();
         for field in &self.known {
             loc.push(LocPart::Name(field.name.clone()));
@@ -159,7 +176,8 @@ impl Fields {
             for (name, value) in found {
                 loc.push(LocPart::Name(name));
                 let text = "Extra inputs are not permitted";
-                faults.push(fault(loc.clone(), "extra_forbidden", text, Some(value)));
+                let input = (!self.secret).then_some(value);
+                faults.push(fault(loc.clone(), "extra_forbidden", text, input));
                 loc.pop();
             }
         }

@@ -10,6 +10,7 @@ mod fields;
 mod kept;
 mod lax;
 
+use check::is_secret;
 pub(crate) use check::{fault, finish};
 pub(crate) use fields::Fields;
 
