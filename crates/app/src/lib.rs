@@ -51,6 +51,7 @@ pub mod retention;
 pub mod run_engine;
 pub mod runs;
 pub mod schedules;
+pub mod secret_forms;
 pub mod secret_sweeps;
 pub mod settings;
 pub mod take_back;

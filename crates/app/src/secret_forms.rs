@@ -1,4 +1,4 @@
-//! The forms in which a secret may stand in a log.
+//! The forms in which a secret may stand in a log, or in what a system says of a request.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::SHORTEST;
-
+/// Shorter ones are not looked for: they would be found in every other word.
+const SHORTEST: usize = 4;
 /// Shorter forms in base64 are not looked for: they would be found in every other word.
 const SHORTEST_BASE64: usize = 8;
 /// Longer secrets are looked for in pieces, so that the end of what has come is soon compared.
@@ -43,7 +43,8 @@ const OF_ADDRESSES: AsciiSet = OF_COMPONENTS
     .remove(b'#');
 
 /// How a secret may be written, in pieces of at most 4096 bytes.
-pub(super) fn forms(secret: &str) -> Vec<Vec<u8>> {
+#[must_use]
+pub fn secret_forms(secret: &str) -> Vec<Vec<u8>> {
     let json = inner(&serde_json::Value::from(secret).to_string());
     let json_ascii = ascii(&json);
     let mut all = vec![
@@ -64,9 +65,17 @@ pub(super) fn forms(secret: &str) -> Vec<Vec<u8>> {
     // Most secrets need no escape, and are the same in all of them.
     all.sort_unstable();
     all.dedup();
-    for engine in [STANDARD, URL_SAFE] {
-        all.push(engine.encode(secret));
-        all.extend((0..3).map(|before| within(&engine, secret, before)));
+    let hex = hex(secret);
+    all.extend([hex.to_ascii_uppercase(), hex]);
+    // An OAuth client's secret is coded as a form's value before it is a part of `Authorization: Basic`.
+    let coded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut texts = vec![secret, &coded];
+    texts.dedup();
+    for text in texts {
+        for engine in [STANDARD, URL_SAFE] {
+            all.push(engine.encode(text));
+            all.extend((0..3).map(|before| within(&engine, text, before)));
+        }
     }
     all.iter()
         .flat_map(|form| form.as_bytes().chunks(LONGEST))
@@ -88,6 +97,15 @@ fn within(engine: &impl base64::Engine, secret: &str, before: usize) -> String {
         return String::new();
     }
     own.to_owned()
+}
+
+/// Two lower-case digits for each byte.
+fn hex(secret: &str) -> String {
+    let mut text = String::with_capacity(2 * secret.len());
+    for byte in secret.bytes() {
+        write!(text, "{byte:02x}").expect("text takes all that is written");
+    }
+    text
 }
 
 fn inner(quoted: &str) -> String {

@@ -8,6 +8,8 @@ use marquetry_model::{Error, Result};
 use marquetry_vault::{Place, Zeroizing};
 use zeroize::Zeroize as _;
 
+use crate::secret_forms::secret_forms;
+use crate::secret_texts::with_lines;
 use crate::vault::Keys;
 
 /// Secrets by name. They are neither printed nor serialized but by [`SecretValues::seal`], and wiped from
@@ -78,16 +80,26 @@ const SHORTEST: usize = 6;
 pub(crate) fn without_secrets(definition: &Definition, values: &Values, said: &str) -> String {
     let secret = values
         .iter()
-        .filter(|(name, value)| value.len() >= SHORTEST && is_secret(definition, name));
-    let mut secret: Vec<&str> = secret.map(|(_, value)| value.as_str()).collect();
+        .filter(|(name, _)| is_secret(definition, name));
+    without_texts(secret.map(|(_, value)| value.as_str()), said)
+}
+
+/// The same for texts that are no values, however they are written: a system repeats headers and forms, too.
+pub(crate) fn without_texts<'a>(texts: impl IntoIterator<Item = &'a str>, said: &str) -> String {
+    let long = |text: &str| text.len() >= SHORTEST;
+    let all = with_lines(texts).into_iter().filter(|text| long(text));
+    let forms = all.flat_map(|text| secret_forms(&text));
+    let forms = forms.filter_map(|form| String::from_utf8(form).ok());
+    let mut forms: Vec<String> = forms.filter(|form| long(form)).collect();
     // One may be the beginning of another.
-    secret.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
     let mut text = said.to_owned();
-    for value in secret {
-        text = text.replace(value, MASK);
+    for form in &forms {
+        text = text.replace(form.as_str(), MASK);
         // What was said is cut off somewhere, perhaps in the midst of one.
-        let cut = (SHORTEST..value.len().min(text.len() + 1)).rev();
-        let mut cut = cut.filter_map(|length| value.get(..length));
+        let cut = (SHORTEST..form.len().min(text.len() + 1)).rev();
+        let mut cut = cut.filter_map(|length| form.get(..length));
         if let Some(rest) = cut.find(|rest| text.ends_with(rest)) {
             text.truncate(text.len() - rest.len());
             text.push_str(MASK);

@@ -16,13 +16,15 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::authorize::{basic, filled, headers, method};
-use super::secret_values::without_secrets;
+use super::secret_values::{without_secrets, without_texts};
 use crate::random;
 
 /// How long a token endpoint may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Its answer is small.
 const MOST_BYTES: usize = 256 << 10;
+/// Parts of a request for a token that are kept nowhere and open something for a while.
+const PASSING: [&str; 4] = ["assertion", "code", "code_verifier", "device_code"];
 
 /// What a token is asked for with.
 #[derive(Clone, Copy)]
@@ -247,17 +249,23 @@ async fn send(
     body: BodyForm,
     form: BTreeMap<String, String>,
 ) -> Result<Tokens, TokenFault> {
+    let passing = PASSING.iter().filter_map(|name| form.get(*name).cloned());
+    let passing: Vec<String> = passing.collect();
     let request = request(Method::POST, url, headers, body, form)?;
     let answer = http.send(request).await.map_err(|why| unreachable(&why))?;
     let kind = answer
         .headers
         .get(CONTENT_TYPE)
         .and_then(|it| it.to_str().ok());
-    if answer.status.is_success() {
+    let read = if answer.status.is_success() {
         read_answer(rules, kind, &answer.body)
     } else {
         Err(read_refusal(answer.status.as_u16(), kind, &answer.body))
-    }
+    };
+    read.map_err(|fault| TokenFault {
+        message: without_texts(passing.iter().map(String::as_str), &fault.message),
+        ..fault
+    })
 }
 
 fn request(
@@ -299,6 +307,20 @@ fn request(
 
 /// Gives the token back.
 pub(crate) async fn revoke(
+    http: &HttpClient,
+    definition: &Definition,
+    rules: &OAuth2,
+    rule: &Revocation,
+    values: &Values,
+) -> Result<(), TokenFault> {
+    let done = give_back(http, definition, rules, rule, values).await;
+    done.map_err(|fault| TokenFault {
+        message: without_secrets(definition, values, &fault.message),
+        ..fault
+    })
+}
+
+async fn give_back(
     http: &HttpClient,
     definition: &Definition,
     rules: &OAuth2,

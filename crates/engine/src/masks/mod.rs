@@ -1,23 +1,23 @@
 //! Secrets on their way into a log: replaced before anybody keeps them.
 
 mod finder;
-mod forms;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
+use marquetry_app::secret_forms::secret_forms;
+
 use self::finder::{Finder, State};
-use self::forms::forms;
 
 /// What is written in place of a secret.
 const MASK: &[u8] = b"********";
 /// Shorter secrets are not looked for: they would be found in every other word.
 const SHORTEST: usize = 4;
 
-/// Finds secrets in bytes that come in parts: as they are, in base64, as part of an address, and as
-/// text in JSON. Those that overlap are hidden together, behind one mask. Each byte is looked at
+/// Finds secrets in bytes that come in parts: as they are, in base64, in hex, as part of an address,
+/// and as text in JSON. Those that overlap are hidden together, behind one mask. Each byte is looked at
 /// once, however the parts are cut and whatever the secrets are: code that prints chooses both.
 pub(crate) struct Masks {
     finder: Finder,
@@ -36,7 +36,7 @@ impl Masks {
     /// None when there is nothing to look for.
     pub(crate) fn new(secrets: &[String]) -> Option<Self> {
         let long = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
-        let patterns: BTreeSet<Vec<u8>> = long.flat_map(|secret| forms(secret)).collect();
+        let patterns: BTreeSet<Vec<u8>> = long.flat_map(|secret| secret_forms(secret)).collect();
         if patterns.is_empty() {
             return None;
         }

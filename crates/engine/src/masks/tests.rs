@@ -33,6 +33,10 @@ fn every_form_is_found() {
         &STANDARD.encode(secret),
         &STANDARD.encode(format!("{secret}\n")),
         &URL_SAFE.encode(secret),
+        "70c3a4737320 22772f72642220 3132333435"
+            .replace(' ', "")
+            .as_str(),
+        "70C3A473732022772F726422203132333435",
         &credentials,
     ] {
         let text = masked(&[secret], &["a ", written, " b"]);
