@@ -1,4 +1,4 @@
-//! `connections`: find, get, list, ensure, update, list_due, find_next, disconnect_tenant.
+//! `connections`: find, get, list, ensure, update, claim, list_due, find_next, disconnect_tenant.
 //! disconnect_integration.
 
 use marquetry_model::{
@@ -307,6 +307,26 @@ on_both! {
         }
         let row = get(&mut *db.read().await, read.id).await;
         assert_eq!((row.version, row.sealed.into_iter().collect::<Vec<_>>()), (read.version + 1, kept));
+    }
+
+    async fn of_several_who_claim_at_once_one_gets_it(db) {
+        let read = connected(db).await;
+        let tasks: Vec<_> = (0..4).map(|n| {
+            let (store, read) = (db.store.clone(), read.clone());
+            tokio::spawn(async move {
+                let mut tx = store.write().await.unwrap();
+                let holder = n.to_string();
+                let taken = claim(&mut tx, &read, &holder, 0, 10).await;
+                tx.commit().await.unwrap();
+                taken.then_some(holder)
+            })
+        }).collect();
+        let mut holders = Vec::new();
+        for task in tasks {
+            holders.extend(task.await.unwrap());
+        }
+        let [holder] = &holders[..] else { panic!("{holders:?}") };
+        assert!(release(&mut *db.write().await, &read, holder).await, "and he has it");
     }
 
     async fn it_has_been_so_since_its_status_changed_or_it_was_connected_anew(db) {

@@ -57,26 +57,6 @@ on_both! {
         assert_eq!(get(&mut tx, row.id).await, Connection { lease_until: Some(at(10)), ..row });
     }
 
-    async fn of_several_who_claim_at_once_one_gets_it(db) {
-        let read = connected(db).await;
-        let tasks: Vec<_> = (0..4).map(|n| {
-            let (store, read) = (db.store.clone(), read.clone());
-            tokio::spawn(async move {
-                let mut tx = store.write().await.unwrap();
-                let holder = n.to_string();
-                let taken = claim(&mut tx, &read, &holder, 0, 10).await;
-                tx.commit().await.unwrap();
-                taken.then_some(holder)
-            })
-        }).collect();
-        let mut holders = Vec::new();
-        for task in tasks {
-            holders.extend(task.await.unwrap());
-        }
-        let [holder] = &holders[..] else { panic!("{holders:?}") };
-        assert!(release(&mut *db.write().await, &read, holder).await, "and he has it");
-    }
-
     async fn who_claims_what_another_is_claiming_gets_it_where_that_fails(db) {
         if db.kind() == Kind::Sqlite {
             return;

@@ -48,6 +48,8 @@ pub struct Browser {
     client: Client,
     /// By host and port, as name and value.
     cookies: Mutex<HashMap<String, HashMap<String, String>>>,
+    /// What each place has answered, heads and bodies.
+    seen: Mutex<HashMap<String, String>>,
 }
 
 impl Default for Browser {
@@ -65,6 +67,7 @@ impl Browser {
         Self {
             client: client.build().unwrap(),
             cookies: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -85,17 +88,23 @@ impl Browser {
         for _ in 0..10 {
             let answer = self.once(method, &url, body).await;
             self.keep(&url, &answer);
+            self.remember(
+                &url,
+                &format!("{} {:?}\n", answer.status(), answer.headers()),
+            );
             let to = answer
                 .headers()
                 .get(LOCATION)
                 .map(|to| to.to_str().unwrap().to_owned());
             let Some(to) = to.filter(|_| answer.status().is_redirection()) else {
-                return PageSeen {
+                let page = PageSeen {
                     url,
                     status: answer.status().as_u16(),
                     headers: answer.headers().clone(),
                     text: answer.text().await.unwrap(),
                 };
+                self.remember(&page.url, &page.text);
+                return page;
             };
             url = url.join(&to).unwrap();
             (method, body) = (Method::GET, Vec::new());
@@ -114,6 +123,18 @@ impl Browser {
             request = request.header("content-type", kind).body(body);
         }
         request.send().await.unwrap()
+    }
+
+    fn remember(&self, url: &Url, text: &str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry(place(url)).or_default().push_str(text);
+    }
+
+    /// All that the server of a URL has answered up to now, redirects too, heads and bodies.
+    pub fn seen(&self, url: &str) -> String {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = seen.get(&place(&url.parse().unwrap()));
+        own.cloned().unwrap_or_default()
     }
 
     fn cookies_for(&self, url: &Url) -> String {

@@ -94,6 +94,7 @@ pub struct TestServer {
     helpers: Helpers,
     http: reqwest::Client,
     log: Arc<Mutex<String>>,
+    answers: Mutex<String>,
 }
 
 /// What a route answered.
@@ -186,6 +187,7 @@ impl TestServer {
             helpers: Helpers::default(),
             http,
             log: Arc::default(),
+            answers: Mutex::default(),
         }
     }
 
@@ -348,6 +350,7 @@ impl TestServer {
         let path = &place[place.find("/logs/").unwrap()..];
         let answer = Self::answer(self.request(reqwest::Method::GET, path)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
+        self.note(&answer);
         answer.text
     }
 
@@ -396,7 +399,20 @@ impl TestServer {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        Self::answer(request).await
+        let answer = Self::answer(request).await;
+        self.note(&answer);
+        answer
+    }
+
+    /// Keeps an answer with those of [`Self::answers`].
+    pub fn note(&self, answer: &Answer) {
+        let text = format!("{} {:?}\n{}\n", answer.status, answer.headers, answer.text);
+        self.answers.lock().unwrap().push_str(&text);
+    }
+
+    /// All that [`Self::call`] and what stands on it were answered up to now, heads and bodies.
+    pub fn answers(&self) -> String {
+        self.answers.lock().unwrap().clone()
     }
 
     /// A request that the test makes itself, relative to the server.

@@ -178,6 +178,8 @@ pub enum Trouble {
     RateLimited(u64),
     /// 400 with this `error`, such as `invalid_grant`.
     OAuthError(String),
+    /// 400 with `invalid_grant`, whose description repeats all that was sent, as real ones have done.
+    Echoed,
     /// 200 with `{"ok":false,"error":…}`.
     NotOk(String),
     /// 200 with a page for people.

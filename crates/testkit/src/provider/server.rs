@@ -79,6 +79,14 @@ fn decide(state: &mut State, received: Received) -> (Option<Answer>, Duration) {
             Some(answer.with("retry-after", &seconds.to_string()))
         }
         Some(Trouble::OAuthError(error)) => Some(Refusal::new(&error, "planned").answer()),
+        Some(Trouble::Echoed) => {
+            let body = String::from_utf8_lossy(&received.body);
+            let said = format!(
+                "{body} {} {:?} is not good",
+                received.query, received.headers
+            );
+            Some(Refusal::new("invalid_grant", &said).answer())
+        }
         Some(Trouble::NotOk(error)) => {
             Some(Answer::json(200, &json!({"ok": false, "error": error})))
         }

@@ -3,6 +3,7 @@
 mod case;
 mod journey;
 mod kinds;
+mod leak;
 mod links;
 mod odd;
 
@@ -28,7 +29,7 @@ async fn put(server: &TestServer, path: &str, body: Value) -> marquetry_testkit:
     server.call(reqwest::Method::PUT, path, Some(body)).await
 }
 
-/// A definition of the provider's code grant, with the changes of a test.
+/// A definition of the provider's code grant, with the changes of a test; `null` takes away.
 fn definition(provider: &Provider, changes: &Value) -> Value {
     let mut all = json!({
         "name": "demo",
@@ -52,6 +53,8 @@ fn definition(provider: &Provider, changes: &Value) -> Value {
             for (name, value) in value.as_object().cloned().unwrap() {
                 all["auth"][name] = value;
             }
+        } else if value.is_null() {
+            all.as_object_mut().unwrap().remove(&name);
         } else {
             all[name] = value;
         }
