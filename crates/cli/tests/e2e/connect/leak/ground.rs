@@ -78,7 +78,7 @@ impl Ground {
     /// Gives a connector what is, with these changes, a code grant, and the client to it where it wants one.
     pub(super) async fn define(&self, server: &TestServer, name: &str, changes: Value) {
         let provider = self.provider(name);
-        let mut all = definition(provider, changes);
+        let mut all = definition(provider, &changes);
         all["name"] = json!(name);
         put(server, &format!("/v2/connectors/{name}"), all)
             .await
