@@ -130,7 +130,10 @@ fn most_of_a_secret_at_the_end_is_not_shown() {
 
 /// The same, of the whole at once and in the plainest way.
 fn naive(secrets: &[String], text: &str) -> String {
-    let patterns: BTreeSet<Vec<u8>> = secrets.iter().flat_map(|secret| secret_forms(secret)).collect();
+    let patterns: BTreeSet<Vec<u8>> = secrets
+        .iter()
+        .flat_map(|secret| secret_forms(secret))
+        .collect();
     let text = text.as_bytes();
     let ends = |from: usize| {
         let here = patterns
