@@ -50,6 +50,10 @@ async fn the_search_finds(ground: &Ground, server: &TestServer, database: Databa
     }
     let said = find(server, &[], &["listening on".to_owned()]).await;
     assert!(said.contains_key("log"), "{said:?}");
+    assert!(
+        server.log().contains("TRACE"),
+        "the log says all that it can"
+    );
     // All forms in which a run has said it, for the run says what is open as it says its secrets.
     let forms: Vec<&String> = found.values().flatten().collect();
     for form in ["%22", "%C3", "\\\"", "\\u00e4", "22c3a4", "22C3A4"] {
