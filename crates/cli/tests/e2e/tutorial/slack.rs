@@ -48,7 +48,7 @@ async fn stand_in(server: &TestServer) -> Provider {
         "ok": true, "app_id": "A1", "bot_user_id": "U0",
         "team": {"id": "T1", "name": "Academy"}, "authed_user": {"id": "U1"},
     });
-    slack.behave(|it| it.extra = team.as_object().unwrap().clone());
+    slack.behave(|it| it.extra.clone_from(team.as_object().unwrap()));
     let callback = format!("{}/v0/author/callback/oauth2", server.url);
     assert!(DOCUMENT.contains("$MARQUETRY_URL/v0/author/callback/oauth2"));
     slack.register_callback(&callback);

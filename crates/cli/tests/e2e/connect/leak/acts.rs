@@ -87,6 +87,21 @@ pub(super) async fn entered(ground: &Ground, server: &TestServer) {
         .await
         .expect(200);
 
+    fields_alone(ground, server).await;
+
+    let own = ground.provider("shared").credentials();
+    ground.define(server, "shared", key).await;
+    let path = ground.of_integration("shared", "credentials");
+    for (key, status) in [(wrong(), 422), (own.api_key.clone(), 200)] {
+        let values = json!({"values": {"account": "x", "api_key": key}});
+        put(server, &path, values).await.expect(status);
+    }
+    service_account(ground, server).await;
+}
+
+/// Secrets of each type of field, wrong and right; the system is not asked.
+async fn fields_alone(ground: &Ground, server: &TestServer) {
+    let wrong = || ground.marks.plain("wrong");
     let certificate = json!({
         "auth": {"kind": "fields"}, "provisioning": [], "check": null,
         "fields": [
@@ -113,15 +128,6 @@ pub(super) async fn entered(ground: &Ground, server: &TestServer) {
         .enter(server, "certificate", values)
         .await
         .expect(200);
-
-    let own = ground.provider("shared").credentials();
-    ground.define(server, "shared", key).await;
-    let path = ground.of_integration("shared", "credentials");
-    for (key, status) in [(wrong(), 422), (own.api_key.clone(), 200)] {
-        let values = json!({"values": {"account": "x", "api_key": key}});
-        put(server, &path, values).await.expect(status);
-    }
-    service_account(ground, server).await;
 }
 
 async fn service_account(ground: &Ground, server: &TestServer) {
@@ -226,7 +232,12 @@ pub(super) async fn consented(ground: &Ground, server: &TestServer) {
         .send(&to, &[("token", &token), ("choice", "1")])
         .await;
     assert_eq!(page.heading(), "Demo is connected", "{page:?}");
+    without_a_callback(ground, server).await;
+}
 
+/// On another device, and without anybody.
+async fn without_a_callback(ground: &Ground, server: &TestServer) {
+    let browser = &ground.browser;
     let provider = ground.provider("device");
     let device = json!({"auth": {
         "kind": "oauth2", "grant": "device_code", "token_url": provider.at("/token"), "device_url": provider.at("/device"),

@@ -173,6 +173,7 @@ impl Ground {
 
     /// Waits for the end of the run of a trigger; answers the run. Its log is read, as everybody's is.
     pub(super) async fn end(&self, server: &TestServer, trigger: &str) -> Value {
+        let number: i64 = trigger.parse().unwrap();
         let run = eventually("the run ends", || async {
             let runs = server
                 .get(&format!("/v2/tenants/{}/runs?limit=100", self.tenant))
@@ -181,7 +182,7 @@ impl Ground {
             let mut runs = runs.as_array().unwrap().iter();
             let run = runs.find(|run| {
                 let mut triggers = run["triggers"].as_array().unwrap().iter();
-                triggers.any(|it| it["id"].to_string() == trigger)
+                triggers.any(|it| it["id"] == number)
             })?;
             let live = matches!(run["status"]["phase"].as_str(), Some("Pending" | "Running"));
             (!live).then(|| run.clone())

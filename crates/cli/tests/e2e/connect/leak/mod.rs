@@ -40,7 +40,7 @@ async fn the_search_finds(ground: &Ground, server: &TestServer, database: Databa
         assert!(
             found.keys().any(|it| it.contains(place)),
             "{place}: {found:?}"
-        )
+        );
     };
     for place in ["answers", "pages", "rows", "said", "unpacked-"] {
         has(place);
