@@ -186,7 +186,7 @@ pub async fn keys_reseal(ctx: &Ctx) -> Result<Option<Timestamp>> {
     for (kind, table) in KINDS {
         let of_kind: Vec<&Generation> = all.iter().filter(|it| it.kind == kind).collect();
         let Some(newest) = of_kind.last().filter(|it| is_going_on(it)) else {
-            next = earlier(next, forget(ctx, &of_kind).await?);
+            next = earlier(next, forget(ctx, kind, table, &of_kind).await?);
             continue;
         };
         let again = reseal_kind(ctx, kind, table, newest).await?;
@@ -278,7 +278,12 @@ fn place(table: SealedTable, row: &SealedRow) -> Place<'_> {
 }
 
 /// Forgets the keys before one that has done its work long enough; answers when that will be.
-async fn forget(ctx: &Ctx, of_kind: &[&Generation]) -> Result<Option<Timestamp>> {
+async fn forget(
+    ctx: &Ctx,
+    kind: &'static str,
+    table: Option<SealedTable>,
+    of_kind: &[&Generation],
+) -> Result<Option<Timestamp>> {
     let [older @ .., newest] = of_kind else {
         return Ok(None);
     };
@@ -288,6 +293,23 @@ async fn forget(ctx: &Ctx, of_kind: &[&Generation]) -> Result<Option<Timestamp>>
     let due = done.plus(KEPT);
     if ctx.now() < due {
         return Ok(Some(due));
+    }
+    if let Some(table) = table {
+        // Who was frozen in the middle of a write may have ended it since.
+        let keys = data_key(ctx, kind).await?;
+        while reseal_some(ctx, table, &keys).await? {}
+        let mut tx = ctx.read().await?;
+        let left = sealed_rows::count(&mut tx, table, &beginning(newest.key.id)).await;
+        let (_, left) = left.map_err(store_error)?;
+        drop(tx);
+        if left > 0 {
+            tracing::error!(
+                kind,
+                left,
+                "texts are sealed with an older data key and do not open; the key is kept"
+            );
+            return Ok(Some(ctx.now().plus(KEPT)));
+        }
     }
     let mut tx = ctx.write().await?;
     for it in older {

@@ -17,6 +17,7 @@ mod outbox;
 mod places;
 mod random;
 mod secret_texts;
+mod to_the_end;
 mod vault;
 
 pub mod builds;

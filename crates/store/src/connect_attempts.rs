@@ -77,6 +77,15 @@ fn read(row: &mut Reader<'_>) -> Result<ConnectAttempt> {
     })
 }
 
+/// Forgets the attempts to make a connection: the link that they began with was revoked.
+pub async fn delete_of(tx: &mut Tx, of: &ConnectionOf) -> Result<u64> {
+    const SQL: &str = "DELETE FROM connect_attempts WHERE integration_id = $1
+        AND COALESCE(tenant_id, 0) = $2 AND connector = $3";
+    let tenant = of.tenant_id.map_or(0, TenantId::get);
+    let row = values![of.integration_id, tenant, of.connector.as_str()];
+    tx.execute(SQL, &row).await
+}
+
 /// Forgets attempts that have ended, at most `most`; answers how many.
 pub async fn delete_ended(tx: &mut Tx, now: Timestamp, most: i64) -> Result<u64> {
     const SQL: &str = "DELETE FROM connect_attempts WHERE id IN (

@@ -134,6 +134,25 @@ on_both! {
         }
     }
 
+    async fn those_of_a_connection_are_forgotten_with_its_links(db) {
+        let mut tx = db.write().await;
+        let world = World::make_in(&mut tx, "crm", 1).await;
+        let of = |tenant_id| ConnectionOf {
+            integration_id: world.integration,
+            tenant_id,
+            connector: "chat".to_owned(),
+        };
+        let (own, shared) = (of(Some(world.tenants[0])), of(None));
+        for (of, state) in [(&own, "a"), (&own, "b"), (&shared, "c")] {
+            let known_by = Hashes { state, browser: "browser" };
+            connect_attempts::insert(&mut tx, of, known_by, NOW, at(9)).await.unwrap();
+        }
+        assert_eq!(connect_attempts::delete_of(&mut tx, &own).await.unwrap(), 2);
+        assert!(connect_attempts::find(&mut tx, "a", NOW).await.unwrap().is_none());
+        assert!(connect_attempts::find(&mut tx, "c", NOW).await.unwrap().is_some());
+        assert_eq!(connect_attempts::delete_of(&mut tx, &shared).await.unwrap(), 1);
+    }
+
     async fn attempts_that_have_ended_are_forgotten_oldest_first(db) {
         let mut tx = db.write().await;
         let world = World::make_in(&mut tx, "crm", 1).await;

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::attempt::{self, Kept, begin};
 use super::links::consume;
 use super::{Choice, Done, Next};
-use crate::connections::credentials::{Ground, Trial, fetch, finish, ground, scalar};
+use crate::connections::credentials::{Ground, Trial, fetch, finish, ground_still, scalar};
 use crate::connections::{Asked, SecretValues, all_values, ask, take_over};
 use crate::ctx::Ctx;
+use crate::to_the_end::to_the_end;
 
 /// The most that can be chosen from.
 const MOST_CHOICES: usize = 200;
@@ -26,6 +27,11 @@ pub async fn callback_take(
     params: &BTreeMap<String, String>,
     browser: &str,
 ) -> Result<Next> {
+    let (ctx, params, browser) = (ctx.clone(), params.clone(), browser.to_owned());
+    to_the_end(async move { consented(&ctx, &params, &browser).await }).await?
+}
+
+async fn consented(ctx: &Ctx, params: &BTreeMap<String, String>, browser: &str) -> Result<Next> {
     let param = |name: &str| {
         params
             .get(name)
@@ -39,7 +45,7 @@ pub async fn callback_take(
         )
     })?;
     let (of, kept) = attempt::take(ctx, state, browser).await?;
-    let ground = ground(ctx, of).await?;
+    let ground = ground_still(ctx, of).await?;
     let title = ground.definition.title.clone();
     if let Some(error) = param("error") {
         let more = param("error_description")
@@ -162,7 +168,7 @@ pub async fn choice_take(ctx: &Ctx, token: &str, chosen: usize, browser: &str) -
         return Err(Error::invalid("choice", "choose one of the list"));
     }
     let (of, kept): (ConnectionOf, Kept) = attempt::take(ctx, token, browser).await?;
-    let ground = ground(ctx, of).await?;
+    let ground = ground_still(ctx, of).await?;
     let values = kept.choices.get(chosen).cloned().unwrap_or_default();
     let known = kept.values.clone().with(&SecretValues::new(values));
     complete(

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use super::attempt::{self, Device, Kept, begin};
 use super::callback::tokens_taken;
 use super::{DeviceCode, Next};
-use crate::connections::credentials::{Ground, ground, scalar};
+use crate::connections::credentials::{Ground, ground_still, scalar};
 use crate::connections::{Asked, SecretValues, all_values, ask, device, without_secrets};
 use crate::ctx::Ctx;
+use crate::to_the_end::to_the_end;
 
 /// Asks the provider for a code.
 pub(super) async fn begin_device(
@@ -68,6 +69,11 @@ const SLOWEST_S: i64 = 60;
 
 /// Looks whether the code was entered.
 pub async fn device_poll(ctx: &Ctx, token: &str, browser: &str) -> Result<Next> {
+    let (ctx, token, browser) = (ctx.clone(), token.to_owned(), browser.to_owned());
+    to_the_end(async move { polled(&ctx, &token, &browser).await }).await?
+}
+
+async fn polled(ctx: &Ctx, token: &str, browser: &str) -> Result<Next> {
     let (of, mut kept) = attempt::peek(ctx, token, browser).await?;
     let Some(mut waiting) = kept.device.clone() else {
         return Err(Error::conflict(
@@ -75,7 +81,7 @@ pub async fn device_poll(ctx: &Ctx, token: &str, browser: &str) -> Result<Next> 
             "this page has ended; open the link again",
         ));
     };
-    let ground = ground(ctx, of).await?;
+    let ground = ground_still(ctx, of).await?;
     let title = ground.definition.title.clone();
     let Some(rules) = ground.definition.auth.oauth2().cloned() else {
         return Err(Error::conflict(

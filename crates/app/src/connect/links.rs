@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use marquetry_model::{ConnectLink, Error, Result, Scope, Timestamp};
-use marquetry_store::connect_links;
+use marquetry_store::{connect_attempts, connect_links};
 
 use super::{hash, new_secret};
 use crate::connections::all_values;
@@ -80,6 +80,10 @@ pub async fn links_revoke(ctx: &Ctx, owner: Owner, connector: &str) -> Result<u6
     let of = locate(&mut tx, owner, connector).await?;
     let revoked = connect_links::delete_of(&mut tx, &of).await;
     let revoked = revoked.map_err(store_error)?;
+    // What was begun by one must not end as if it had not been revoked.
+    connect_attempts::delete_of(&mut tx, &of)
+        .await
+        .map_err(store_error)?;
     tx.commit().await.map_err(store_error)?;
     Ok(revoked)
 }

@@ -11,9 +11,7 @@ use super::attempt::{Kept, begin};
 use super::device;
 use super::links::{consume, find};
 use super::{Done, Next, hash, new_secret};
-use crate::connections::credentials::{
-    Ground, Owner, Trial, connect, ground, locate, missing_provision,
-};
+use crate::connections::credentials::{Ground, Trial, connect, ground_still, missing_provision};
 use crate::connections::{SecretValues, all_values, filled, scope};
 use crate::connectors::provisions::{Input, merged};
 use crate::ctx::Ctx;
@@ -79,14 +77,7 @@ pub async fn link_open(ctx: &Ctx, token: &str) -> Result<LinkView> {
 }
 
 async fn standing(ctx: &Ctx, link: &ConnectLink) -> Result<Ground> {
-    let of = &link.of;
-    let owner = of
-        .tenant_id
-        .map_or(Owner::Integration(of.integration_id), Owner::Tenant);
-    let mut tx = ctx.read().await?;
-    let of = locate(&mut tx, owner, &of.connector).await?;
-    drop(tx);
-    ground(ctx, of).await
+    ground_still(ctx, link.of.clone()).await
 }
 
 /// Takes what was entered: makes the connection, or answers where the consent is given.

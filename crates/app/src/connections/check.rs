@@ -15,6 +15,8 @@ pub(crate) enum Verdict {
     Works,
     /// It did not.
     Refused(String),
+    /// It answered something that may mean so: an address that moved, a wall before it, a page.
+    Doubtful(String),
     /// It could not be asked.
     Unknown(String),
 }
@@ -30,6 +32,7 @@ pub(crate) async fn check(
     match asked(http, definition, values, now).await {
         Verdict::Works => Verdict::Works,
         Verdict::Refused(why) => Verdict::Refused(told(why)),
+        Verdict::Doubtful(why) => Verdict::Doubtful(told(why)),
         Verdict::Unknown(why) => Verdict::Unknown(told(why)),
     }
 }
@@ -49,7 +52,7 @@ async fn asked(
         Err(why @ super::authorize::AuthorizeError::Url(_)) => {
             return Verdict::Unknown(why.to_string());
         }
-        Err(why) => return Verdict::Refused(why.to_string()),
+        Err(why) => return Verdict::Doubtful(why.to_string()),
     };
     let answer = match http.send(request).await {
         Ok(answer) => answer,
@@ -67,7 +70,12 @@ async fn asked(
     if status == 429 || status >= 500 {
         return Verdict::Unknown(format!("{} answered {status}{words}", definition.title));
     }
-    Verdict::Refused(format!("{} answered {status}{words}", definition.title))
+    let why = format!("{} answered {status}{words}", definition.title);
+    if status == 401 {
+        Verdict::Refused(why)
+    } else {
+        Verdict::Doubtful(why)
+    }
 }
 
 /// What an answer says of the reason, if it says it in a usual way.

@@ -95,6 +95,17 @@ pub(crate) struct Ground {
     pub(crate) former: SecretValues,
 }
 
+/// Reads it, if it is there still: the connector may have been taken away since a consent was begun.
+pub(crate) async fn ground_still(ctx: &Ctx, of: ConnectionOf) -> Result<Ground> {
+    let owner = of
+        .tenant_id
+        .map_or(Owner::Integration(of.integration_id), Owner::Tenant);
+    let mut tx = ctx.read().await?;
+    let of = locate(&mut tx, owner, &of.connector).await?;
+    drop(tx);
+    ground(ctx, of).await
+}
+
 /// Reads it.
 pub(crate) async fn ground(ctx: &Ctx, of: ConnectionOf) -> Result<Ground> {
     let mut tx = ctx.read().await?;
@@ -272,7 +283,7 @@ pub(crate) async fn finish(
     if trial != Trial::None {
         match check(&ctx.app.http, definition, values.as_values(), ctx.now()).await {
             Verdict::Works => was_checked = definition.check.is_some(),
-            Verdict::Refused(why) => {
+            Verdict::Refused(why) | Verdict::Doubtful(why) => {
                 return Err(refused(&format!(
                     "the check of the credentials failed: {why}"
                 )));

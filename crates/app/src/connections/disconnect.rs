@@ -53,19 +53,21 @@ pub async fn connector_disconnect(
     Ok(state)
 }
 
+/// A connection without credentials.
+pub(super) const NOTHING: Written<'_> = Written {
+    status: ConnectionStatus::Disconnected,
+    reason: None,
+    sealed: None,
+    issued_at: None,
+    expires_at: None,
+    refresh_at: None,
+    check_at: None,
+    checked_at: None,
+    anew: false,
+};
+
 /// Wipes the credentials over whatever is written meanwhile.
 async fn forget(ctx: &Ctx, of: &marquetry_model::ConnectionOf) -> Result<ConnectorState> {
-    const NOTHING: Written<'_> = Written {
-        status: ConnectionStatus::Disconnected,
-        reason: None,
-        sealed: None,
-        issued_at: None,
-        expires_at: None,
-        refresh_at: None,
-        check_at: None,
-        checked_at: None,
-        anew: false,
-    };
     let mut tx = ctx.write().await?;
     still_there(&mut tx, of).await?;
     let now = ctx.now();

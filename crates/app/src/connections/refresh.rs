@@ -18,6 +18,7 @@ use crate::ctx::Ctx;
 use crate::errors::store_error;
 use crate::hints::Topic;
 use crate::random;
+use crate::to_the_end::to_the_end;
 use crate::vault::data_key;
 
 /// How often a provider is asked that does not answer well.
@@ -92,7 +93,9 @@ async fn freshen(
         }
         let holder = random::hex(&random::bytes::<12>());
         if claim(ctx, &found.connection, &holder, now).await? {
-            return renew(ctx, found, &holder).await;
+            let ctx = ctx.clone();
+            let renewal = async move { renew(&ctx, found, &holder).await };
+            return to_the_end(renewal).await?;
         }
         if began.elapsed() > PATIENCE {
             return Err(failed(&found.connection, "another renewal did not end"));

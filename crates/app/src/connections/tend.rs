@@ -6,6 +6,8 @@ use marquetry_model::{Connection, ConnectionId, ConnectionStatus, Error, Result,
 use marquetry_store::connections::{self, Found};
 
 use super::check::{Verdict, check};
+use super::credentials::ground_still;
+use super::disconnect::NOTHING;
 use super::opened::{Opened, open_by_id};
 use super::refresh::{Unfit, fresh, renewed, tell};
 use super::times::{CHECK_AGAIN, CHECK_EVERY, can_renew};
@@ -43,8 +45,10 @@ pub async fn connections_due(ctx: &Ctx, most: i64) -> Result<Due> {
 pub async fn connection_tend(ctx: &Ctx, id: ConnectionId) -> Result<()> {
     let opened = match open_by_id(ctx, id).await {
         Ok(opened) => opened,
-        // Its connector was forgotten. A run would say so; nobody else needs it.
-        Err(Error::NotFound { kind: KIND, .. }) => return put_off(ctx, id, None).await,
+        // Its connector is not known here: forgotten, or in the files of other nodes alone.
+        Err(Error::NotFound { kind: KIND, .. }) => {
+            return put_off(ctx, id, Some(ctx.now().plus(CHECK_AGAIN))).await;
+        }
         // Whatever keeps it from opening is told now and then, and not all the time.
         Err(error @ Error::Internal(_)) => {
             put_off(ctx, id, Some(ctx.now().plus(CHECK_AGAIN))).await?;
@@ -56,6 +60,11 @@ pub async fn connection_tend(ctx: &Ctx, id: ConnectionId) -> Result<()> {
     let row = &opened.connection;
     if row.sealed.is_none() || row.status != ConnectionStatus::Connected {
         return put_off(ctx, id, None).await;
+    }
+    // An older node archived its tenant, or its connector was taken out of the integration: nobody could disconnect it.
+    if let Err(Error::NotFound { .. } | Error::Invalid(_)) = ground_still(ctx, row.of.clone()).await
+    {
+        return forget(ctx, row).await;
     }
     if is_past(row.refresh_at, now) {
         return match renewed(ctx, opened).await {
@@ -169,7 +178,13 @@ async fn note(ctx: &Ctx, read: &Connection, holder: &str, verdict: Verdict) -> R
         Verdict::Works => (ConnectionStatus::Connected, None, again(CHECK_EVERY)),
         // Nothing is tried any more until somebody connects it again.
         Verdict::Refused(why) => (ConnectionStatus::NeedsReconnect, Some(why), None),
-        Verdict::Unknown(why) => (read.status, Some(why), again(CHECK_AGAIN)),
+        // Said once it may pass; said again after an hour it counts.
+        Verdict::Doubtful(why) if read.reason.as_deref() == Some(&why) => {
+            (ConnectionStatus::NeedsReconnect, Some(why), None)
+        }
+        Verdict::Doubtful(why) | Verdict::Unknown(why) => {
+            (read.status, Some(why), again(CHECK_AGAIN))
+        }
     };
     let found = Found {
         status,
@@ -188,5 +203,14 @@ async fn release(ctx: &Ctx, read: &Connection, holder: &str, found: &Found<'_>) 
     // Whoever has written meanwhile counts.
     let kept = connections::release(&mut tx, read, holder, found, ctx.now()).await;
     kept.map_err(store_error)?;
+    tx.commit().await.map_err(store_error)
+}
+
+/// Wipes the credentials of a connection that nobody can reach any more.
+async fn forget(ctx: &Ctx, row: &Connection) -> Result<()> {
+    let now = ctx.now();
+    let mut tx = ctx.write().await?;
+    let gone = connections::update(&mut tx, row, &NOTHING, now).await;
+    gone.map_err(store_error)?;
     tx.commit().await.map_err(store_error)
 }

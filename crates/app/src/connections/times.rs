@@ -16,6 +16,9 @@ pub(super) const CHECK_AGAIN: Duration = Duration::from_secs(3600);
 const KEEP_ALIVE: Duration = Duration::from_secs(24 * 3600);
 /// How old one may be that is renewed before each run: what begins together shares it.
 const SHARED: Duration = Duration::from_secs(300);
+/// A token is renewed ahead of time no sooner than so many seconds after it was got, however short it lives: a run
+/// renews it anyway.
+const SOONEST: i64 = 30;
 /// What a run needs beyond its own time limit (`spec/hub.md` 9.5).
 pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 /// After a failure that may pass.
@@ -69,9 +72,8 @@ pub(crate) fn take_over(
     let refresh_at = match rule {
         Refresh::Never => None,
         Refresh::Always if can_renew(definition, &own) => Some(now.plus(KEEP_ALIVE)),
-        Refresh::Expiry if can_renew(definition, &own) => {
-            lifetime.map(|seconds| now.plus(secs(seconds - ahead(definition, seconds))))
-        }
+        Refresh::Expiry if can_renew(definition, &own) => lifetime
+            .map(|seconds| now.plus(secs((seconds - ahead(definition, seconds)).max(SOONEST)))),
         // Nothing can be done before, and then somebody has to be told.
         Refresh::Always | Refresh::Expiry => expires_at,
     };

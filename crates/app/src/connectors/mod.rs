@@ -121,8 +121,14 @@ pub async fn connector_list(
         .filter_map(|name| below(ctx, &name).map(|known| (name, known)))
         .collect();
     for (name, text) in custom {
-        let known = known_custom(ctx, &name, &text)?;
-        all.insert(name, known);
+        match known_custom(ctx, &name, &text) {
+            Ok(known) => drop(all.insert(name, known)),
+            Err(error) => tracing::error!(
+                connector = name,
+                error = &error as &dyn std::error::Error,
+                "a stored definition is left out of the list"
+            ),
+        }
     }
     let found = all.into_values().filter(|known| fits(&known.definition));
     Ok(paged(found.collect(), request))

@@ -62,9 +62,14 @@ both_databases! {
         ground.tend().await;
         assert_eq!(ground.row(tenant).await.reason, None);
 
-        // Who refuses is not asked again.
+        // Who says twice what may mean a refusal has refused, and is not asked again.
         ground.provider.lasting_trouble("/api/key", refused());
         ground.advance(DAY);
+        let next = ground.tend().await.unwrap();
+        let row = ground.row(tenant).await;
+        assert_eq!((row.status, row.changed_at), (Connected, since));
+        assert!(row.reason.as_ref().unwrap().contains("400"), "{row:?}");
+        ground.move_to(next);
         assert_eq!(ground.tend().await, None);
         let row = ground.row(tenant).await;
         assert_eq!((row.status, row.changed_at), (NeedsReconnect, ground.now()));
@@ -99,12 +104,12 @@ both_databases! {
         assert_eq!(ground.provider.counters().refreshes, 1);
 
         // The new one is refused, too: the account itself is no good.
-        ground.provider.lasting_trouble("/api/me", refused());
+        ground.provider.lasting_trouble("/api/me", Trouble::Status(401));
         ground.move_to(next);
         assert_eq!(ground.tend().await, None);
         let row = ground.row(tenant).await;
         assert_eq!((row.status, row.changed_at), (NeedsReconnect, next));
-        assert!(row.reason.unwrap().contains("400"));
+        assert!(row.reason.unwrap().contains("401"));
         assert_eq!(ground.provider.counters().refreshes, 2);
 
         ground.provider.end_trouble();

@@ -102,13 +102,14 @@ impl Run<'_> {
             say_refused(log, &relay.close().await);
         }
         let cut_off = cut_off(&ended, stopped);
-        let outcome = judge(End {
+        let mut outcome = judge(End {
             ended,
             stopped,
             stdout,
             memory_mb: memory_mb(inner, job),
             timeout_s,
         });
+        outcome.std_out = outcome.std_out.map(|line| log.hide(line));
         Ok(Followed::Ended(Box::new(RunOutcome {
             outcome,
             cut_off,

@@ -14,7 +14,6 @@ const LIFE_S: u32 = 3600;
 /// A browser, known by a secret in its cookie.
 pub(super) struct Browser {
     secret: String,
-    is_new: bool,
     secure: bool,
 }
 
@@ -32,12 +31,10 @@ impl Browser {
         match known {
             Some((_, secret)) => Self {
                 secret: secret.to_owned(),
-                is_new: false,
                 secure,
             },
             None => Self {
                 secret: new_secret(),
-                is_new: true,
                 secure,
             },
         }
@@ -47,11 +44,8 @@ impl Browser {
         &self.secret
     }
 
-    /// The answer, with the cookie where the browser has none.
+    /// The answer, with the cookie, which lives as long again.
     pub(super) fn keep(&self, response: Response) -> Response {
-        if !self.is_new {
-            return response;
-        }
         let (name, secret) = (name_of(self.secure), &self.secret);
         let secure = if self.secure { "; Secure" } else { "" };
         // Lax: the provider's redirect comes from another site.

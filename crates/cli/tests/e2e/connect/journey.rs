@@ -42,6 +42,8 @@ both_databases! {
         let token = given["PAN_SEC_DEMO_ACCESS_TOKEN"].as_str().unwrap().to_owned();
         assert!(provider.is_live(&token), "{given}");
         assert_eq!(given["PAN_SEC_DEMO_CLIENT_ID"], provider.client_id());
+        // What the code prints for the next run is kept without it, and stays JSON.
+        assert!(run["std_out"].as_str().unwrap().contains(r#""OPEN":"token ********""#), "{run}");
         assert!(given["PAN_SEC_DEMO_EXPIRES_AT"].as_str().unwrap().parse::<i64>().is_ok());
         assert!(given.get("PAN_SEC_DEMO_REFRESH_TOKEN").is_none(), "{given}");
         let log = ground.scenario.log(&run).await;

@@ -18,6 +18,9 @@ import json, os, sys
 given = {n: v[::-1] for n, v in os.environ.items() if n.startswith("PAN_SEC_")}
 print("the code was started", file=sys.stderr)
 print("bare:", os.environ.get("PAN_SEC_DEMO_ACCESS_TOKEN"), file=sys.stderr)
+token = os.environ.get("PAN_SEC_DEMO_ACCESS_TOKEN")
+if token:
+    given["OPEN"] = "token " + token
 print(json.dumps(given))
 "#;
 

@@ -367,6 +367,7 @@ fn redact(text: &str) -> String {
     let mut shown = text.to_owned();
     for start in [
         "mq_",
+        "http://127.0.0.1:",
         "mql_",
         "\"master_key_id\":\"",
         "whsec_",
