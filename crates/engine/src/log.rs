@@ -23,8 +23,6 @@ pub(crate) struct LogBuffer {
     truncated: bool,
     at_line_start: bool,
     masks: Option<Masks>,
-    /// What is looked for.
-    secrets: Vec<String>,
 }
 
 /// What a log has that is not stored.
@@ -50,7 +48,6 @@ impl LogBuffer {
             truncated: false,
             at_line_start: true,
             masks: None,
-            secrets: Vec::new(),
         }
     }
 
@@ -117,59 +114,22 @@ impl LogBuffer {
     /// Looks for secrets in all that comes from now on.
     pub(crate) fn mask(&mut self, secrets: &[String]) {
         self.masks = Masks::new(secrets);
-        secrets.clone_into(&mut self.secrets);
     }
 
     /// The last line of standard output without secrets. In JSON only texts are looked through, so that it stays
     /// what it is.
     pub(crate) fn hide(&self, line: String) -> String {
-        if self.masks.is_none() {
+        let Some(masks) = &self.masks else {
             return line;
-        }
-        let Ok(mut json) = serde_json::from_str::<Value>(&line) else {
-            return self.hidden(&line);
         };
-        if self.hide_texts(&mut json) {
+        let Ok(mut json) = serde_json::from_str::<Value>(&line) else {
+            return masks.of_text(&line);
+        };
+        if hide_texts(masks, &mut json) {
             json.to_string()
         } else {
             line
         }
-    }
-
-    /// Whether there was something to hide.
-    fn hide_texts(&self, json: &mut Value) -> bool {
-        match json {
-            Value::String(text) => {
-                let hidden = self.hidden(text);
-                let changed = hidden != *text;
-                *text = hidden;
-                changed
-            }
-            Value::Array(items) => items
-                .iter_mut()
-                .fold(false, |any, it| self.hide_texts(it) | any),
-            Value::Object(fields) => {
-                let mut any = false;
-                let all = std::mem::take(fields).into_iter();
-                for (name, mut value) in all {
-                    let hidden = self.hidden(&name);
-                    any |= hidden != name;
-                    any |= self.hide_texts(&mut value);
-                    fields.insert(hidden, value);
-                }
-                any
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-
-    fn hidden(&self, text: &str) -> String {
-        let Some(mut masks) = Masks::new(&self.secrets) else {
-            return text.to_owned();
-        };
-        let mut done = masks.push(text.as_bytes());
-        done.extend(masks.finish());
-        String::from_utf8_lossy(&done).into_owned()
     }
 
     /// A line of the platform's own.
@@ -329,6 +289,32 @@ impl LogBuffer {
             text,
             is_at_line_start: self.at_line_start,
         }
+    }
+}
+
+/// Whether there was something to hide.
+fn hide_texts(masks: &Masks, json: &mut Value) -> bool {
+    match json {
+        Value::String(text) => {
+            let hidden = masks.of_text(text);
+            let changed = hidden != *text;
+            *text = hidden;
+            changed
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, it| hide_texts(masks, it) | any),
+        Value::Object(fields) => {
+            let mut any = false;
+            for (name, mut value) in std::mem::take(fields) {
+                let hidden = masks.of_text(&name);
+                any |= hidden != name;
+                any |= hide_texts(masks, &mut value);
+                fields.insert(hidden, value);
+            }
+            any
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use marquetry_app::secret_forms::secret_forms;
 
@@ -20,7 +21,7 @@ const SHORTEST: usize = 4;
 /// and as text in JSON. Those that overlap are hidden together, behind one mask. Each byte is looked at
 /// once, however the parts are cut and whatever the secrets are: code that prints chooses both.
 pub(crate) struct Masks {
-    finder: Finder,
+    finder: Arc<Finder>,
     state: State,
     /// The end of what has come, which may be the beginning of a secret.
     held: Vec<u8>,
@@ -43,12 +44,27 @@ impl Masks {
         let finder = Finder::new(patterns.into_iter().collect());
         Some(Self {
             state: finder.start(),
-            finder,
+            finder: Arc::new(finder),
             held: Vec::new(),
             before: 0,
             done: 0,
             found: VecDeque::new(),
         })
+    }
+
+    /// A whole text without the secrets in it. What could only be the beginning of one stays: nothing follows.
+    pub(crate) fn of_text(&self, text: &str) -> String {
+        let mut own = Self {
+            finder: Arc::clone(&self.finder),
+            state: self.finder.start(),
+            held: Vec::new(),
+            before: 0,
+            done: 0,
+            found: VecDeque::new(),
+        };
+        let mut shown = own.push(text.as_bytes());
+        shown.extend_from_slice(own.held());
+        String::from_utf8_lossy(&shown).into_owned()
     }
 
     /// The last bytes, as far as they are not decided yet: what a mask stands for already is.

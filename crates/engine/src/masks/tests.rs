@@ -200,3 +200,15 @@ proptest! {
         prop_assert_eq!(parts, whole.push(format!("{text}.").as_bytes()));
     }
 }
+
+#[test]
+fn a_whole_text_keeps_what_only_begins_like_a_secret() {
+    let masks = Masks::new(&["production-key".to_owned()]).unwrap();
+    assert_eq!(masks.of_text("production"), "production");
+    assert_eq!(
+        masks.of_text("a production-key, twice production-key"),
+        "a ********, twice ********"
+    );
+    // Each text is a text of its own.
+    assert_eq!(masks.of_text("-key"), "-key");
+}
