@@ -163,7 +163,7 @@ both_databases! {
             format!("version: 1.0\nbase: python:3.11\nbuild: 'true'\nrun: python3 main.py\nconfigs:\n  schema:\n    properties: {properties}\n")
         };
         let first = manifest("{size: {type: integer, max: 10}, key: {type: string, format: password}}");
-        let code = "import json, os\nprint(json.dumps({k: v for k, v in os.environ.items() if k.startswith('PAN_CFG_')}))";
+        let code = "import json, os\nprint(json.dumps({k: v[::-1] for k, v in os.environ.items() if k.startswith('PAN_CFG_')}))";
         let files = [("PANDIUM.yaml", &*first), ("main.py", code)];
         let scenario = Scenario::new(&server, "flags", &files, json!({})).await;
         let v1 = scenario.release("v1").await;
@@ -174,7 +174,7 @@ both_databases! {
         assert_eq!(saved["configs"], json!({"size": 9, "key": "********"}));
         let output = scenario.run(tenant).await;
         let given: Value = serde_json::from_str(output["std_out"].as_str().unwrap()).unwrap();
-        assert_eq!(given, json!({"PAN_CFG_SIZE": "9", "PAN_CFG_KEY": "hidden"}));
+        assert_eq!(given, json!({"PAN_CFG_SIZE": "9", "PAN_CFG_KEY": "neddih"}));
 
         let second = manifest("{size: {type: string}}");
         scenario.repository.commit(&[("PANDIUM.yaml", &second)]);
