@@ -2,7 +2,7 @@
 //! credential goes on a call.
 //!
 //! A definition is a data file: one for each connector, with the schema that [`SCHEMA`] holds. Those
-//! that are shipped are compiled in ([`built_in`]); operators add their own or override these.
+//! that are shipped are compiled in ([`built_in()`]); operators add their own or override these.
 //!
 //! Invariants: pure, no network, clock or chance; safe on hostile input, for a definition may come
 //! over the API and an answer from a foreign system. Nothing here keeps a secret longer than a call.

@@ -12,7 +12,7 @@ use crate::secret_forms::secret_forms;
 use crate::secret_texts::with_lines;
 use crate::vault::Keys;
 
-/// Secrets by name. They are neither printed nor serialized but by [`SecretValues::seal`], and wiped from
+/// Secrets by name. They are neither printed nor serialized but to be sealed, and wiped from
 /// memory with it.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct SecretValues(Values);
